@@ -1,0 +1,29 @@
+/**
+ * Owns whatever was started, and closes it last-in first-out. Every closer runs even when one fails;
+ * the failures are thrown together at the end. Closing twice is harmless.
+ */
+export class Closers {
+  readonly #closers: { name: string; close: () => Promise<void> | void }[] = [];
+  #closed: Promise<void> | undefined;
+
+  add(name: string, close: () => Promise<void> | void): void {
+    this.#closers.push({ name, close });
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#closeAll();
+    return this.#closed;
+  }
+
+  async #closeAll(): Promise<void> {
+    const failures: Error[] = [];
+    for (let closer = this.#closers.pop(); closer; closer = this.#closers.pop()) {
+      try {
+        await closer.close();
+      } catch (cause) {
+        failures.push(new Error(`closing ${closer.name} failed`, { cause }));
+      }
+    }
+    if (failures.length > 0) throw new AggregateError(failures, failures.map((f) => f.message).join("; "));
+  }
+}

@@ -1,0 +1,83 @@
+import type { Logger } from "../core/logger.js";
+import type { Clock } from "../core/time.js";
+import type { MarketEvent } from "../market-data/events.js";
+
+/** State of a provider's connection, as in the API's `ConnectionStatus`. */
+export type ConnectionStatus = "DISCONNECTED" | "CONNECTING" | "CONNECTED" | "RECONNECTING" | "STALE" | "ERROR";
+
+/** A symbol as a feed needs it. The list given to a feed is in broadcast order: the first is served first. */
+export interface FeedSymbol {
+  readonly id: number;
+  /** The exchange's own name for it, e.g. "BTCUSDT". */
+  readonly ticker: string;
+}
+
+/** Where and how to connect: the resolved row of `data_providers`. */
+export interface FeedEndpoint {
+  readonly code: string;
+  readonly websocketUrl: string;
+  /** Tried in turn with `websocketUrl` when connecting fails. */
+  readonly backupWebsocketUrl: string | null;
+  /** REST base URL. */
+  readonly endpointUrl: string | null;
+  /** Connecting and REST calls give up after this. */
+  readonly timeoutMs: number;
+  /** First reconnect delay; grows exponentially with jitter up to 30 s. */
+  readonly retryDelayMs: number;
+  /** Nothing received for this long: STALE, and the connection is replaced. */
+  readonly staleAfterMs: number;
+}
+
+/** Counters since the feed was started; they only grow. */
+export interface FeedStats {
+  readonly messages: number;
+  readonly events: number;
+  /** Frames that were understood but carry nothing we keep, by kind (e.g. "subscribe-response", "kline"). */
+  readonly skipped: ReadonlyMap<string, number>;
+  /** Frames that broke the protocol or held absurd values, by kind; logged once per kind. */
+  readonly rejected: ReadonlyMap<string, number>;
+  readonly reconnects: number;
+}
+
+export interface FeedOptions {
+  readonly endpoint: FeedEndpoint;
+  readonly symbols: readonly FeedSymbol[];
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** In [0, 1); jitter comes from here. */
+  readonly random: () => number;
+  /** Called synchronously for every event, in the order of arrival. Must not throw. */
+  readonly onEvent: (event: MarketEvent) => void;
+  /** `detail` is a short reason for people, e.g. "connection refused". */
+  readonly onStatus: (status: ConnectionStatus, detail: string | null) => void;
+}
+
+/** A running connection to one provider. It reconnects by itself until it is closed. */
+export interface Feed {
+  /** Replaces the wanted symbols; the feed subscribes and unsubscribes on its open connections. */
+  setSymbols(symbols: readonly FeedSymbol[]): void;
+  readonly stats: FeedStats;
+  /** Closes sockets and timers; no callback runs afterwards. */
+  close(): Promise<void>;
+}
+
+/** What an exchange says about one of its instruments. Sizes are decimal text in base units, notional in quote units. */
+export interface Instrument {
+  readonly ticker: string;
+  readonly baseCurrency: string;
+  readonly quoteCurrency: string;
+  readonly status: "TRADING" | "HALT" | "DELISTED";
+  readonly tickSize: string;
+  readonly stepSize: string;
+  readonly minQuantity: string | null;
+  readonly maxQuantity: string | null;
+  readonly minOrderValue: string | null;
+  readonly maxOrderValue: string | null;
+}
+
+/** One exchange's protocol. */
+export interface FeedAdapter {
+  start(options: FeedOptions): Feed;
+  /** All instruments of the market, by REST. @throws {DomainError} PROVIDER_UNAVAILABLE */
+  fetchInstruments(endpoint: FeedEndpoint): Promise<Instrument[]>;
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  // The dependencies load graphql as CommonJS; without this the test files would load a second copy as ESM,
+  // and a type of one copy is unknown to the other.
+  resolve: { alias: [{ find: /^graphql$/, replacement: "graphql/index.js" }] },
+  test: {
+    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    globalSetup: ["test/support/postgres-cluster.ts"],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
