@@ -3,7 +3,17 @@ import { pino } from "pino";
 /** Structured log: object first (ids, not payloads; no secrets, no personal data), event name second. */
 export type Logger = pino.Logger;
 
-const redactedPaths = ["password", "secret", "token", "authorization", "apiKey", "apiSecret", "*.password", "*.token", "*.authorization"];
+const redactedPaths = [
+  "password",
+  "secret",
+  "token",
+  "authorization",
+  "apiKey",
+  "apiSecret",
+  "*.password",
+  "*.token",
+  "*.authorization",
+];
 
 export function createLogger(level: string, destination: NodeJS.WritableStream = process.stderr): Logger {
   return pino(

@@ -1,3 +1,4 @@
+import type { Instrument } from "../catalogue/sync-symbols.js";
 import type { Logger } from "../core/logger.js";
 import type { Clock } from "../core/time.js";
 import type { MarketEvent } from "../market-data/events.js";
@@ -61,23 +62,9 @@ export interface Feed {
   close(): Promise<void>;
 }
 
-/** What an exchange says about one of its instruments. Sizes are decimal text in base units, notional in quote units. */
-export interface Instrument {
-  readonly ticker: string;
-  readonly baseCurrency: string;
-  readonly quoteCurrency: string;
-  readonly status: "TRADING" | "HALT" | "DELISTED";
-  readonly tickSize: string;
-  readonly stepSize: string;
-  readonly minQuantity: string | null;
-  readonly maxQuantity: string | null;
-  readonly minOrderValue: string | null;
-  readonly maxOrderValue: string | null;
-}
-
 /** One exchange's protocol. */
 export interface FeedAdapter {
   start(options: FeedOptions): Feed;
-  /** All instruments of the market, by REST. @throws {DomainError} PROVIDER_UNAVAILABLE */
-  fetchInstruments(endpoint: FeedEndpoint): Promise<Instrument[]>;
+  /** All instruments of the market, by REST; broken ones are left out and counted in the log. @throws {DomainError} PROVIDER_UNAVAILABLE */
+  fetchInstruments(endpoint: FeedEndpoint, log?: Logger): Promise<Instrument[]>;
 }

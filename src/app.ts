@@ -1,0 +1,338 @@
+import { createServer } from "node:net";
+import { Catalogue } from "./catalogue/catalogue.js";
+import { followCatalogue } from "./catalogue/follow.js";
+import { type CatalogueOperations, setMarketStatus, updateSymbol } from "./catalogue/operate.js";
+import { ProviderStatusWriter } from "./catalogue/provider-status.js";
+import { requireSeeded, seedReferenceData, setSimulatorEndpoint } from "./catalogue/seed.js";
+import type { Config } from "./config.js";
+import { Closers } from "./core/closers.js";
+import { StartError } from "./core/errors.js";
+import type { Logger } from "./core/logger.js";
+import { type Clock, systemClock } from "./core/time.js";
+import { connect, type Database, type DatabaseAddress, describeAddress, waitForDatabase } from "./db/connect.js";
+import { openEmbeddedDatabase } from "./db/embedded-database.js";
+import { migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
+import { type Simulator, startSimulator } from "./feeds/simulator/simulator.js";
+import { FeedSupervisor } from "./feeds/supervisor.js";
+import type { ApiServices } from "./graphql/context.js";
+import { type Health, type HealthCheck, overallStatus } from "./graphql/health.js";
+import { buildSchema } from "./graphql/schema.js";
+import { type ApiServer, explainListenError, startServer } from "./graphql/server.js";
+import { syncInstruments } from "./jobs/sync-instruments.js";
+import { QuoteBoard } from "./market-data/quotes.js";
+import { searchSymbols } from "./market-data/search-symbols.js";
+import { watchStaleness } from "./market-data/staleness.js";
+import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
+import { viewerOf } from "./people/sign-in.js";
+import { programVersion } from "./version.js";
+
+/** What a test replaces. */
+export interface Overrides {
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  /** Used in place of the embedded server and DATABASE_URL. */
+  readonly database?: DatabaseAddress;
+  /** Used in place of the simulated exchange that the program would start. */
+  readonly exchange?: { readonly url: string; readonly websocketUrl: string };
+}
+
+export interface App {
+  /** Null without the api role. */
+  readonly url: string | null;
+  readonly database: string;
+  readonly simulator: string | null;
+  readonly catalogue: Catalogue;
+  readonly quotes: QuoteBoard;
+  /** Closes everything in reverse order: streams, requests, feeds, pending writes, the database. */
+  close(): Promise<void>;
+}
+
+const healthMaxAgeMs = 1_000;
+const healthTimeoutMs = 2_000;
+
+/**
+ * Builds the whole program in order. If a step fails, what was started is closed before the error leaves.
+ * `announce` is told, in words for people, what a person at the terminal wants to know while it runs.
+ */
+export async function startApp(
+  config: Config,
+  log: Logger,
+  announce: (line: string) => void = () => {},
+  overrides: Overrides = {},
+): Promise<App> {
+  const closers = new Closers();
+  try {
+    return await build(config, log, announce, overrides, closers);
+  } catch (error) {
+    await closers.close().catch((closing: unknown) => log.error({ err: closing }, "start.cleanup-failed"));
+    throw error;
+  }
+}
+
+async function build(
+  config: Config,
+  log: Logger,
+  announce: (line: string) => void,
+  overrides: Overrides,
+  closers: Closers,
+): Promise<App> {
+  const clock = overrides.clock ?? systemClock;
+  const startedAtMs = clock.nowMs();
+  const { roles, mode } = config;
+  if (roles.has("api") && config.port !== 0) await requireFreePort(config);
+
+  const address = overrides.database ?? (await openDatabase(config, log, closers));
+  if (config.autoMigrate)
+    await prepareDatabase(
+      config,
+      "url" in address && config.migrationDatabaseUrl ? { url: config.migrationDatabaseUrl } : address,
+      log,
+    );
+  const database = connect({
+    address,
+    role: config.databaseRole,
+    poolSize: config.databasePoolSize,
+    applicationName: "tradegraph",
+  });
+  closers.add("database pool", () => database.close());
+  await waitForDatabase(database, address, config.databaseWaitMs, log);
+  await requireMigrated(database);
+  await requireSeeded(database, mode);
+
+  const simulator = await openSimulator(config, log, clock, overrides, closers);
+  if (simulator !== null)
+    await setSimulatorEndpoint(database, { http: simulator.url, websocket: simulator.websocketUrl });
+
+  const catalogue = new Catalogue();
+  const follower = await followCatalogue(database, catalogue, log.child({ room: "catalogue" }));
+  closers.add("catalogue", () => follower.close());
+  const quotes = new QuoteBoard(clock);
+  quotes.restore(await loadQuotes(database));
+  closers.add("staleness watch", watchStaleness(quotes, catalogue, clock));
+
+  const feeds = roles.has("feed")
+    ? startFeeds(config, log, clock, overrides, announce, { database, catalogue, quotes }, closers)
+    : null;
+
+  const dependencies = { database, catalogue, follower, clock };
+  const operations: CatalogueOperations = {
+    updateSymbol: (change) => updateSymbol(dependencies, change),
+    setMarketStatus: (market, status) => setMarketStatus(dependencies, market, status),
+    syncSymbols: async (marketCode) => {
+      const changed = await syncInstruments(database, catalogue, marketCode);
+      if (changed > 0) await follower.refreshAll("symbols");
+      return changed;
+    },
+  };
+
+  const checkHealth = async (): Promise<Health> => {
+    const checks = [await checkDatabase(database), ...feedChecks(catalogue, feeds)];
+    return {
+      status: overallStatus(checks),
+      version: programVersion,
+      uptimeSeconds: Math.floor((clock.nowMs() - startedAtMs) / 1000),
+      simulated: mode === "simulated",
+      checks,
+    };
+  };
+  const services: ApiServices = {
+    catalogue,
+    quotes,
+    clock,
+    operations,
+    searchSymbols: (search) => searchSymbols(database, search),
+    health: shared(checkHealth, healthMaxAgeMs),
+    messagesPerSecond: (providerId) => feeds?.messagesPerSecond(providerId) ?? null,
+  };
+
+  let closing = false;
+  const server = roles.has("api") ? await startApi(config, log, services, () => !closing) : null;
+  if (server !== null) closers.add("server", () => server.close());
+  return {
+    url: server?.url ?? null,
+    database: describeAddress(address),
+    simulator: simulator?.url ?? null,
+    catalogue,
+    quotes,
+    close: () => {
+      closing = true;
+      return closers.close();
+    },
+  };
+}
+
+async function openDatabase(config: Config, log: Logger, closers: Closers): Promise<DatabaseAddress> {
+  if (config.databaseUrl !== null) return { url: config.databaseUrl };
+  const embedded = await openEmbeddedDatabase(config.dataDirectory, config.mode, log.child({ room: "postgres" }));
+  closers.add("embedded Postgres", () => embedded.close());
+  return embedded.address;
+}
+
+/** Migrations and reference data, as the owner of the tables. */
+async function prepareDatabase(config: Config, address: DatabaseAddress, log: Logger): Promise<void> {
+  const owner = connect({ address, role: null, poolSize: 1, applicationName: "tradegraph migrate" });
+  try {
+    await waitForDatabase(owner, address, config.databaseWaitMs, log);
+    await migrate(owner.sql, log);
+    await seedReferenceData(owner, config.mode);
+  } finally {
+    await owner.close();
+  }
+}
+
+async function requireMigrated(database: Database): Promise<void> {
+  const pending = await pendingMigrations(database.sql, await readMigrations());
+  if (pending.length > 0) {
+    throw new StartError(
+      `the database is behind this program by ${pending.length} migration(s), first ${pending[0]?.name}: run "tradegraph migrate"`,
+    );
+  }
+}
+
+async function openSimulator(
+  config: Config,
+  log: Logger,
+  clock: Clock,
+  overrides: Overrides,
+  closers: Closers,
+): Promise<Pick<Simulator, "url" | "websocketUrl"> | null> {
+  if (config.mode !== "simulated" || !config.roles.has("feed")) return null;
+  if (overrides.exchange !== undefined) return overrides.exchange;
+  const simulator = await startSimulator({
+    port: config.simulatorPort,
+    seed: config.simulatorSeed,
+    clock,
+    log: log.child({ room: "simulator" }),
+  });
+  closers.add("simulated exchange", () => simulator.close());
+  return simulator;
+}
+
+function startFeeds(
+  config: Config,
+  log: Logger,
+  clock: Clock,
+  overrides: Overrides,
+  announce: (line: string) => void,
+  on: { database: Database; catalogue: Catalogue; quotes: QuoteBoard },
+  closers: Closers,
+): FeedSupervisor {
+  const { database, catalogue, quotes } = on;
+  const writer = new QuoteWriter(quotes, database, config.quoteFlushMs, log.child({ room: "market-data" }));
+  closers.add("quote writer", () => writer.close());
+  const statuses = new ProviderStatusWriter(database, clock, log.child({ room: "catalogue" }));
+  closers.add("provider status", () => statuses.close());
+  const supervisor = new FeedSupervisor({
+    catalogue,
+    clock,
+    log: log.child({ room: "feeds" }),
+    random: overrides.random ?? Math.random,
+    onEvent: (event, provider) => quotes.apply(event, provider.id),
+    onStatus: (provider, status, detail) => {
+      statuses.statusChanged(provider, status, detail);
+      // CONNECTING comes before any message; every other state than CONNECTED means that messages stopped.
+      if (status !== "CONNECTED" && status !== "CONNECTING")
+        quotes.markStale((quote) => quote.providerId === provider.id);
+      log.info({ provider: provider.code, status, detail }, "feed.status");
+      announce(
+        `feed ${provider.code}: ${status}${detail === null ? "" : ` (${detail})`}${status === "RECONNECTING" ? "; trying again" : ""}`,
+      );
+    },
+  });
+  closers.add("feeds", () => supervisor.close());
+  const messages = setInterval(() => {
+    for (const { provider, status } of supervisor.states()) {
+      if (status === "CONNECTED" && (supervisor.messagesPerSecond(provider.id) ?? 0) > 0)
+        statuses.messageSeen(provider);
+    }
+  }, lastMessageEveryMs);
+  closers.add("provider messages", () => clearInterval(messages));
+  return supervisor;
+}
+
+const lastMessageEveryMs = 5_000;
+
+function startApi(config: Config, log: Logger, services: ApiServices, isOpen: () => boolean): Promise<ApiServer> {
+  return startServer({
+    ...config,
+    schema: buildSchema(),
+    services,
+    viewerOf: (authorization) => viewerOf(authorization, config.operatorToken),
+    isReady: async () =>
+      isOpen() && (await services.health()).checks.every((check) => check.name !== "database" || check.status === "OK"),
+    log: log.child({ room: "graphql" }),
+  });
+}
+
+async function checkDatabase(database: Database): Promise<HealthCheck> {
+  const startMs = performance.now();
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(Object.assign(new Error(), { code: `no answer within ${healthTimeoutMs} ms` })),
+      healthTimeoutMs,
+    );
+  });
+  try {
+    await Promise.race([database.sql`select 1`, tooLate]);
+    return {
+      name: "database",
+      status: "OK",
+      detail: null,
+      latencyMs: Math.round((performance.now() - startMs) * 100) / 100,
+    };
+  } catch (error) {
+    return {
+      name: "database",
+      status: "DOWN",
+      detail: (error as { code?: string }).code ?? "unreachable",
+      latencyMs: null,
+    };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The feeds of this node; without the feed role, what their node wrote into the providers' rows. */
+function feedChecks(catalogue: Catalogue, feeds: FeedSupervisor | null): HealthCheck[] {
+  const states =
+    feeds?.states() ??
+    catalogue.providers
+      .filter((provider) => catalogue.trackedSymbolsOf(provider.id).length > 0)
+      .map((provider) => ({
+        provider,
+        status: provider.connectionStatus,
+        symbols: catalogue.trackedSymbolsOf(provider.id).length,
+      }));
+  return states.map(({ provider, status, symbols }) => ({
+    name: `feed ${provider.code}`,
+    status: status === "CONNECTED" ? ("OK" as const) : ("DEGRADED" as const),
+    detail: `${status}, ${symbols} symbols`,
+    latencyMs: null,
+  }));
+}
+
+/** Calls that come while one is under way, or shortly after it, share its answer. */
+function shared<T>(work: () => Promise<T>, maxAgeMs: number): () => Promise<T> {
+  let current: { readonly atMs: number; readonly result: Promise<T> } | undefined;
+  return () => {
+    const nowMs = performance.now();
+    if (current === undefined || nowMs - current.atMs > maxAgeMs) current = { atMs: nowMs, result: work() };
+    return current.result;
+  };
+}
+
+/** Says at once that the port is taken, before a database is started for nothing. */
+async function requireFreePort(config: Config): Promise<void> {
+  const probe = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      probe.once("error", reject);
+      probe.listen({ host: config.host, port: config.port, exclusive: true }, resolve);
+    });
+  } catch (error) {
+    throw explainListenError(error, config);
+  } finally {
+    await new Promise<void>((resolve) => probe.close(() => resolve()));
+  }
+}

@@ -1,0 +1,102 @@
+import { eq } from "drizzle-orm";
+import { badInput, DomainError, notFound } from "../core/errors.js";
+import type { Clock } from "../core/time.js";
+import type { Database } from "../db/connect.js";
+import type { Catalogue, Market, MarketSymbol } from "./catalogue.js";
+import type { CatalogueFollower } from "./follow.js";
+import { markets, symbols } from "./tables.js";
+
+export interface SymbolChange {
+  readonly symbolId: number;
+  readonly isActive?: boolean | null;
+  readonly isTracked?: boolean | null;
+  readonly isPopular?: boolean | null;
+  readonly isDefault?: boolean | null;
+  readonly broadcastPriority?: number | null;
+  readonly displayOrder?: number | null;
+  /** Null: the market's primary provider. */
+  readonly dataProviderCode?: string | null | undefined;
+  readonly status?: MarketSymbol["status"] | null;
+}
+
+/** What operators change of the catalogue. Each change is visible in this process when it returns, and in the others within a second. */
+export interface CatalogueOperations {
+  updateSymbol(change: SymbolChange): Promise<MarketSymbol>;
+  /** HALTED and MAINTENANCE hold until null gives the market back to its sessions. */
+  setMarketStatus(marketCode: string, status: string | null): Promise<Market>;
+  /** Reads the instruments of the market's exchange; returns how many symbols were added or changed. */
+  syncSymbols(marketCode: string): Promise<number>;
+}
+
+interface Dependencies {
+  readonly database: Database;
+  readonly catalogue: Catalogue;
+  readonly follower: CatalogueFollower;
+  readonly clock: Clock;
+}
+
+export async function updateSymbol(on: Dependencies, change: SymbolChange): Promise<MarketSymbol> {
+  const { catalogue } = on;
+  const symbol = catalogue.findSymbol(change.symbolId);
+  if (symbol === undefined) throw notFound("symbol");
+  const { symbolId: _, dataProviderCode, ...flags } = change;
+  const values: Partial<typeof symbols.$inferInsert> = Object.fromEntries(
+    Object.entries(flags).filter(([, value]) => value !== null && value !== undefined),
+  );
+  if (dataProviderCode !== undefined) {
+    values.dataProviderId = dataProviderCode === null ? null : providerIdOf(catalogue, symbol, dataProviderCode);
+  }
+  if (Object.keys(values).length === 0) throw badInput("input", "nothing to change");
+  try {
+    await on.database.db.update(symbols).set(values).where(eq(symbols.id, symbol.id));
+  } catch (error) {
+    throw explainRefusal(error) ?? error;
+  }
+  await on.follower.refresh("symbols", [symbol.id]);
+  return catalogue.findSymbol(symbol.id) ?? symbol;
+}
+
+function providerIdOf(catalogue: Catalogue, symbol: MarketSymbol, code: string): number {
+  const provider = catalogue.providerByCode(code);
+  if (provider === undefined || provider.marketId !== symbol.marketId) {
+    throw badInput("dataProviderCode", `${code.slice(0, 50)} is not a provider of the symbol's market`);
+  }
+  return provider.id;
+}
+
+/** The rules of the table, in the words of the API. */
+const refusals: Readonly<Record<string, DomainError>> = {
+  ck_symbols_minimum_defaults: new DomainError(
+    "CONFLICT",
+    "at least nine symbols must be default; make another one a default first",
+    { field: "isDefault" },
+  ),
+  ck_symbols_default_active: new DomainError(
+    "CONFLICT",
+    "a default symbol must be active; take it from the defaults first",
+    { field: "isActive" },
+  ),
+  ck_symbols_broadcast_priority: badInput("broadcastPriority", "broadcastPriority must be from 0 to 100"),
+};
+
+function explainRefusal(error: unknown): DomainError | null {
+  const cause = (error as { cause?: { constraint_name?: string } }).cause;
+  return refusals[cause?.constraint_name ?? ""] ?? null;
+}
+
+export async function setMarketStatus(on: Dependencies, marketCode: string, status: string | null): Promise<Market> {
+  const market = on.catalogue.marketByCode(marketCode);
+  if (market === undefined) throw notFound("market");
+  if (status !== null && status !== "HALTED" && status !== "MAINTENANCE") {
+    throw badInput(
+      "status",
+      "an operator sets HALTED or MAINTENANCE, or null; every other status follows from the sessions",
+    );
+  }
+  await on.database.db
+    .update(markets)
+    .set({ operatorStatus: status, statusUpdatedAt: new Date(on.clock.nowMs()) })
+    .where(eq(markets.id, market.id));
+  await on.follower.refresh("markets", [market.id]);
+  return on.catalogue.market(market.id);
+}

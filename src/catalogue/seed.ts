@@ -1,0 +1,138 @@
+import { and, eq, inArray, sql } from "drizzle-orm";
+import { decimalText } from "../core/decimal.js";
+import { StartError } from "../core/errors.js";
+import type { Database, Db } from "../db/connect.js";
+import * as reference from "./reference-data.js";
+import { assetClasses, dataProviders, exchanges, marketHolidays, markets, symbols, tradingSessions } from "./tables.js";
+
+export type PriceSource = "simulated" | "live";
+
+/**
+ * Adds what is missing of the reference data, in one transaction; what is there already, and may have been changed by
+ * operators, stays as it is. A database belongs to one source of prices for good: real and invented ones never mix.
+ * @throws {StartError} when the database belongs to the other source
+ */
+export async function seedReferenceData(database: Database, source: PriceSource): Promise<void> {
+  await database.db.transaction(async (tx) => {
+    await tx.execute(sql`select pg_advisory_xact_lock(hashtext('tradegraph.seed'))`);
+    await requirePriceSource(tx, source);
+    await tx
+      .insert(assetClasses)
+      .values(reference.assetClasses.map(decimals))
+      .onConflictDoNothing({ target: assetClasses.code });
+    const assetClassIds = await idsByCode(tx, assetClasses);
+    await tx
+      .insert(exchanges)
+      .values([...reference.exchanges])
+      .onConflictDoNothing({ target: exchanges.code });
+    const exchangeIds = await idsByCode(tx, exchanges);
+    await tx
+      .insert(markets)
+      .values(
+        reference.markets.map(({ exchange, assetClass, ...market }) => ({
+          ...decimals(market),
+          exchangeId: required(exchangeIds, exchange),
+          assetClassId: required(assetClassIds, assetClass),
+        })),
+      )
+      .onConflictDoNothing({ target: markets.code });
+    const marketIds = await idsByCode(tx, markets);
+    const ofMarket = <T extends { market: string }>({ market, ...row }: T) => ({
+      ...row,
+      marketId: required(marketIds, market),
+    });
+    await tx.insert(tradingSessions).values(reference.tradingSessions.map(ofMarket)).onConflictDoNothing();
+    await tx.insert(marketHolidays).values(reference.marketHolidays.map(ofMarket)).onConflictDoNothing();
+    await tx
+      .insert(dataProviders)
+      .values(
+        providersFor(source).map((provider) => ({
+          ...ofMarket(provider),
+          supportedDataTypes: [...provider.supportedDataTypes],
+        })),
+      )
+      .onConflictDoNothing({ target: dataProviders.code });
+    await tx
+      .insert(symbols)
+      .values(
+        reference.symbols.map(({ assetClass, ...symbol }) => ({
+          ...decimals(ofMarket(symbol)),
+          assetClassId: required(assetClassIds, assetClass),
+        })),
+      )
+      .onConflictDoNothing({ target: [symbols.marketId, symbols.ticker] });
+  });
+}
+
+/** In a simulated database the simulated exchange is the primary provider; a live one does not know it. */
+function providersFor(source: PriceSource) {
+  return reference.dataProviders
+    .filter((provider) => source === "simulated" || provider.providerType !== "SIMULATED")
+    .map((provider) => ({
+      ...provider,
+      isPrimary: (provider.providerType === "SIMULATED") === (source === "simulated"),
+    }));
+}
+
+async function requirePriceSource(db: Pick<Db, "select">, source: PriceSource): Promise<void> {
+  const providers = await db.select({ type: dataProviders.providerType }).from(dataProviders);
+  if (providers.length === 0) return;
+  const found: PriceSource = providers.some(({ type }) => type === "SIMULATED") ? "simulated" : "live";
+  if (found !== source) {
+    throw new StartError(
+      `this database holds ${found} prices and the program was started for ${source} ones; they never mix. Use another database, or ${
+        found === "live" ? "start with --live" : "leave out --live"
+      }.`,
+    );
+  }
+}
+
+/** @throws {StartError} when the database belongs to the other source of prices, or has no reference data */
+export async function requireSeeded(database: Database, source: PriceSource): Promise<void> {
+  const [row] = await database.db.select({ id: dataProviders.id }).from(dataProviders).limit(1);
+  if (row === undefined) throw new StartError('the database has no reference data: run "tradegraph seed"');
+  await requirePriceSource(database.db, source);
+}
+
+/** Where the simulated exchange of this run listens; it stands in the provider's row like any other endpoint. */
+export async function setSimulatorEndpoint(
+  database: Database,
+  urls: { http: string; websocket: string },
+): Promise<void> {
+  await database.db
+    .update(dataProviders)
+    .set({ endpointUrl: urls.http, websocketUrl: urls.websocket })
+    .where(and(eq(dataProviders.providerType, "SIMULATED"), inArray(dataProviders.feedType, ["WEBSOCKET"])));
+}
+
+type CodedTable = typeof assetClasses | typeof exchanges | typeof markets;
+
+async function idsByCode(tx: Pick<Db, "select">, table: CodedTable): Promise<Map<string, number>> {
+  const source = table as typeof exchanges;
+  const rows = await tx.select({ id: source.id, code: source.code }).from(source);
+  return new Map(rows.map((row) => [row.code, row.id]));
+}
+
+function required(ids: ReadonlyMap<string, number>, code: string): number {
+  const id = ids.get(code);
+  if (id === undefined) throw new Error(`the reference data names ${code}, which it does not contain`);
+  return id;
+}
+
+/** The reference data has plain strings; the tables take canonical decimal text. */
+function decimals<T extends object>(row: T): T {
+  const columns = [
+    "minTradeAmount",
+    "defaultCommissionRate",
+    "minCommission",
+    "tickSize",
+    "stepSize",
+    "minQuantity",
+    "maxQuantity",
+    "minOrderValue",
+    "maxOrderValue",
+  ];
+  const copy: Record<string, unknown> = { ...row };
+  for (const column of columns) if (typeof copy[column] === "string") copy[column] = decimalText(copy[column]);
+  return copy as T;
+}

@@ -1,0 +1,154 @@
+import { isAbsolute, resolve } from "node:path";
+import { StartError } from "./core/errors.js";
+
+export type Mode = "simulated" | "live";
+export type Role = "api" | "feed" | "worker";
+
+const allRoles: readonly Role[] = ["api", "feed", "worker"];
+
+export interface Config {
+  readonly mode: Mode;
+  readonly roles: ReadonlySet<Role>;
+  readonly host: string;
+  readonly port: number;
+  /** Null: the embedded Postgres in `dataDirectory`. */
+  readonly databaseUrl: string | null;
+  /** The owner of the tables, used by migrate, rollback and seed; by default the same as `databaseUrl`. */
+  readonly migrationDatabaseUrl: string | null;
+  /** The role that the running program acts as; it owns no table. */
+  readonly databaseRole: string;
+  readonly databasePoolSize: number;
+  readonly databaseWaitMs: number;
+  readonly autoMigrate: boolean;
+  readonly dataDirectory: string;
+  readonly natsUrl: string | null;
+  readonly simulatorPort: number;
+  readonly simulatorSeed: number;
+  readonly operatorToken: string | null;
+  readonly logLevel: string;
+  readonly quoteFlushMs: number;
+  readonly shutdownTimeoutMs: number;
+  readonly maxBodyBytes: number;
+  readonly maxQueryDepth: number;
+  readonly maxConnections: number;
+  readonly maxSubscriptionsPerConnection: number;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+
+/** Parses the environment once. @throws {StartError} that lists every problem */
+export function parseConfig(env: Environment, defaults: { logLevel?: string } = {}): Config {
+  const read = new EnvironmentReader(env);
+  const databaseUrl = read.url("DATABASE_URL", ["postgres:", "postgresql:"]);
+  const config: Config = {
+    mode: read.choice("MODE", ["simulated", "live"], "simulated"),
+    roles: read.choices("ROLES", allRoles),
+    host: read.text("HOST") ?? "127.0.0.1",
+    port: read.integer("PORT", 4000, 0, 65_535),
+    databaseUrl,
+    migrationDatabaseUrl: read.url("MIGRATION_DATABASE_URL", ["postgres:", "postgresql:"]) ?? databaseUrl,
+    databaseRole: read.identifier("DATABASE_ROLE", "tradegraph_app"),
+    databasePoolSize: read.integer("DATABASE_POOL_SIZE", 10, 1, 500),
+    databaseWaitMs: read.integer("DATABASE_WAIT_MS", 10_000, 0, 600_000),
+    autoMigrate: read.flag("AUTO_MIGRATE", env.NODE_ENV !== "production"),
+    dataDirectory: absolute(read.text("TRADEGRAPH_DATA_DIR") ?? ".tradegraph"),
+    natsUrl: read.url("NATS_URL", ["nats:", "tls:"]),
+    simulatorPort: read.integer("SIMULATOR_PORT", 0, 0, 65_535),
+    simulatorSeed: read.integer("SIMULATOR_SEED", 1, 0, 2 ** 31 - 1),
+    operatorToken: read.secret("OPERATOR_TOKEN", 24),
+    logLevel: read.choice("LOG_LEVEL", logLevels, (defaults.logLevel ?? "info") as (typeof logLevels)[number]),
+    quoteFlushMs: read.integer("QUOTE_FLUSH_MS", 500, 10, 60_000),
+    shutdownTimeoutMs: read.integer("SHUTDOWN_TIMEOUT_MS", 10_000, 100, 300_000),
+    maxBodyBytes: read.integer("MAX_BODY_BYTES", 100_000, 1_000, 10_000_000),
+    maxQueryDepth: read.integer("MAX_QUERY_DEPTH", 12, 3, 50),
+    maxConnections: read.integer("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
+    maxSubscriptionsPerConnection: read.integer("MAX_SUBSCRIPTIONS_PER_CONNECTION", 100, 1, 10_000),
+  };
+  read.finish();
+  return Object.freeze(config);
+}
+
+const absolute = (path: string): string => (isAbsolute(path) ? path : resolve(process.cwd(), path));
+
+/** Reads typed values and collects the problems instead of stopping at the first. Never puts a value into a message that may be secret. */
+class EnvironmentReader {
+  readonly #problems: string[] = [];
+  constructor(private readonly env: Environment) {}
+
+  text(name: string): string | null {
+    const value = this.env[name]?.trim();
+    return value ? value : null;
+  }
+
+  integer(name: string, fallback: number, min: number, max: number): number {
+    const text = this.text(name);
+    if (text === null) return fallback;
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    this.#problems.push(`${name} must be a whole number from ${min} to ${max}, not "${text.slice(0, 30)}"`);
+    return fallback;
+  }
+
+  flag(name: string, fallback: boolean): boolean {
+    const text = this.text(name)?.toLowerCase();
+    if (text === undefined) return fallback;
+    if (text === "true" || text === "1") return true;
+    if (text === "false" || text === "0") return false;
+    this.#problems.push(`${name} must be true or false`);
+    return fallback;
+  }
+
+  choice<T extends string>(name: string, options: readonly T[], fallback: T): T {
+    const text = this.text(name);
+    if (text === null) return fallback;
+    const found = options.find((option) => option === text.toLowerCase());
+    if (found === undefined) this.#problems.push(`${name} must be one of ${options.join(", ")}`);
+    return found ?? fallback;
+  }
+
+  choices<T extends string>(name: string, options: readonly T[]): ReadonlySet<T> {
+    const text = this.text(name);
+    if (text === null) return new Set(options);
+    const chosen = new Set<T>();
+    for (const part of text.split(",")) {
+      const found = options.find((option) => option === part.trim().toLowerCase());
+      if (found === undefined) this.#problems.push(`${name} must be a comma list of ${options.join(", ")}`);
+      else chosen.add(found);
+    }
+    return chosen;
+  }
+
+  identifier(name: string, fallback: string): string {
+    const text = this.text(name);
+    if (text === null) return fallback;
+    if (!/^[a-z_][a-z0-9_]{0,62}$/.test(text)) this.#problems.push(`${name} must be a lower-case Postgres identifier`);
+    return text;
+  }
+
+  url(name: string, protocols: readonly string[]): string | null {
+    const text = this.text(name);
+    if (text === null) return null;
+    if (!URL.canParse(text) || !protocols.includes(new URL(text).protocol)) {
+      this.#problems.push(`${name} must be a URL that begins with ${protocols.map((p) => `${p}//`).join(" or ")}`);
+    }
+    return text;
+  }
+
+  secret(name: string, minLength: number): string | null {
+    const text = this.text(name);
+    if (text !== null && text.length < minLength) {
+      this.#problems.push(`${name} must have at least ${minLength} characters`);
+    }
+    return text;
+  }
+
+  finish(): void {
+    if (this.#problems.length > 0) {
+      throw new StartError(
+        `the configuration has ${this.#problems.length} problem(s):\n  ${this.#problems.join("\n  ")}`,
+      );
+    }
+  }
+}

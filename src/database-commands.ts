@@ -1,0 +1,83 @@
+import { Catalogue } from "./catalogue/catalogue.js";
+import { readCatalogue } from "./catalogue/follow.js";
+import { seedReferenceData } from "./catalogue/seed.js";
+import type { Config } from "./config.js";
+import { StartError } from "./core/errors.js";
+import type { Logger } from "./core/logger.js";
+import { connect, type Database, waitForDatabase } from "./db/connect.js";
+import { openEmbeddedDatabase } from "./db/embedded-database.js";
+import { migrate, rollback } from "./db/migrations.js";
+import { syncInstruments } from "./jobs/sync-instruments.js";
+import { formatReport, validate } from "./jobs/validate.js";
+
+export interface DatabaseCommandOptions {
+  readonly steps?: string | undefined;
+  readonly all?: boolean | undefined;
+  readonly force?: boolean | undefined;
+  readonly sync?: string | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/** Runs a command that works on the database alone, as its owner. Returns the exit status. */
+export async function runDatabaseCommand(
+  command: "migrate" | "rollback" | "seed" | "validate",
+  options: DatabaseCommandOptions,
+  config: Config,
+  log: Logger,
+  print: (line: string) => void,
+): Promise<number> {
+  return withOwner(config, log, async (database) => {
+    switch (command) {
+      case "migrate": {
+        const applied = await migrate(database.sql, log);
+        print(applied.length === 0 ? "nothing to migrate" : `applied ${applied.join(", ")}`);
+        return 0;
+      }
+      case "rollback": {
+        const reverted = await rollback(database.sql, { steps: stepsOf(options), force: options.force ?? false }, log);
+        print(reverted.length === 0 ? "nothing to roll back" : `took back ${reverted.join(", ")}`);
+        return 0;
+      }
+      case "seed": {
+        await seedReferenceData(database, config.mode);
+        print("reference data is complete");
+        if (options.sync !== undefined) {
+          const catalogue = new Catalogue();
+          await readCatalogue(database, catalogue);
+          print(
+            `${options.sync}: ${await syncInstruments(database, catalogue, options.sync)} symbols added or changed`,
+          );
+        }
+        return 0;
+      }
+      case "validate": {
+        const report = await validate(database);
+        print(options.json ? JSON.stringify(report, null, 2) : formatReport(report));
+        return report.every((result) => result.passed) ? 0 : 1;
+      }
+    }
+  });
+}
+
+function stepsOf({ steps, all }: DatabaseCommandOptions): number {
+  if (all) return Number.POSITIVE_INFINITY;
+  const count = Number(steps ?? "1");
+  if (!Number.isInteger(count) || count < 1) throw new StartError("--steps must be a whole number from 1");
+  return count;
+}
+
+/** The database as the owner of its tables; the embedded one is started for the time of the work where nobody runs it. */
+export async function withOwner<T>(config: Config, log: Logger, work: (database: Database) => Promise<T>): Promise<T> {
+  const url = config.migrationDatabaseUrl;
+  const embedded =
+    url === null ? await openEmbeddedDatabase(config.dataDirectory, config.mode, log, { attach: true }) : null;
+  const address = embedded?.address ?? { url: url ?? "" };
+  const database = connect({ address, role: null, poolSize: 2, applicationName: "tradegraph command" });
+  try {
+    await waitForDatabase(database, address, config.databaseWaitMs, log);
+    return await work(database);
+  } finally {
+    await database.close();
+    await embedded?.close();
+  }
+}

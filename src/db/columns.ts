@@ -1,0 +1,18 @@
+import { customType, timestamp } from "drizzle-orm/pg-core";
+import { type DecimalText, decimalText } from "../core/decimal.js";
+
+const numericColumn = (precision: number, scale: number) =>
+  customType<{ data: DecimalText; driverData: string }>({
+    dataType: () => `numeric(${precision}, ${scale})`,
+    fromDriver: decimalText,
+    toDriver: (value) => value,
+  });
+
+/** Prices, quantities, money. */
+export const decimal = numericColumn(38, 18);
+/** Rates and ratios, e.g. a commission of "0.001". */
+export const ratio = numericColumn(20, 10);
+/** Changes in percent, e.g. "1.25". */
+export const percent = numericColumn(12, 6);
+
+export const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });

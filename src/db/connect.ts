@@ -1,0 +1,125 @@
+import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
+import postgres from "postgres";
+import { errorMessage, StartError } from "../core/errors.js";
+import type { Logger } from "../core/logger.js";
+
+export type Sql = postgres.Sql;
+export type Db = PostgresJsDatabase;
+
+/** Where a database is: a URL, or the socket of the embedded server. */
+export type DatabaseAddress =
+  | { readonly url: string }
+  | { readonly host: string; readonly port: number; readonly user: string; readonly database: string };
+
+export interface ConnectOptions {
+  readonly address: DatabaseAddress;
+  /** Act as this role; null: as the user who signs in (migrations). */
+  readonly role: string | null;
+  readonly poolSize: number;
+  readonly applicationName: string;
+}
+
+export interface Database {
+  /** For statements that drizzle cannot express, and for the hot ones. Timestamps arrive as text (drizzle's parsers). */
+  readonly sql: Sql;
+  readonly db: Db;
+  close(): Promise<void>;
+}
+
+const statementTimeoutMs = 30_000;
+const idleInTransactionTimeoutMs = 60_000;
+
+export function connect(options: ConnectOptions): Database {
+  const settings: postgres.Options<Record<string, postgres.PostgresType>> = {
+    max: options.poolSize,
+    connect_timeout: 10,
+    onnotice: () => {},
+    connection: {
+      application_name: options.applicationName,
+      statement_timeout: statementTimeoutMs,
+      idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
+      TimeZone: "UTC",
+      ...(options.role === null ? {} : { role: options.role }),
+    },
+  };
+  const sql =
+    "url" in options.address ? postgres(options.address.url, settings) : postgres({ ...settings, ...options.address });
+  return { sql, db: drizzle(sql), close: () => sql.end({ timeout: 5 }) };
+}
+
+/** Host, port and database for people; never the password. */
+export function describeAddress(address: DatabaseAddress): string {
+  if (!("url" in address)) return `${address.host} (database ${address.database})`;
+  const url = new URL(address.url);
+  return `${url.hostname || "localhost"}:${url.port || "5432"}${url.pathname}`;
+}
+
+const retryAfterMs = 250;
+/** What goes away by waiting: nobody listens yet, or the server is starting up or shutting down. */
+const passingCodes = new Set([
+  "ECONNREFUSED",
+  "ENOENT",
+  "ECONNRESET",
+  "CONNECT_TIMEOUT",
+  "57P03",
+  "57P01",
+  "CONNECTION_CLOSED",
+]);
+
+/**
+ * Waits until the database answers, at most `waitMs`.
+ * @throws {StartError} that says where it tried and what the server or the network answered
+ */
+export async function waitForDatabase(
+  database: Database,
+  address: DatabaseAddress,
+  waitMs: number,
+  log: Logger,
+): Promise<void> {
+  const deadlineMs = performance.now() + waitMs;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const [row] = await database.sql<
+        { version: number }[]
+      >`select current_setting('server_version_num')::int as version`;
+      if (row !== undefined && row.version < 150_000) {
+        throw new StartError(
+          `Postgres 15 or newer is needed; ${describeAddress(address)} is ${Math.floor(row.version / 10_000)}`,
+        );
+      }
+      return;
+    } catch (error) {
+      if (error instanceof StartError) throw error;
+      const code = (error as { code?: string }).code ?? "";
+      if (!passingCodes.has(code) || performance.now() > deadlineMs) {
+        throw new StartError(
+          `cannot use the database at ${describeAddress(address)}: ${explainConnectError(code, error)}`,
+        );
+      }
+      if (attempt === 0) log.warn({ address: describeAddress(address), code }, "database.waiting");
+      await new Promise((resolve) => setTimeout(resolve, retryAfterMs));
+    }
+  }
+}
+
+function explainConnectError(code: string, error: unknown): string {
+  switch (code) {
+    case "ECONNREFUSED":
+      return "nothing listens there. Is Postgres running? Check DATABASE_URL.";
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return "the host name is unknown. Check DATABASE_URL.";
+    case "CONNECT_TIMEOUT":
+      return "no answer in time. Check the host, the port and the firewall.";
+    case "28P01":
+    case "28000":
+      return "the user name or password is refused. Check DATABASE_URL.";
+    case "3D000":
+      return "the database does not exist. Create it first.";
+    case "42704":
+    case "22023":
+      return `${errorMessage(error)}. Run "tradegraph migrate", which creates the roles.`;
+    default:
+      return errorMessage(error);
+  }
+}

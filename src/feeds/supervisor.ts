@@ -1,0 +1,168 @@
+import type { Catalogue, DataProvider } from "../catalogue/catalogue.js";
+import type { Logger } from "../core/logger.js";
+import type { Clock } from "../core/time.js";
+import type { MarketEvent } from "../market-data/events.js";
+import { adapterOf } from "./adapters.js";
+import type { ConnectionStatus, Feed, FeedAdapter, FeedEndpoint } from "./feed.js";
+
+export interface FeedSupervisorOptions {
+  readonly catalogue: Catalogue;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: () => number;
+  readonly onEvent: (event: MarketEvent, provider: DataProvider) => void;
+  readonly onStatus: (provider: DataProvider, status: ConnectionStatus, detail: string | null) => void;
+}
+
+interface RunningFeed {
+  readonly feed: Feed;
+  /** What the feed was started with; another endpoint takes another feed. */
+  readonly endpointText: string;
+  status: ConnectionStatus;
+  detail: string | null;
+  /** Message counts of the last seconds, one per tick, newest last. */
+  readonly counts: number[];
+}
+
+export interface FeedState {
+  readonly provider: DataProvider;
+  readonly status: ConnectionStatus;
+  readonly detail: string | null;
+  readonly symbols: number;
+}
+
+const tickMs = 1_000;
+/** Window of {@link FeedSupervisor.messagesPerSecond}, in ticks. */
+const rateWindow = 10;
+
+/** The resolved connection settings of a provider, or null where it has none. */
+export function endpointOf(provider: DataProvider): FeedEndpoint | null {
+  if (provider.websocketUrl === null) return null;
+  return {
+    code: provider.code,
+    websocketUrl: provider.websocketUrl,
+    backupWebsocketUrl: provider.backupWebsocketUrl,
+    endpointUrl: provider.endpointUrl,
+    timeoutMs: provider.timeoutMs,
+    retryDelayMs: provider.retryDelayMs,
+    staleAfterMs: provider.staleAfterMs,
+  };
+}
+
+/**
+ * Keeps one feed running for every provider that serves tracked symbols, and lets each follow the catalogue: a symbol that
+ * becomes tracked is subscribed on the open connection, a changed endpoint gets a new connection.
+ */
+export class FeedSupervisor {
+  readonly #running = new Map<number, RunningFeed>();
+  readonly #stopFollowing: () => void;
+  readonly #ticks: NodeJS.Timeout;
+  #pending: NodeJS.Immediate | undefined;
+  #closed = false;
+
+  constructor(private readonly options: FeedSupervisorOptions) {
+    this.#stopFollowing = options.catalogue.onChange(({ table }) => {
+      if (table === "symbols" || table === "markets" || table === "data_providers") this.#follow();
+    });
+    this.#ticks = setInterval(() => this.#tick(), tickMs);
+    this.#reconcile();
+  }
+
+  /** The feeds of this process. */
+  states(): FeedState[] {
+    return [...this.#running].flatMap(([providerId, { status, detail }]) => {
+      const provider = this.options.catalogue.findProvider(providerId);
+      return provider === undefined
+        ? []
+        : [{ provider, status, detail, symbols: this.options.catalogue.trackedSymbolsOf(providerId).length }];
+    });
+  }
+
+  /** Mean of the last ten seconds; null when this process does not feed the provider. */
+  messagesPerSecond(providerId: number): number | null {
+    const counts = this.#running.get(providerId)?.counts;
+    if (counts === undefined) return null;
+    const [first = 0] = counts;
+    return counts.length < 2 ? 0 : ((counts.at(-1) ?? 0) - first) / (counts.length - 1);
+  }
+
+  /** Number of messages since start; null when this process does not feed the provider. */
+  messagesOf(providerId: number): number | null {
+    return this.#running.get(providerId)?.feed.stats.messages ?? null;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#stopFollowing();
+    clearInterval(this.#ticks);
+    clearImmediate(this.#pending);
+    await Promise.all([...this.#running.keys()].map((id) => this.#stop(id)));
+  }
+
+  /** Several changes of one turn are followed together. */
+  #follow(): void {
+    if (this.#closed) return;
+    this.#pending ??= setImmediate(() => {
+      this.#pending = undefined;
+      this.#reconcile();
+    });
+  }
+
+  #reconcile(): void {
+    const { catalogue } = this.options;
+    for (const provider of catalogue.providers) {
+      const adapter = adapterOf(catalogue.market(provider.marketId).code);
+      const endpoint = provider.isActive ? endpointOf(provider) : null;
+      const symbols = catalogue.trackedSymbolsOf(provider.id);
+      const running = this.#running.get(provider.id);
+      const endpointText = JSON.stringify(endpoint);
+      if (adapter === undefined || endpoint === null || symbols.length === 0) {
+        if (running !== undefined) void this.#stop(provider.id);
+      } else if (running?.endpointText === endpointText) {
+        running.feed.setSymbols(symbols);
+      } else {
+        if (running !== undefined) void this.#stop(provider.id);
+        this.#start(provider, adapter, endpoint, endpointText);
+      }
+    }
+    for (const id of this.#running.keys()) {
+      if (catalogue.findProvider(id) === undefined) void this.#stop(id);
+    }
+  }
+
+  #start(provider: DataProvider, adapter: FeedAdapter, endpoint: FeedEndpoint, endpointText: string): void {
+    const { catalogue, clock, log, random, onEvent, onStatus } = this.options;
+    let running: RunningFeed | undefined;
+    let early: { status: ConnectionStatus; detail: string | null } | undefined;
+    const feed = adapter.start({
+      endpoint,
+      symbols: catalogue.trackedSymbolsOf(provider.id),
+      clock,
+      log: log.child({ provider: provider.code }),
+      random,
+      onEvent: (event) => onEvent(event, provider),
+      onStatus: (status, detail) => {
+        if (running === undefined) early = { status, detail };
+        else Object.assign(running, { status, detail });
+        onStatus(provider, status, detail);
+      },
+    });
+    running = { feed, endpointText, counts: [], status: early?.status ?? "CONNECTING", detail: early?.detail ?? null };
+    this.#running.set(provider.id, running);
+  }
+
+  async #stop(providerId: number): Promise<void> {
+    const running = this.#running.get(providerId);
+    this.#running.delete(providerId);
+    await running?.feed.close();
+    const provider = this.options.catalogue.findProvider(providerId);
+    if (provider !== undefined && !this.#running.has(providerId)) this.options.onStatus(provider, "DISCONNECTED", null);
+  }
+
+  #tick(): void {
+    for (const { feed, counts } of this.#running.values()) {
+      counts.push(feed.stats.messages);
+      if (counts.length > rateWindow + 1) counts.shift();
+    }
+  }
+}

@@ -1,0 +1,200 @@
+import { access, readFile } from "node:fs/promises";
+import { ApolloServer } from "@apollo/server";
+import { ApolloServerPluginLandingPageDisabled } from "@apollo/server/plugin/disabled";
+import { fastifyApolloDrainPlugin, fastifyApolloHandler } from "@as-integrations/fastify";
+import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
+import type { GraphQLSchema } from "graphql";
+import { DomainError, StartError } from "../core/errors.js";
+import type { Logger } from "../core/logger.js";
+import type { Viewer } from "../core/viewer.js";
+import type { ApiContext, ApiServices } from "./context.js";
+import { toClientError } from "./errors.js";
+import { depthLimit, maxDocumentTokens } from "./limits.js";
+import { OperationPreparer } from "./prepare.js";
+import { SseEndpoint } from "./sse.js";
+import { WebSocketEndpoint } from "./websocket.js";
+
+export interface ServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly schema: GraphQLSchema;
+  readonly services: ApiServices;
+  /** @throws {DomainError} UNAUTHENTICATED */
+  readonly viewerOf: (authorization: string | null) => Viewer | null;
+  /** Whether this node can do its work now; false while it starts or drains. */
+  readonly isReady: () => Promise<boolean>;
+  readonly maxBodyBytes: number;
+  readonly maxQueryDepth: number;
+  readonly maxConnections: number;
+  readonly maxSubscriptionsPerConnection: number;
+  readonly log: Logger;
+}
+
+export interface ApiServer {
+  /** E.g. http://127.0.0.1:4000 */
+  readonly url: string;
+  /** Ends the open streams, finishes the requests under way, and frees the port. */
+  close(): Promise<void>;
+}
+
+const contexts = new WeakMap<FastifyRequest, ApiContext>();
+
+/** @throws {StartError} when the port is taken */
+export async function startServer(options: ServerOptions): Promise<ApiServer> {
+  const { log, services } = options;
+  const app: FastifyInstance = Fastify({
+    bodyLimit: options.maxBodyBytes,
+    requestTimeout: 30_000,
+    keepAliveTimeout: 72_000,
+    forceCloseConnections: "idle",
+  });
+  const apollo = new ApolloServer<ApiContext>({
+    schema: options.schema,
+    introspection: true,
+    stopOnTerminationSignals: false,
+    includeStacktraceInErrorResponses: false,
+    parseOptions: { maxTokens: maxDocumentTokens },
+    validationRules: [depthLimit(options.maxQueryDepth)],
+    formatError: (_formatted, error) => toClientError(error, log),
+    logger: log.child({ room: "graphql" }),
+    plugins: [ApolloServerPluginLandingPageDisabled(), fastifyApolloDrainPlugin(app)],
+  });
+  await apollo.start();
+
+  const contextOf = (authorization: string | null): ApiContext => ({
+    ...services,
+    viewer: options.viewerOf(authorization),
+  });
+
+  app.addHook("onRequest", async (_request, reply) => {
+    reply.headers({ "x-content-type-options": "nosniff", "referrer-policy": "no-referrer" });
+  });
+  // A credential that is not valid is refused before anything of the request is read.
+  app.addHook("onRequest", async (request, reply) => {
+    try {
+      contexts.set(request, contextOf(request.headers.authorization ?? null));
+    } catch (error) {
+      return reply
+        .code(401)
+        .header("www-authenticate", "Bearer")
+        .send({ errors: [toClientError(error, log)] });
+    }
+  });
+  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
+    const status = error.statusCode ?? 500;
+    // Fastify's own faults of the request (broken JSON, a body too large, a wrong content type) are for the client to see.
+    const shown =
+      status < 500 ? { message: error.message, extensions: { code: "BAD_REQUEST" } } : toClientError(error, log);
+    return reply.code(status).send({ errors: [shown] });
+  });
+  app.setNotFoundHandler((_request, reply) =>
+    reply
+      .code(404)
+      .send({
+        errors: [
+          {
+            message: "there is /graphql, /graphql/stream, /graphiql, /healthz and /readyz",
+            extensions: { code: "NOT_FOUND" },
+          },
+        ],
+      }),
+  );
+
+  const requestContext = (request: FastifyRequest): ApiContext => {
+    const context = contexts.get(request);
+    if (context === undefined) throw new DomainError("UNAUTHENTICATED", "no context");
+    return context;
+  };
+  app.route({
+    url: "/graphql",
+    method: ["GET", "POST"],
+    handler: fastifyApolloHandler(apollo, { context: async (request) => requestContext(request) }),
+  });
+  const preparer = new OperationPreparer(options.schema, options.maxQueryDepth, log);
+  const { maxConnections } = options;
+  const sse = new SseEndpoint(app, { path: "/graphql/stream", preparer, contextOf: requestContext, maxConnections });
+
+  app.get("/healthz", (_request, reply) => reply.header("cache-control", "no-store").send({ status: "OK" }));
+  app.get("/readyz", async (_request, reply) => {
+    const ready = await options.isReady();
+    return reply
+      .code(ready ? 200 : 503)
+      .header("cache-control", "no-store")
+      .send({ status: ready ? "READY" : "NOT_READY" });
+  });
+  app.get("/", (_request, reply) => reply.redirect("/graphiql"));
+  await addGraphiQL(app);
+
+  const sockets = new WebSocketEndpoint(app.server, {
+    path: "/graphql",
+    preparer,
+    contextOf,
+    maxMessageBytes: options.maxBodyBytes,
+    maxConnections,
+    maxSubscriptionsPerConnection: options.maxSubscriptionsPerConnection,
+    log,
+  });
+  const close = async () => {
+    sse.close();
+    await sockets.close();
+    await apollo.stop();
+    await app.close();
+  };
+  try {
+    const url = await app.listen({ host: options.host, port: options.port });
+    return { url, close };
+  } catch (error) {
+    await close();
+    throw explainListenError(error, options);
+  }
+}
+
+export function explainListenError(error: unknown, { host, port }: { host: string; port: number }): unknown {
+  const code = (error as { code?: string }).code;
+  if (code === "EADDRINUSE")
+    return new StartError(
+      `port ${port} is in use. Stop the program that uses it, or choose another: PORT=${port + 1} npm start`,
+    );
+  if (code === "EACCES")
+    return new StartError(`port ${port} may not be opened by this user; choose one above 1023 with PORT`);
+  if (code === "EADDRNOTAVAIL") return new StartError(`this machine has no address ${host}; check HOST`);
+  return error;
+}
+
+/** Everything comes from this one page: no request leaves for another host, and the policy makes sure of it. */
+const graphiqlPolicy =
+  "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; worker-src blob:; style-src 'self' 'unsafe-inline'; " +
+  "img-src 'self' data:; font-src 'self' data:; connect-src 'self' ws: wss: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+async function addGraphiQL(app: FastifyInstance): Promise<void> {
+  const page = await findGraphiQL();
+  app.get("/graphiql", async (request, reply) => {
+    if (page === null)
+      return reply.code(503).send({ errors: [{ message: "GraphiQL was not built: run npm run build" }] });
+    const compressed = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "");
+    if (compressed) reply.header("content-encoding", "gzip");
+    return reply
+      .type("text/html; charset=utf-8")
+      .headers({
+        "content-security-policy": graphiqlPolicy,
+        "cache-control": "public, max-age=3600",
+        vary: "accept-encoding",
+      })
+      .send(await readFile(compressed ? new URL(`${page.href}.gz`) : page));
+  });
+}
+
+/** Beside the compiled program, or in its folder when the sources run directly (tests). */
+async function findGraphiQL(): Promise<URL | null> {
+  for (const path of ["../graphiql.html", "../../dist/graphiql.html"]) {
+    const page = new URL(path, import.meta.url);
+    if (
+      await access(page).then(
+        () => true,
+        () => false,
+      )
+    )
+      return page;
+  }
+  return null;
+}

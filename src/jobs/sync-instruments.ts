@@ -1,0 +1,23 @@
+import type { Catalogue } from "../catalogue/catalogue.js";
+import { storeInstruments } from "../catalogue/sync-symbols.js";
+import { DomainError, notFound } from "../core/errors.js";
+import type { Database } from "../db/connect.js";
+import { adapterOf } from "../feeds/adapters.js";
+import { endpointOf } from "../feeds/supervisor.js";
+
+/**
+ * Reads the instruments of a market from its exchange and stores their trading rules. Returns how many symbols were added
+ * or changed.
+ * @throws {DomainError} NOT_FOUND for an unknown market, PROVIDER_UNAVAILABLE when the exchange does not answer
+ */
+export async function syncInstruments(database: Database, catalogue: Catalogue, marketCode: string): Promise<number> {
+  const market = catalogue.marketByCode(marketCode);
+  if (market === undefined) throw notFound("market");
+  const provider = catalogue.primaryProviderOf(market.id);
+  const endpoint = provider === undefined ? null : endpointOf(provider);
+  const adapter = adapterOf(marketCode);
+  if (endpoint === null || adapter === undefined) {
+    throw new DomainError("PROVIDER_UNAVAILABLE", `${marketCode} has no provider that lists its instruments`);
+  }
+  return storeInstruments(database, market, await adapter.fetchInstruments(endpoint));
+}

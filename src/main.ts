@@ -1,0 +1,153 @@
+#!/usr/bin/env node
+import { parseArgs } from "node:util";
+import { startApp } from "./app.js";
+import { type Config, parseConfig } from "./config.js";
+import { errorMessage, StartError } from "./core/errors.js";
+import { createLogger, type Logger } from "./core/logger.js";
+import { runDatabaseCommand } from "./database-commands.js";
+import { runDoctor } from "./doctor.js";
+import { printApi } from "./graphql/schema.js";
+import { programVersion } from "./version.js";
+
+const help = `tradegraph ${programVersion}: a GraphQL backend for markets and trading
+
+usage: tradegraph <command> [options]
+
+commands:
+  serve       run the program (api, feed and worker in one process by default)
+                --live           the exchanges' public streams instead of the simulated exchange
+                --port N         instead of PORT (4000)
+                --roles LIST     instead of ROLES (api,feed,worker)
+  migrate     bring the database to this program's schema
+  rollback    take the newest migration back
+                --steps N        several of them
+                --all            all of them
+                --force          also drop tables that hold rows
+  seed        add missing reference data
+                --sync MARKET    also read the market's instruments from its exchange, e.g. BINANCE_SPOT
+  validate    check the data; exit status 1 when a check fails
+                --json           print JSON
+  doctor      check this machine, the configuration and the database, and say what to change
+  schema      print the GraphQL schema
+
+options:
+  --live      with every command: the database of the live prices
+  --help      this text
+  --version   the version
+
+Without DATABASE_URL the embedded Postgres in .tradegraph/ is used. The README has a table of all settings.`;
+
+const options = {
+  live: { type: "boolean" },
+  port: { type: "string" },
+  roles: { type: "string" },
+  steps: { type: "string" },
+  all: { type: "boolean" },
+  force: { type: "boolean" },
+  sync: { type: "string" },
+  json: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+  version: { type: "boolean", short: "v" },
+} as const;
+
+async function main(): Promise<void> {
+  const { values, positionals } = readArguments();
+  if (values.version) return print(programVersion);
+  const [command, ...rest] = positionals;
+  if (values.help || command === undefined || command === "help") return print(help);
+  if (rest.length > 0) throw new StartError(`unexpected argument "${rest[0]}"; see --help`);
+  if (command === "schema") return write(printApi());
+
+  const environment = {
+    ...process.env,
+    ...(values.live ? { MODE: "live" } : {}),
+    ...(values.port === undefined ? {} : { PORT: values.port }),
+    ...(values.roles === undefined ? {} : { ROLES: values.roles }),
+  };
+  // A person at a terminal reads the lines below; a log collector wants everything.
+  const config = parseConfig(environment, { logLevel: process.stderr.isTTY || command !== "serve" ? "warn" : "info" });
+  const log = createLogger(config.logLevel);
+  switch (command) {
+    case "serve":
+      return serve(config, log);
+    case "migrate":
+    case "rollback":
+    case "seed":
+    case "validate":
+      process.exitCode = await runDatabaseCommand(command, values, config, log, print);
+      return;
+    case "doctor":
+      process.exitCode = await runDoctor(config, log, print);
+      return;
+    default:
+      throw new StartError(`there is no command "${command}"; see --help`);
+  }
+}
+
+function readArguments() {
+  try {
+    return parseArgs({ options, allowPositionals: true });
+  } catch (error) {
+    throw new StartError(`${errorMessage(error)}; see --help`);
+  }
+}
+
+async function serve(config: Config, log: Logger): Promise<void> {
+  let running = false;
+  const app = await startApp(config, log, (line) => running && print(`  ${line}`));
+  running = true;
+  const stop = stopOnSignal(config, log, () => {
+    running = false;
+    return app.close();
+  });
+  print(`tradegraph ${programVersion} is running (${config.mode} prices, roles ${[...config.roles].join(", ")})`);
+  if (app.url !== null) {
+    print(`  GraphiQL       ${app.url}/graphiql`);
+    print(`  GraphQL        ${app.url}/graphql   (HTTP and WebSocket; SSE at /graphql/stream)`);
+    print(`  health         ${app.url}/healthz, /readyz`);
+  }
+  print(`  database       ${config.databaseUrl === null ? "embedded Postgres, " : ""}${app.database}`);
+  if (app.simulator !== null)
+    print(`  simulator      ${app.simulator}   every price is invented; npm start -- --live uses the real exchanges`);
+  print("  Ctrl-C stops it.");
+  await stop;
+}
+
+/** Resolves when the program has stopped. A second signal, or a drain that takes too long, ends it at once. */
+function stopOnSignal(config: Config, log: Logger, close: () => Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    let stopping = false;
+    const stop = (signal: NodeJS.Signals) => {
+      if (stopping) process.exit(130);
+      stopping = true;
+      print(`\n${signal}: stopping …`);
+      const deadline = setTimeout(() => {
+        log.error({ afterMs: config.shutdownTimeoutMs }, "stop.timed-out");
+        process.exit(1);
+      }, config.shutdownTimeoutMs);
+      close()
+        .catch((error: unknown) => {
+          log.error({ err: error }, "stop.failed");
+          process.exitCode = 1;
+        })
+        .finally(() => {
+          clearTimeout(deadline);
+          print("stopped");
+          resolve();
+        });
+    };
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
+  });
+}
+
+const write = (text: string): void => void process.stdout.write(text);
+const print = (line: string): void => write(`${line}\n`);
+
+main().catch((error: unknown) => {
+  if (error instanceof StartError) process.stderr.write(`tradegraph: ${error.message}\n`);
+  else
+    process.stderr.write(
+      `tradegraph: unexpected error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
+  process.exitCode = 1;
+});

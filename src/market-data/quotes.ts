@@ -1,0 +1,222 @@
+import type { DecimalText } from "../core/decimal.js";
+import type { Clock } from "../core/time.js";
+import type { MarketEvent } from "./events.js";
+
+/**
+ * The latest values of one symbol; one object per symbol, updated in place. Prices in quote currency, quantities in base
+ * currency, times in Unix milliseconds.
+ */
+export interface Quote {
+  readonly symbolId: number;
+  providerId: number;
+  /** Last traded price. A symbol has no quote before the first one is known: a book alone is not a price. */
+  price: DecimalText;
+  bid: DecimalText | null;
+  bidQuantity: DecimalText | null;
+  ask: DecimalText | null;
+  askQuantity: DecimalText | null;
+  open24h: DecimalText | null;
+  high24h: DecimalText | null;
+  low24h: DecimalText | null;
+  change24h: DecimalText | null;
+  changePercent24h: DecimalText | null;
+  volume24h: DecimalText | null;
+  quoteVolume24h: DecimalText | null;
+  marketCap: DecimalText | null;
+  /** Grows with every change and never goes back, also across restarts; see {@link nextSequence}. */
+  sequence: number;
+  /** The newest time that the exchange stated for any of the values. */
+  exchangeTimeMs: number;
+  /** When the price was made, by the exchange's clock: an older trade or ticker is history, not the last price. */
+  priceTimeMs: number;
+  receivedAtMs: number;
+  lastBroadcastAtMs: number | null;
+  /** The provider is silent or gone, so the values may be out of date. */
+  isStale: boolean;
+}
+
+/**
+ * The next sequence after `last`: one more, or the clock in microseconds where that is ahead. So a restart that lost the
+ * newest unsaved values, or another node that takes over the feed, still goes forward, without asking anybody.
+ */
+export const nextSequence = (last: number, nowMs: number): number => Math.max(last + 1, nowMs * 1000);
+
+export type QuoteListener = (quote: Quote) => void;
+
+/**
+ * The last value of every symbol of this process. Bounded by the number of symbols.
+ * A change is announced synchronously, in order, to the listeners (the writer, the bus) and to the watchers of that symbol.
+ */
+export class QuoteBoard {
+  readonly #quotes = new Map<number, Quote>();
+  /** Book sides that came before the first price. */
+  readonly #earlyBooks = new Map<number, Pick<Quote, "bid" | "bidQuantity" | "ask" | "askQuantity">>();
+  readonly #listeners = new Set<QuoteListener>();
+  readonly #watchers = new Map<number, Set<QuoteListener>>();
+
+  constructor(private readonly clock: Clock) {}
+
+  get(symbolId: number): Quote | undefined {
+    return this.#quotes.get(symbolId);
+  }
+
+  all(): Iterable<Quote> {
+    return this.#quotes.values();
+  }
+
+  /** Puts in stored quotes at start; they are stale until their provider speaks. */
+  restore(quotes: readonly Quote[]): void {
+    for (const quote of quotes) {
+      const known = this.#quotes.get(quote.symbolId);
+      if (known === undefined || known.sequence < quote.sequence) this.#quotes.set(quote.symbolId, quote);
+    }
+  }
+
+  /** Takes over a quote that another node published; an older one than ours is ignored. */
+  replace(quote: Quote): void {
+    const known = this.#quotes.get(quote.symbolId);
+    if (known === undefined) this.#quotes.set(quote.symbolId, quote);
+    else if (known.sequence < quote.sequence) Object.assign(known, quote);
+    else return;
+    this.#announce(this.#quotes.get(quote.symbolId) ?? quote);
+  }
+
+  /** Applies an event of a feed to the symbol's quote. An event that changes no value only proves that the quote is fresh. */
+  apply(event: MarketEvent, providerId: number): void {
+    let quote = this.#quotes.get(event.symbolId);
+    if (quote === undefined) {
+      if (event.kind === "bookTicker") {
+        this.#earlyBooks.set(event.symbolId, bookOf(event));
+        return;
+      }
+      quote = emptyQuote(event, providerId, this.#earlyBooks.get(event.symbolId));
+      this.#earlyBooks.delete(event.symbolId);
+      this.#quotes.set(event.symbolId, quote);
+    }
+    const changed =
+      applyEvent(quote, event) || quote.isStale || quote.providerId !== providerId || quote.sequence === 0;
+    quote.receivedAtMs = Math.max(quote.receivedAtMs, event.receivedAtMs);
+    if (event.exchangeTimeMs !== null) quote.exchangeTimeMs = Math.max(quote.exchangeTimeMs, event.exchangeTimeMs);
+    if (!changed) return;
+    quote.providerId = providerId;
+    quote.isStale = false;
+    this.#changed(quote);
+  }
+
+  /** Marks quotes as stale, e.g. when their provider was lost; each one that was fresh changes. */
+  markStale(isStale: (quote: Quote) => boolean): void {
+    for (const quote of this.#quotes.values()) {
+      if (quote.isStale || !isStale(quote)) continue;
+      quote.isStale = true;
+      this.#changed(quote);
+    }
+  }
+
+  /** Calls back after every change of any quote. Returns the function that ends it. */
+  onChange(listener: QuoteListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Calls back after every change of one symbol's quote. Returns the function that ends it. */
+  watch(symbolId: number, listener: QuoteListener): () => void {
+    const watchers = this.#watchers.get(symbolId) ?? new Set();
+    this.#watchers.set(symbolId, watchers);
+    watchers.add(listener);
+    return () => {
+      watchers.delete(listener);
+      if (watchers.size === 0 && this.#watchers.get(symbolId) === watchers) this.#watchers.delete(symbolId);
+    };
+  }
+
+  #changed(quote: Quote): void {
+    quote.sequence = nextSequence(quote.sequence, this.clock.nowMs());
+    this.#announce(quote);
+  }
+
+  #announce(quote: Quote): void {
+    for (const listener of this.#listeners) listener(quote);
+    const watchers = this.#watchers.get(quote.symbolId);
+    if (watchers !== undefined) for (const listener of watchers) listener(quote);
+  }
+}
+
+function bookOf(event: Extract<MarketEvent, { kind: "bookTicker" }>) {
+  return { bid: event.bid, bidQuantity: event.bidQuantity, ask: event.ask, askQuantity: event.askQuantity };
+}
+
+function emptyQuote(
+  event: Exclude<MarketEvent, { kind: "bookTicker" }>,
+  providerId: number,
+  book: ReturnType<typeof bookOf> | undefined,
+): Quote {
+  return {
+    symbolId: event.symbolId,
+    providerId,
+    price: event.kind === "trade" ? event.price : event.last,
+    bid: book?.bid ?? null,
+    bidQuantity: book?.bidQuantity ?? null,
+    ask: book?.ask ?? null,
+    askQuantity: book?.askQuantity ?? null,
+    open24h: null,
+    high24h: null,
+    low24h: null,
+    change24h: null,
+    changePercent24h: null,
+    volume24h: null,
+    quoteVolume24h: null,
+    marketCap: null,
+    sequence: 0,
+    exchangeTimeMs: 0,
+    priceTimeMs: 0,
+    receivedAtMs: 0,
+    lastBroadcastAtMs: null,
+    isStale: false,
+  };
+}
+
+/** Returns whether a value that clients see changed. */
+function applyEvent(quote: Quote, event: MarketEvent): boolean {
+  switch (event.kind) {
+    case "bookTicker": {
+      const same =
+        quote.bid === event.bid &&
+        quote.bidQuantity === event.bidQuantity &&
+        quote.ask === event.ask &&
+        quote.askQuantity === event.askQuantity;
+      if (same) return false;
+      Object.assign(quote, bookOf(event));
+      return true;
+    }
+    case "trade": {
+      if (event.exchangeTimeMs < quote.priceTimeMs) return false;
+      quote.priceTimeMs = event.exchangeTimeMs;
+      if (quote.price === event.price) return false;
+      quote.price = event.price;
+      return true;
+    }
+    case "ticker24h": {
+      if (event.exchangeTimeMs < quote.priceTimeMs) return false;
+      quote.priceTimeMs = event.exchangeTimeMs;
+      const same =
+        quote.price === event.last &&
+        quote.open24h === event.open &&
+        quote.high24h === event.high &&
+        quote.low24h === event.low &&
+        quote.change24h === event.change &&
+        quote.changePercent24h === event.changePercent &&
+        quote.volume24h === event.volume &&
+        quote.quoteVolume24h === event.quoteVolume;
+      if (same) return false;
+      quote.price = event.last;
+      quote.open24h = event.open;
+      quote.high24h = event.high;
+      quote.low24h = event.low;
+      quote.change24h = event.change;
+      quote.changePercent24h = event.changePercent;
+      quote.volume24h = event.volume;
+      quote.quoteVolume24h = event.quoteVolume;
+      return true;
+    }
+  }
+}

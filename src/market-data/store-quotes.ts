@@ -1,0 +1,126 @@
+import { errorMessage } from "../core/errors.js";
+import type { Logger } from "../core/logger.js";
+import type { Database } from "../db/connect.js";
+import type { Quote, QuoteBoard } from "./quotes.js";
+import { symbolQuotes } from "./tables.js";
+
+/** Reads the stored quotes. They count as stale until their provider has spoken again. */
+export async function loadQuotes(database: Database): Promise<Quote[]> {
+  const rows = await database.db.select().from(symbolQuotes);
+  return rows.map(({ exchangeTime, receivedAt, lastBroadcastAt, ...row }) => ({
+    ...row,
+    exchangeTimeMs: exchangeTime.getTime(),
+    priceTimeMs: exchangeTime.getTime(),
+    receivedAtMs: receivedAt.getTime(),
+    lastBroadcastAtMs: lastBroadcastAt?.getTime() ?? null,
+    isStale: true,
+  }));
+}
+
+/** Rows of one statement. A flush of more symbols takes several. */
+const maxRowsPerStatement = 1_000;
+
+export interface QuoteWriterStats {
+  readonly written: number;
+  readonly failures: number;
+  /** Symbols whose newest quote is not stored yet; never more than there are symbols. */
+  readonly waiting: number;
+}
+
+/**
+ * Writes changed quotes in batches, every `flushMs`. Only the newest value of a symbol is kept until then, so the buffer
+ * is bounded by the number of symbols, also while the database is away; what is in it is written when it is back.
+ */
+export class QuoteWriter {
+  readonly #waiting = new Set<Quote>();
+  readonly #stopListening: () => void;
+  #timer: NodeJS.Timeout | undefined;
+  #flushing: Promise<void> = Promise.resolve();
+  #written = 0;
+  #failures = 0;
+  #closed = false;
+
+  constructor(
+    board: QuoteBoard,
+    private readonly database: Database,
+    private readonly flushMs: number,
+    private readonly log: Logger,
+  ) {
+    this.#stopListening = board.onChange((quote) => {
+      this.#waiting.add(quote);
+      this.#schedule();
+    });
+  }
+
+  get stats(): QuoteWriterStats {
+    return { written: this.#written, failures: this.#failures, waiting: this.#waiting.size };
+  }
+
+  /** Writes what is waiting now. Resolves also when the database refuses; the quotes then wait for the next flush. */
+  flush(): Promise<void> {
+    this.#flushing = this.#flushing.then(() => this.#flush());
+    return this.#flushing;
+  }
+
+  /** Stops listening and writes the rest. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#stopListening();
+    clearTimeout(this.#timer);
+    await this.flush();
+  }
+
+  #schedule(): void {
+    if (this.#closed) return;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.flush();
+    }, this.flushMs);
+  }
+
+  async #flush(): Promise<void> {
+    const batch = [...this.#waiting];
+    this.#waiting.clear();
+    for (let start = 0; start < batch.length; start += maxRowsPerStatement) {
+      const rows = batch.slice(start, start + maxRowsPerStatement);
+      try {
+        await writeQuotes(this.database, rows);
+        this.#written += rows.length;
+      } catch (error) {
+        if (this.#failures++ === 0 || !this.#closed)
+          this.log.warn({ rows: rows.length, error: errorMessage(error) }, "quotes.write-failed");
+        for (const quote of rows) this.#waiting.add(quote);
+        this.#schedule();
+      }
+    }
+  }
+}
+
+/** One statement for all rows; a row that is older than the stored one changes nothing. */
+export async function writeQuotes(database: Database, quotes: readonly Quote[]): Promise<void> {
+  const column = <T>(of: (quote: Quote) => T): T[] => quotes.map(of);
+  const instants = (of: (quote: Quote) => number | null) =>
+    column((quote) => {
+      const ms = of(quote);
+      return ms === null ? null : new Date(ms).toISOString();
+    });
+  await database.sql`
+    insert into symbol_quotes as stored (symbol_id, provider_id, price, bid, bid_quantity, ask, ask_quantity, open_24h, high_24h,
+      low_24h, change_24h, change_percent_24h, volume_24h, quote_volume_24h, market_cap, sequence, exchange_time, received_at,
+      last_broadcast_at)
+    select * from unnest(
+      ${column((q) => q.symbolId)}::int[], ${column((q) => q.providerId)}::int[], ${column((q) => q.price)}::numeric[],
+      ${column((q) => q.bid)}::numeric[], ${column((q) => q.bidQuantity)}::numeric[], ${column((q) => q.ask)}::numeric[],
+      ${column((q) => q.askQuantity)}::numeric[], ${column((q) => q.open24h)}::numeric[], ${column((q) => q.high24h)}::numeric[],
+      ${column((q) => q.low24h)}::numeric[], ${column((q) => q.change24h)}::numeric[], ${column((q) => q.changePercent24h)}::numeric[],
+      ${column((q) => q.volume24h)}::numeric[], ${column((q) => q.quoteVolume24h)}::numeric[], ${column((q) => q.marketCap)}::numeric[],
+      ${column((q) => q.sequence)}::bigint[], ${instants((q) => q.exchangeTimeMs)}::timestamptz[],
+      ${instants((q) => q.receivedAtMs)}::timestamptz[], ${instants((q) => q.lastBroadcastAtMs)}::timestamptz[])
+    on conflict (symbol_id) do update set provider_id = excluded.provider_id, price = excluded.price, bid = excluded.bid,
+      bid_quantity = excluded.bid_quantity, ask = excluded.ask, ask_quantity = excluded.ask_quantity, open_24h = excluded.open_24h,
+      high_24h = excluded.high_24h, low_24h = excluded.low_24h, change_24h = excluded.change_24h,
+      change_percent_24h = excluded.change_percent_24h, volume_24h = excluded.volume_24h,
+      quote_volume_24h = excluded.quote_volume_24h, market_cap = excluded.market_cap, sequence = excluded.sequence,
+      exchange_time = excluded.exchange_time, received_at = excluded.received_at, last_broadcast_at = excluded.last_broadcast_at
+    where stored.sequence < excluded.sequence`;
+}
