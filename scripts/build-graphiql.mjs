@@ -152,7 +152,7 @@ try {
   fail(`${renderer} is not installed; it is a development dependency: run "npm ci" without --omit=dev`);
 }
 if (!isUpToDate([fileURLToPath(import.meta.url), rendererPath])) {
-  const { renderGraphiQL } = await import(renderer);
+  const { renderGraphiQL } = await import("@graphql-yoga/render-graphiql");
   const page = render(renderGraphiQL);
   mkdirSync(fileURLToPath(new URL("../dist", import.meta.url)), { recursive: true });
   write(output, page);

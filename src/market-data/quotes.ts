@@ -38,8 +38,15 @@ export interface Quote {
 /**
  * The next sequence after `last`: one more, or the clock in microseconds where that is ahead. So a restart that lost the
  * newest unsaved values, or another node that takes over the feed, still goes forward, without asking anybody.
+ * A clock that was set back meanwhile is covered by {@link restartMargin}.
  */
 export const nextSequence = (last: number, nowMs: number): number => Math.max(last + 1, nowMs * 1000);
+
+/**
+ * Added to a stored sequence at a restart, in microseconds: values that were sent but not yet stored when the program died
+ * are passed over even when the clock was set back, as long as that is less than this.
+ */
+const restartMargin = 60_000_000;
 
 export type QuoteListener = (quote: Quote) => void;
 
@@ -64,11 +71,17 @@ export class QuoteBoard {
     return this.#quotes.values();
   }
 
-  /** Puts in stored quotes at start; they are stale until their provider speaks. */
+  /** Number of watches that are open now, over all symbols. */
+  get watcherCount(): number {
+    let count = 0;
+    for (const watchers of this.#watchers.values()) count += watchers.size;
+    return count;
+  }
+
+  /** Puts in stored quotes at start. */
   restore(quotes: readonly Quote[]): void {
     for (const quote of quotes) {
-      const known = this.#quotes.get(quote.symbolId);
-      if (known === undefined || known.sequence < quote.sequence) this.#quotes.set(quote.symbolId, quote);
+      this.#quotes.set(quote.symbolId, { ...quote, sequence: quote.sequence + restartMargin });
     }
   }
 

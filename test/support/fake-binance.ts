@@ -9,7 +9,7 @@ interface Request {
 }
 
 /** The server's end of one connection, with everything the client sent. */
-export interface FakeConnection {
+interface FakeConnection {
   readonly socket: WebSocket;
   readonly path: string;
   readonly requests: (Request & { readonly atMs: number })[];
@@ -97,3 +97,10 @@ export const tradeFrame = (ticker: string, id: number, atMs = Date.now()): strin
       M: true,
     },
   });
+
+/** Settled when the client has handled everything that was sent to it before. */
+export async function roundTrip({ socket }: { socket: WebSocket }): Promise<void> {
+  const pong = once(socket, "pong");
+  socket.ping();
+  await pong;
+}

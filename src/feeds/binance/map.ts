@@ -18,12 +18,12 @@ export interface SpotSymbol {
   readonly streamPrefix: string;
 }
 
-export interface Skipped {
+interface Skipped {
   readonly kind: "skipped";
   readonly what: string;
 }
 
-export interface Rejected {
+interface Rejected {
   readonly kind: "rejected";
   readonly what: string;
 }
@@ -37,7 +37,7 @@ export interface Answer {
 }
 
 /** The exchange closes this connection in a few minutes and asks us to open another one. */
-export interface Shutdown {
+interface Shutdown {
   readonly kind: "shutdown";
 }
 

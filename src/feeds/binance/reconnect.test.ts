@@ -1,7 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { bookFrame, type FakeBinance, startFakeBinance } from "../../../test/support/fake-binance.js";
+import { bookFrame, type FakeBinance, roundTrip, startFakeBinance } from "../../../test/support/fake-binance.js";
 import { startTestFeed, symbolsOf } from "../../../test/support/spot-feed.js";
 import { until } from "../../../test/support/until.js";
 import type { MarketEvent } from "../../market-data/events.js";
@@ -160,6 +160,7 @@ describe("an expiring connection", () => {
         ...aged,
         maxNamesPerRequest: 3,
         requestGapMs: 20,
+        overlapMs: 0,
       });
       await until(() => statuses.includes("CONNECTED"));
       const old = exchange.latest();
@@ -180,6 +181,7 @@ describe("an expiring connection", () => {
       // It delivers, but not everything is subscribed: the old one must go on.
       old.socket.send(bookFrame("B", 1));
       await until(() => events.length === 4);
+      for (let i = 0; i < 10; i++) await roundTrip(old);
       expect(old.socket.readyState).toBe(1);
       for (const answer of held) replacement.socket.send(JSON.stringify(answer));
       exchange.answer = ({ id }) => ({ result: null, id });
@@ -194,15 +196,38 @@ describe("an expiring connection", () => {
     },
   );
 
+  test("a replacement that delivers nothing yet does not end the old connection", async () => {
+    const { events, statuses } = start({ websocketUrl: exchange.url }, symbolsOf("A"), {
+      maxConnectionAgeMs: 60,
+      overlapMs: 0,
+    });
+    await until(() => statuses.includes("CONNECTED"));
+    const old = exchange.latest();
+    await until(() => exchange.connections.length === 2 && exchange.latest().streams.size === 3);
+    const replacement = exchange.latest();
+    await roundTrip(replacement);
+    for (let i = 0; i < 10; i++) await roundTrip(old);
+    old.socket.send(bookFrame("A", 1));
+    await until(() => events.length === 1);
+    expect(old.socket.readyState).toBe(1);
+    replacement.socket.send(bookFrame("A", 2));
+    await until(() => old.socket.readyState === 3);
+    expect(sequences(events)).toEqual([1, 2]);
+  });
+
   test("if the old connection ends first, the replacement takes over", async () => {
     const { events, statuses } = start({ websocketUrl: exchange.url }, symbolsOf("A"), { maxConnectionAgeMs: 60 });
     await until(() => statuses.includes("CONNECTED"));
     const old = exchange.latest();
     await until(() => exchange.connections.length === 2 && exchange.latest().streams.size === 3);
-    old.socket.terminate();
-    exchange.latest().socket.send(bookFrame("A", 1));
-    await until(() => events.length === 1 && statuses.at(-1) === "CONNECTED");
-    expect(exchange.connections.length).toBeLessThanOrEqual(3);
+    const replacement = exchange.latest();
+    await roundTrip(replacement);
+    old.socket.close();
+    await until(() => old.socket.readyState === 3);
+    await roundTrip(replacement);
+    replacement.socket.send(bookFrame("A", 1));
+    await until(() => events.length === 1);
+    expect(statuses).toEqual(["CONNECTING", "CONNECTED"]);
   });
 
   test("if the replacement fails, the old connection goes on and another one is tried", async () => {

@@ -1,0 +1,150 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { decimalText } from "../core/decimal.js";
+import type { BookTickerEvent, MarketEvent, Ticker24hEvent, TradeEvent } from "./events.js";
+import { type Quote, QuoteBoard } from "./quotes.js";
+
+const provider = 7;
+const startMs = Date.UTC(2026, 10, 20, 10);
+
+const trade = (price: string, atMs = startMs, symbolId = 1): TradeEvent => ({
+  kind: "trade",
+  symbolId,
+  price: decimalText(price),
+  quantity: decimalText("1"),
+  side: "BUY",
+  tradeId: "1",
+  exchangeSequence: 1,
+  exchangeTimeMs: atMs,
+  receivedAtMs: atMs + 5,
+});
+const book = (bid: string, ask: string, symbolId = 1): BookTickerEvent => ({
+  kind: "bookTicker",
+  symbolId,
+  bid: decimalText(bid),
+  bidQuantity: decimalText("2"),
+  ask: decimalText(ask),
+  askQuantity: decimalText("3"),
+  exchangeSequence: 1,
+  exchangeTimeMs: null,
+  receivedAtMs: startMs + 5,
+});
+const ticker = (last: string, atMs = startMs): Ticker24hEvent => ({
+  kind: "ticker24h",
+  symbolId: 1,
+  last: decimalText(last),
+  open: decimalText("90"),
+  high: decimalText("110"),
+  low: decimalText("80"),
+  change: decimalText("10"),
+  changePercent: decimalText("11.111"),
+  volume: decimalText("5"),
+  quoteVolume: decimalText("500"),
+  exchangeTimeMs: atMs,
+  receivedAtMs: atMs + 5,
+});
+
+function boardAt(nowMs = startMs) {
+  const clock = { nowMs: () => nowMs };
+  return { board: new QuoteBoard(clock), advance: (ms: number) => (nowMs += ms) };
+}
+
+describe("the quote of a symbol", () => {
+  test("begins with the first price, and takes along the book that came before it", () => {
+    const { board } = boardAt();
+    board.apply(book("99", "101"), provider);
+    expect(board.get(1)).toBeUndefined();
+    board.apply(trade("100"), provider);
+    expect(board.get(1)).toMatchObject({ price: "100", bid: "99", ask: "101", bidQuantity: "2", askQuantity: "3", providerId: provider });
+  });
+
+  test("takes the 24 h statistics and their last price", () => {
+    const { board } = boardAt();
+    board.apply(ticker("100"), provider);
+    expect(board.get(1)).toMatchObject({ price: "100", open24h: "90", high24h: "110", low24h: "80", changePercent24h: "11.111" });
+  });
+
+  test("a trade or ticker that is older than the price does not change it", () => {
+    const { board } = boardAt();
+    board.apply(trade("100", startMs), provider);
+    board.apply(trade("50", startMs - 1), provider);
+    board.apply(ticker("60", startMs - 1), provider);
+    expect(board.get(1)).toMatchObject({ price: "100", open24h: null });
+  });
+
+  test("a message that changes no value keeps the quote fresh without a change", () => {
+    const { board } = boardAt();
+    board.apply(trade("100"), provider);
+    const changes: number[] = [];
+    board.onChange((quote) => changes.push(quote.sequence));
+    board.apply(trade("100", startMs + 1_000), provider);
+    expect(changes).toEqual([]);
+    expect(board.get(1)?.receivedAtMs).toBe(startMs + 1_005);
+  });
+
+  test("turns stale once, says so, and is fresh again with the next message", () => {
+    const { board } = boardAt();
+    board.apply(trade("100"), provider);
+    const seen: boolean[] = [];
+    board.onChange((quote) => seen.push(quote.isStale));
+    board.markStale(() => true);
+    board.markStale(() => true);
+    board.apply(trade("100", startMs + 1), provider);
+    expect(seen).toEqual([true, false]);
+  });
+});
+
+describe("the sequence", () => {
+  const events: fc.Arbitrary<MarketEvent> = fc.oneof(
+    fc.integer({ min: 1, max: 9 }).map((n) => trade(String(n), startMs + n)),
+    fc.integer({ min: 1, max: 9 }).map((n) => book(String(n), String(n + 1))),
+    fc.integer({ min: 1, max: 9 }).map((n) => ticker(String(n), startMs + n)),
+  );
+
+  test("grows with every change and never otherwise, whatever the clock does, also over a restart from older values", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ event: events, clockMs: fc.integer({ min: -5_000, max: 5_000 }), restart: fc.boolean() }), { maxLength: 40 }),
+        (steps) => {
+          let nowMs = startMs;
+          const clock = { nowMs: () => nowMs };
+          let board = new QuoteBoard(clock);
+          let stored: Quote | undefined;
+          let last = 0;
+          const follow = () =>
+            board.onChange((quote) => {
+              expect(quote.sequence).toBeGreaterThan(last);
+              expect(Number.isSafeInteger(quote.sequence)).toBe(true);
+              last = quote.sequence;
+            });
+          follow();
+          for (const { event, clockMs, restart } of steps) {
+            nowMs += clockMs;
+            const before = last;
+            // What is stored is older than what was sent, by one change and up to five seconds; the clock may go back, too.
+            const known = board.get(1);
+            if (known !== undefined) stored = { ...known };
+            board.apply(event, provider);
+            if (restart && stored !== undefined) {
+              board = new QuoteBoard(clock);
+              board.restore([stored]);
+              follow();
+            }
+            expect(last).toBeGreaterThanOrEqual(before);
+          }
+        },
+      ),
+    );
+  });
+});
+
+test("a quote of another node is taken over when it is newer, and ignored when it is not", () => {
+  const { board } = boardAt();
+  board.apply(trade("100"), provider);
+  const mine = { ...(board.get(1) as Quote) };
+  const seen: string[] = [];
+  board.watch(1, (quote) => seen.push(quote.price));
+  board.replace({ ...mine, price: decimalText("1"), sequence: mine.sequence - 1 });
+  board.replace({ ...mine, price: decimalText("2"), sequence: mine.sequence + 1 });
+  expect(seen).toEqual(["2"]);
+});
