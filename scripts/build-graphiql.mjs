@@ -29,8 +29,8 @@ query DefaultSymbols {
 }
 `;
 
-const marketTour = `# Markets with their opening hours in local time and
-# names in Turkish, and a search that forgives mistyping.
+const marketTour = `# Markets with opening hours in local time and names
+# in Turkish, and a search that forgives mistyping.
 query MarketTour {
   markets {
     code
@@ -68,8 +68,8 @@ query MarketTour {
 }
 `;
 
-const liveQuotes = `# Live prices over a WebSocket. First all the symbols, then
-# those that changed, at most four messages per second.
+const liveQuotes = `# Live prices over a WebSocket: first all symbols, then
+# what changed, at most four messages per second.
 subscription LiveQuotes {
   quotes(intervalMs: 250) {
     symbol {

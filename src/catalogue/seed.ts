@@ -1,5 +1,5 @@
 import { and, eq, inArray, sql } from "drizzle-orm";
-import { decimalText } from "../core/decimal.js";
+import { type DecimalText, decimalText } from "../core/decimal.js";
 import { StartError } from "../core/errors.js";
 import type { Database, Db } from "../db/connect.js";
 import * as reference from "./reference-data.js";
@@ -18,7 +18,7 @@ export async function seedReferenceData(database: Database, source: PriceSource)
     await requirePriceSource(tx, source);
     await tx
       .insert(assetClasses)
-      .values(reference.assetClasses.map(decimals))
+      .values([...reference.assetClasses])
       .onConflictDoNothing({ target: assetClasses.code });
     const assetClassIds = await idsByCode(tx, assetClasses);
     await tx
@@ -119,20 +119,13 @@ function required(ids: ReadonlyMap<string, number>, code: string): number {
   return id;
 }
 
+const decimalColumns = ["defaultCommissionRate", "tickSize", "stepSize", "minOrderValue"] as const;
+type DecimalColumn = (typeof decimalColumns)[number];
+type WithDecimals<T> = { [K in keyof T]: K extends DecimalColumn ? DecimalText : T[K] };
+
 /** The reference data has plain strings; the tables take canonical decimal text. */
-function decimals<T extends object>(row: T): T {
-  const columns = [
-    "minTradeAmount",
-    "defaultCommissionRate",
-    "minCommission",
-    "tickSize",
-    "stepSize",
-    "minQuantity",
-    "maxQuantity",
-    "minOrderValue",
-    "maxOrderValue",
-  ];
-  const copy: Record<string, unknown> = { ...row };
-  for (const column of columns) if (typeof copy[column] === "string") copy[column] = decimalText(copy[column]);
-  return copy as T;
+function decimals<T extends object>(row: T): WithDecimals<T> {
+  const copy = { ...row } as Record<string, unknown>;
+  for (const column of decimalColumns) if (typeof copy[column] === "string") copy[column] = decimalText(copy[column]);
+  return copy as WithDecimals<T>;
 }

@@ -14,7 +14,6 @@ export async function loadQuotes(database: Database): Promise<Quote[]> {
     receivedAtMs: receivedAt.getTime(),
     lastBroadcastAtMs: lastBroadcastAt?.getTime() ?? null,
     isStale: true,
-    isStale: true,
   }));
 }
 
