@@ -12,7 +12,7 @@ import { type Clock, systemClock } from "./core/time.js";
 import { connect, type Database, type DatabaseAddress, describeAddress, waitForDatabase } from "./db/connect.js";
 import { openEmbeddedDatabase } from "./db/embedded-database.js";
 import { migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
-import { type Simulator, startSimulator } from "./feeds/simulator/simulator.js";
+import { type Simulator, startSimulator } from "./feeds/sim/simulator.js";
 import { FeedSupervisor } from "./feeds/supervisor.js";
 import type { ApiServices } from "./graphql/context.js";
 import { type Health, type HealthCheck, overallStatus } from "./graphql/health.js";

@@ -8,7 +8,10 @@ let url: string;
 beforeAll(async () => {
   test_ = await startTestApp();
   url = test_.url;
-  await until(() => test_.app.catalogue.defaultSymbols.every((symbol) => test_.app.quotes.get(symbol.id) !== undefined), 10_000);
+  await until(
+    () => test_.app.catalogue.defaultSymbols.every((symbol) => test_.app.quotes.get(symbol.id) !== undefined),
+    10_000,
+  );
 });
 afterAll(() => test_.close());
 
@@ -24,7 +27,11 @@ describe("reference data", () => {
     expect(errors).toBeUndefined();
     expect(data.defaultSymbols.map((symbol: { ticker: string }) => symbol.ticker)).toEqual(nineDefaults);
     for (const symbol of data.defaultSymbols) {
-      expect(symbol.market).toEqual({ code: "BINANCE_SPOT", exchange: { code: "BINANCE" }, assetClass: { code: "CRYPTO" } });
+      expect(symbol.market).toEqual({
+        code: "BINANCE_SPOT",
+        exchange: { code: "BINANCE" },
+        assetClass: { code: "CRYPTO" },
+      });
       expect(symbol.dataProvider).toEqual({ code: "BINANCE_SPOT_SIM", providerType: "SIMULATED" });
       expect(symbol.quote.price).toMatch(/^\d+(\.\d+)?$/);
       expect(symbol.quote.sequence).toMatch(/^\d+$/);
@@ -36,9 +43,27 @@ describe("reference data", () => {
   test("what ships: asset classes, exchanges and markets", async () => {
     const { data } = await query(url, "{ assetClasses { code } exchanges { code } markets { code } }");
     const codes = (list: { code: string }[]) => list.map((item) => item.code);
-    expect(codes(data.assetClasses)).toEqual(["CRYPTO", "STOCK_BIST", "STOCK_NASDAQ", "STOCK_NYSE", "FOREX", "COMMODITY"]);
-    expect(codes(data.exchanges).sort()).toEqual(["BINANCE", "BIST", "BYBIT", "GATEIO", "MEXC", "NASDAQ", "NYSE", "OKX"]);
-    expect(codes(data.markets)).toEqual(expect.arrayContaining(["BINANCE_SPOT", "GATEIO_FUTURES", "NASDAQ_EQUITY", "NYSE_EQUITY", "BIST_EQUITY"]));
+    expect(codes(data.assetClasses)).toEqual([
+      "CRYPTO",
+      "STOCK_BIST",
+      "STOCK_NASDAQ",
+      "STOCK_NYSE",
+      "FOREX",
+      "COMMODITY",
+    ]);
+    expect(codes(data.exchanges).sort()).toEqual([
+      "BINANCE",
+      "BIST",
+      "BYBIT",
+      "GATEIO",
+      "MEXC",
+      "NASDAQ",
+      "NYSE",
+      "OKX",
+    ]);
+    expect(codes(data.markets)).toEqual(
+      expect.arrayContaining(["BINANCE_SPOT", "GATEIO_FUTURES", "NASDAQ_EQUITY", "NYSE_EQUITY", "BIST_EQUITY"]),
+    );
   });
 
   test("names are in Turkish where the data has them, and in the default language otherwise", async () => {
@@ -60,7 +85,12 @@ describe("reference data", () => {
     expect(data.crypto).toEqual({ status: "OPEN", nextStatusChangeAt: null, sessions: [] });
     expect(data.shares.timezone).toBe("America/New_York");
     expect(Date.parse(data.shares.nextStatusChangeAt)).toBeGreaterThan(Date.now());
-    expect(data.shares.sessions).toContainEqual({ sessionType: "OPEN", dayOfWeek: 1, startTime: "09:30:00", endTime: "16:00:00" });
+    expect(data.shares.sessions).toContainEqual({
+      sessionType: "OPEN",
+      dayOfWeek: 1,
+      startTime: "09:30:00",
+      endTime: "16:00:00",
+    });
   });
 
   test("one symbol by id, and by market and ticker; unknown ones are null", async () => {
@@ -69,7 +99,14 @@ describe("reference data", () => {
       `{ a: symbol(market: "BINANCE_SPOT", ticker: "BTCUSDT") { id ticker } b: symbol(market: "BINANCE_SPOT", ticker: "NOPE") { id }
          c: symbol(id: "${globalId("Symbol", 999_999)}") { id } market(code: "NOPE") { id } exchange(code: "NOPE") { id } dataProvider(code: "NOPE") { id } }`,
     );
-    expect(data).toMatchObject({ a: { ticker: "BTCUSDT" }, b: null, c: null, market: null, exchange: null, dataProvider: null });
+    expect(data).toMatchObject({
+      a: { ticker: "BTCUSDT" },
+      b: null,
+      c: null,
+      market: null,
+      exchange: null,
+      dataProvider: null,
+    });
     const again = await query(url, `query ($id: ID) { symbol(id: $id) { ticker } }`, { id: data.a.id });
     expect(again.data.symbol.ticker).toBe("BTCUSDT");
   });
@@ -81,36 +118,70 @@ describe("reference data", () => {
          dataProvider(code: "BINANCE_SPOT_SIM") { id } defaultSymbols { id } dashboard { id } }`,
     );
     const ids = [
-      data.assetClass.id, data.exchange.id, data.market.id, data.market.sessions[0].id, data.dataProvider.id, data.defaultSymbols[0].id, data.dashboard[0].id,
+      data.assetClass.id,
+      data.exchange.id,
+      data.market.id,
+      data.market.sessions[0].id,
+      data.dataProvider.id,
+      data.defaultSymbols[0].id,
+      data.dashboard[0].id,
     ];
     const found = await query(url, "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }", {
       ids: [...ids, "nonsense", globalId("Market", 99_999), globalId("User", 1), globalId("Symbol", "1e3")],
     });
     expect(found.data.nodes.map((node: { __typename: string } | null) => node?.__typename ?? null)).toEqual([
-      "AssetClass", "Exchange", "Market", "TradingSession", "DataProvider", "Symbol", "DashboardItem", null, null, null, null,
+      "AssetClass",
+      "Exchange",
+      "Market",
+      "TradingSession",
+      "DataProvider",
+      "Symbol",
+      "DashboardItem",
+      null,
+      null,
+      null,
+      null,
     ]);
     expect(found.data.nodes.slice(0, ids.length).map((node: { id: string }) => node.id)).toEqual(ids);
-    const one = await query(url, "query ($id: ID!) { node(id: $id) { ... on Market { code exchange { code } } } }", { id: data.market.id });
+    const one = await query(url, "query ($id: ID!) { node(id: $id) { ... on Market { code exchange { code } } } }", {
+      id: data.market.id,
+    });
     expect(one.data.node).toEqual({ code: "NYSE_EQUITY", exchange: { code: "NYSE" } });
   });
 
   test("the anonymous dashboard is the defaults", async () => {
-    const { data } = await query(url, "{ dashboard { displayOrder isCustom isVisible isPinned widgetType symbol { ticker quote { price } } } }");
+    const { data } = await query(
+      url,
+      "{ dashboard { displayOrder isCustom isVisible isPinned widgetType symbol { ticker quote { price } } } }",
+    );
     expect(data.dashboard.map((item: { symbol: { ticker: string } }) => item.symbol.ticker)).toEqual(nineDefaults);
     expect(data.dashboard[0]).toMatchObject({ displayOrder: 1, isCustom: false, isVisible: true, isPinned: false });
   });
 
   test("quotes come in the order of the ids, with null where there is none", async () => {
-    const { data } = await query(url, `{ ada: symbol(market: "BINANCE_SPOT", ticker: "ADAUSDT") { id } defaultSymbols { id } }`);
+    const { data } = await query(
+      url,
+      `{ ada: symbol(market: "BINANCE_SPOT", ticker: "ADAUSDT") { id } defaultSymbols { id } }`,
+    );
     const ids = [data.defaultSymbols[1].id, data.ada.id, data.defaultSymbols[0].id];
-    const answer = await query(url, "query ($ids: [ID!]!) { quotes(symbolIds: $ids) { symbol { ticker } price } }", { ids });
-    expect(answer.data.quotes.map((quote: { symbol: { ticker: string } } | null) => quote?.symbol.ticker ?? null)).toEqual(["ETHUSDT", null, "BTCUSDT"]);
+    const answer = await query(url, "query ($ids: [ID!]!) { quotes(symbolIds: $ids) { symbol { ticker } price } }", {
+      ids,
+    });
+    expect(
+      answer.data.quotes.map((quote: { symbol: { ticker: string } } | null) => quote?.symbol.ticker ?? null),
+    ).toEqual(["ETHUSDT", null, "BTCUSDT"]);
   });
 
   test("health says that prices are simulated", async () => {
-    const { data } = await query(url, "{ health { status simulated version uptimeSeconds checks { name status latencyMs } } }");
+    const { data } = await query(
+      url,
+      "{ health { status simulated version uptimeSeconds checks { name status latencyMs } } }",
+    );
     expect(data.health).toMatchObject({ status: "OK", simulated: true });
-    expect(data.health.checks.map((check: { name: string }) => check.name)).toEqual(["database", "feed BINANCE_SPOT_SIM"]);
+    expect(data.health.checks.map((check: { name: string }) => check.name)).toEqual([
+      "database",
+      "feed BINANCE_SPOT_SIM",
+    ]);
   });
 });
 
@@ -120,33 +191,39 @@ describe("lists of symbols", () => {
       totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { cursor node { ticker } }
       nodes { ticker broadcastPriority quote { volume24h changePercent24h } } } }`;
 
-  test.each(["DISPLAY_ORDER", "TICKER", "BROADCAST_PRIORITY"])("walking by %s sees every symbol once, in both directions", async (orderBy) => {
-    const whole = (await query(url, page, { orderBy, first: 100 })).data.symbols;
-    const tickers = whole.nodes.map((node: { ticker: string }) => node.ticker);
-    expect(tickers).toHaveLength(whole.totalCount);
-    const forwards: string[] = [];
-    const backwards: string[] = [];
-    for (let after: string | null = null, more = true; more; ) {
-      const { nodes, pageInfo } = (await query(url, page, { orderBy, first: 4, after })).data.symbols;
-      forwards.push(...nodes.map((node: { ticker: string }) => node.ticker));
-      after = pageInfo.endCursor;
-      more = pageInfo.hasNextPage;
-    }
-    for (let before: string | null = null, more = true; more; ) {
-      const { nodes, pageInfo } = (await query(url, page, { orderBy, last: 4, before })).data.symbols;
-      backwards.unshift(...nodes.map((node: { ticker: string }) => node.ticker));
-      before = pageInfo.startCursor;
-      more = pageInfo.hasPreviousPage;
-    }
-    expect(forwards).toEqual(tickers);
-    expect(backwards).toEqual(tickers);
-  });
+  test.each(["DISPLAY_ORDER", "TICKER", "BROADCAST_PRIORITY"])(
+    "walking by %s sees every symbol once, in both directions",
+    async (orderBy) => {
+      const whole = (await query(url, page, { orderBy, first: 100 })).data.symbols;
+      const tickers = whole.nodes.map((node: { ticker: string }) => node.ticker);
+      expect(tickers).toHaveLength(whole.totalCount);
+      const forwards: string[] = [];
+      const backwards: string[] = [];
+      for (let after: string | null = null, more = true; more; ) {
+        const { nodes, pageInfo } = (await query(url, page, { orderBy, first: 4, after })).data.symbols;
+        forwards.push(...nodes.map((node: { ticker: string }) => node.ticker));
+        after = pageInfo.endCursor;
+        more = pageInfo.hasNextPage;
+      }
+      for (let before: string | null = null, more = true; more; ) {
+        const { nodes, pageInfo } = (await query(url, page, { orderBy, last: 4, before })).data.symbols;
+        backwards.unshift(...nodes.map((node: { ticker: string }) => node.ticker));
+        before = pageInfo.startCursor;
+        more = pageInfo.hasPreviousPage;
+      }
+      expect(forwards).toEqual(tickers);
+      expect(backwards).toEqual(tickers);
+    },
+  );
 
   test.each([
     ["VOLUME_24H", "volume24h"],
     ["CHANGE_PERCENT_24H", "changePercent24h"],
   ])("%s has the largest first and symbols without a quote last", async (orderBy, field) => {
-    await until(() => test_.app.catalogue.defaultSymbols.every((symbol) => test_.app.quotes.get(symbol.id)?.volume24h != null), 10_000);
+    await until(
+      () => test_.app.catalogue.defaultSymbols.every((symbol) => test_.app.quotes.get(symbol.id)?.volume24h != null),
+      10_000,
+    );
     const { nodes } = (await query(url, page, { orderBy, first: 100 })).data.symbols;
     const values = nodes.map((node: { quote: Record<string, string> | null }) => node.quote?.[field] ?? null);
     expect(values.slice(9)).toEqual([null, null, null, null, null]);
@@ -159,22 +236,36 @@ describe("lists of symbols", () => {
     expect(await count({})).toBe(14);
     expect(await count({ isActive: true })).toBe(9);
     expect(await count({ isActive: false })).toBe(5);
-    expect(await count({ market: "BINANCE_SPOT", quoteCurrency: "USDT", assetClass: "CRYPTO", exchange: "BINANCE", isDefault: true })).toBe(9);
+    expect(
+      await count({
+        market: "BINANCE_SPOT",
+        quoteCurrency: "USDT",
+        assetClass: "CRYPTO",
+        exchange: "BINANCE",
+        isDefault: true,
+      }),
+    ).toBe(9);
     expect(await count({ market: "OKX_SPOT" })).toBe(0);
     expect(await count({ status: null, isActive: null })).toBe(14);
   });
 
   test("a market lists its own", async () => {
-    const { data } = await query(url, `{ market(code: "BINANCE_SPOT") { symbols(first: 3, filter: { isActive: true }) { totalCount nodes { ticker } } } }`);
-    expect(data.market.symbols).toEqual({ totalCount: 9, nodes: nineDefaults.slice(0, 3).map((ticker) => ({ ticker })) });
+    const { data } = await query(
+      url,
+      `{ market(code: "BINANCE_SPOT") { symbols(first: 3, filter: { isActive: true }) { totalCount nodes { ticker } } } }`,
+    );
+    expect(data.market.symbols).toEqual({
+      totalCount: 9,
+      nodes: nineDefaults.slice(0, 3).map((ticker) => ({ ticker })),
+    });
   });
 });
 
 describe("search", () => {
   const search = async (text: string, args = "") =>
-    (await query(url, `query ($q: String!) { searchSymbols(query: $q${args}) { ticker } }`, { q: text })).data.searchSymbols.map(
-      (symbol: { ticker: string }) => symbol.ticker,
-    );
+    (
+      await query(url, `query ($q: String!) { searchSymbols(query: $q${args}) { ticker } }`, { q: text })
+    ).data.searchSymbols.map((symbol: { ticker: string }) => symbol.ticker);
 
   test.each([
     ["BTCUSDT", "BTCUSDT"],
@@ -233,7 +324,9 @@ describe("bad input is told apart, by code and field, and changes nothing", () =
     expect(first.errors?.[0]?.extensions).toMatchObject({ code: "BAD_USER_INPUT", field: "first" });
     const order = await query(url, "query ($o: SymbolOrder) { symbols(orderBy: $o) { totalCount } }", { o: "PRICE" });
     expect(order.errors?.[0]?.extensions).toMatchObject({ code: "BAD_USER_INPUT", field: "o" });
-    const filter = await query(url, "query ($f: SymbolFilter) { symbols(filter: $f) { totalCount } }", { f: { isActive: "yes" } });
+    const filter = await query(url, "query ($f: SymbolFilter) { symbols(filter: $f) { totalCount } }", {
+      f: { isActive: "yes" },
+    });
     expect(filter.errors?.[0]?.extensions).toMatchObject({ code: "BAD_USER_INPUT", field: "f.isActive" });
   });
 
@@ -264,23 +357,34 @@ describe("bad input is told apart, by code and field, and changes nothing", () =
     const { errors } = await query(url, `{ searchSymbols(query: "bitcoin") { id } }`);
     await test_.database.owner.sql`alter function similar_symbols_away(text) rename to similar_symbols`;
     expect(errors).toHaveLength(1);
-    expect(errors?.[0]).toMatchObject({ message: "internal error", extensions: { code: "INTERNAL", id: expect.stringMatching(/^[0-9a-f-]{36}$/) } });
+    expect(errors?.[0]).toMatchObject({
+      message: "internal error",
+      extensions: { code: "INTERNAL", id: expect.stringMatching(/^[0-9a-f-]{36}$/) },
+    });
     expect(JSON.stringify(errors)).not.toContain("similar_symbols");
   });
 });
 
 describe("operators", () => {
-  const asOperator = (text: string, variables: Record<string, unknown> = {}) => query(url, text, variables, operatorHeaders);
+  const asOperator = (text: string, variables: Record<string, unknown> = {}) =>
+    query(url, text, variables, operatorHeaders);
   const idOf = async (ticker: string): Promise<string> =>
     (await query(url, `{ symbol(market: "BINANCE_SPOT", ticker: "${ticker}") { id } }`)).data.symbol.id;
   const update = async (ticker: string, input: object) =>
-    asOperator("mutation ($input: UpdateSymbolInput!) { updateSymbol(input: $input) { ticker isActive isTracked isDefault broadcastPriority } }", {
-      input: { symbolId: await idOf(ticker), ...input },
-    });
+    asOperator(
+      "mutation ($input: UpdateSymbolInput!) { updateSymbol(input: $input) { ticker isActive isTracked isDefault broadcastPriority } }",
+      {
+        input: { symbolId: await idOf(ticker), ...input },
+      },
+    );
 
   test("see what went wrong with a provider; others do not", async () => {
     const text = `{ dataProvider(code: "BINANCE_SPOT_SIM") { connectionStatus lastError errorCountHourly messagesPerSecond } }`;
-    expect((await query(url, text)).data.dataProvider).toMatchObject({ lastError: null, errorCountHourly: null, messagesPerSecond: null });
+    expect((await query(url, text)).data.dataProvider).toMatchObject({
+      lastError: null,
+      errorCountHourly: null,
+      messagesPerSecond: null,
+    });
     const { dataProvider } = (await asOperator(text)).data;
     expect(dataProvider.errorCountHourly).toBeTypeOf("number");
     expect(dataProvider.messagesPerSecond).toBeTypeOf("number");
@@ -295,17 +399,35 @@ describe("operators", () => {
   });
 
   test("cannot break the rules of the defaults", async () => {
-    expect((await update("BTCUSDT", { isDefault: false })).errors?.[0]?.extensions).toMatchObject({ code: "CONFLICT", field: "isDefault" });
-    expect((await update("BTCUSDT", { isActive: false })).errors?.[0]?.extensions).toMatchObject({ code: "CONFLICT", field: "isActive" });
-    expect((await update("BTCUSDT", { broadcastPriority: 101 })).errors?.[0]?.extensions).toMatchObject({ code: "BAD_USER_INPUT", field: "broadcastPriority" });
-    expect((await update("BTCUSDT", { dataProviderCode: "NOPE" })).errors?.[0]?.extensions).toMatchObject({ code: "BAD_USER_INPUT", field: "dataProviderCode" });
-    expect((await update("BTCUSDT", {})).errors?.[0]?.extensions).toMatchObject({ code: "BAD_USER_INPUT", field: "input" });
+    expect((await update("BTCUSDT", { isDefault: false })).errors?.[0]?.extensions).toMatchObject({
+      code: "CONFLICT",
+      field: "isDefault",
+    });
+    expect((await update("BTCUSDT", { isActive: false })).errors?.[0]?.extensions).toMatchObject({
+      code: "CONFLICT",
+      field: "isActive",
+    });
+    expect((await update("BTCUSDT", { broadcastPriority: 101 })).errors?.[0]?.extensions).toMatchObject({
+      code: "BAD_USER_INPUT",
+      field: "broadcastPriority",
+    });
+    expect((await update("BTCUSDT", { dataProviderCode: "NOPE" })).errors?.[0]?.extensions).toMatchObject({
+      code: "BAD_USER_INPUT",
+      field: "dataProviderCode",
+    });
+    expect((await update("BTCUSDT", {})).errors?.[0]?.extensions).toMatchObject({
+      code: "BAD_USER_INPUT",
+      field: "input",
+    });
     expect((await query(url, "{ defaultSymbols { ticker } }")).data.defaultSymbols).toHaveLength(9);
   });
 
   test("halt a market and give it back", async () => {
     const set = (status: string | null) =>
-      asOperator("mutation ($s: MarketStatus) { setMarketStatus(market: \"OKX_SPOT\", status: $s) { status statusUpdatedAt nextStatusChangeAt } }", { s: status });
+      asOperator(
+        'mutation ($s: MarketStatus) { setMarketStatus(market: "OKX_SPOT", status: $s) { status statusUpdatedAt nextStatusChangeAt } }',
+        { s: status },
+      );
     expect((await set("HALTED")).data.setMarketStatus).toMatchObject({ status: "HALTED", nextStatusChangeAt: null });
     expect((await query(url, `{ market(code: "OKX_SPOT") { status } }`)).data.market.status).toBe("HALTED");
     expect((await set("OPEN")).errors?.[0]?.extensions).toMatchObject({ code: "BAD_USER_INPUT", field: "status" });
@@ -315,7 +437,10 @@ describe("operators", () => {
   test("sync the instruments of an exchange", async () => {
     const { data } = await asOperator(`mutation { syncSymbols(market: "BINANCE_SPOT") }`);
     expect(data.syncSymbols).toBeGreaterThan(20);
-    const found = await query(url, `{ symbol(market: "BINANCE_SPOT", ticker: "DOGEUSDT") { isActive isTracked tickSize stepSize minOrderValue } }`);
+    const found = await query(
+      url,
+      `{ symbol(market: "BINANCE_SPOT", ticker: "DOGEUSDT") { isActive isTracked tickSize stepSize minOrderValue } }`,
+    );
     expect(found.data.symbol).toMatchObject({ isActive: true, isTracked: false, minOrderValue: "5" });
     expect((await asOperator(`mutation { syncSymbols(market: "BINANCE_SPOT") }`)).data.syncSymbols).toBe(0);
     const none = await asOperator(`mutation { syncSymbols(market: "NYSE_EQUITY") }`);

@@ -41,7 +41,9 @@ function sourceFiles(folder: string): string[] {
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(file, "utf8");
-  const found = text.matchAll(/^(import|export)\s+(type\s)?[^;]*?from\s+"(\.[^"]+)"|^import\s+"(\.[^"]+)"|import\("(\.[^"]+)"\)/gm);
+  const found = text.matchAll(
+    /^(import|export)\s+(type\s)?[^;]*?from\s+"(\.[^"]+)"|^import\s+"(\.[^"]+)"|import\("(\.[^"]+)"\)/gm,
+  );
   return [...found].map((match) => {
     const target = resolve(dirname(file), (match[3] ?? match[4] ?? match[5] ?? "").replace(/\.js$/, ".ts"));
     return { from: relative(source, file), to: relative(source, target), isTypeOnly: match[2] !== undefined };

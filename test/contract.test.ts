@@ -24,10 +24,13 @@ type Described = { readonly name: string; readonly description: string | null | 
 function* describedParts(schema: GraphQLSchema): Generator<Described> {
   for (const type of Object.values(schema.getTypeMap())) {
     if (isIntrospectionType(type) || isSpecifiedScalarType(type)) continue;
-    const isRoot = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].includes(type as never);
+    const isRoot = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].includes(
+      type as never,
+    );
     if (!isRoot) yield type;
     if (isEnumType(type)) {
-      for (const value of type.getValues()) yield { name: `${type.name}.${value.name}`, description: value.description };
+      for (const value of type.getValues())
+        yield { name: `${type.name}.${value.name}`, description: value.description };
     }
     if (isObjectType(type) || isInterfaceType(type) || isInputObjectType(type)) {
       for (const field of Object.values(type.getFields())) {
@@ -55,7 +58,9 @@ describe("the API", () => {
 
   test("deprecates nothing without saying what to use instead", () => {
     const deprecated = Object.values(schema.getTypeMap()).flatMap((type) =>
-      isObjectType(type) ? Object.values(type.getFields()).filter((field) => field.deprecationReason !== undefined) : [],
+      isObjectType(type)
+        ? Object.values(type.getFields()).filter((field) => field.deprecationReason !== undefined)
+        : [],
     );
     for (const field of deprecated) expect(field.deprecationReason).toMatch(/use /i);
   });
@@ -79,39 +84,70 @@ function readContract(): GraphQLSchema {
   return buildASTSchema(document, { assumeValidSDL: true });
 }
 
-describe.skipIf(!existsSync(contractFile) && process.env.CI !== "true")("the API against the contract of the first release", () => {
-  test("names, arguments and types are the contract's; what is not built yet is missing, and nothing else differs", () => {
-    const contract = readContract();
-    const schema = buildSchema();
-    const differences: string[] = [];
-    for (const type of Object.values(contract.getTypeMap())) {
-      const ours = schema.getType(type.name);
-      if (isIntrospectionType(type) || isSpecifiedScalarType(type) || ours === undefined) continue;
-      const [theirFields, ourFields] = [fieldsOf(type), fieldsOf(ours)];
-      for (const [name, signature] of Object.entries(theirFields)) {
-        const mine = ourFields[name];
-        if (mine !== undefined && mine !== signature) differences.push(`${type.name}.${name} ${mine} is not ${signature}`);
+describe.skipIf(!existsSync(contractFile) && process.env.CI !== "true")(
+  "the API against the contract of the first release",
+  () => {
+    test("names, arguments and types are the contract's; what is not built yet is missing, and nothing else differs", () => {
+      const contract = readContract();
+      const schema = buildSchema();
+      const differences: string[] = [];
+      for (const type of Object.values(contract.getTypeMap())) {
+        const ours = schema.getType(type.name);
+        if (isIntrospectionType(type) || isSpecifiedScalarType(type) || ours === undefined) continue;
+        const [theirFields, ourFields] = [fieldsOf(type), fieldsOf(ours)];
+        for (const [name, signature] of Object.entries(theirFields)) {
+          const mine = ourFields[name];
+          if (mine !== undefined && mine !== signature)
+            differences.push(`${type.name}.${name} ${mine} is not ${signature}`);
+        }
       }
-    }
-    expect(differences).toEqual([]);
-  });
-
-  test("the reference data, quotes and health of the contract are complete", () => {
-    const contract = readContract();
-    const schema = buildSchema();
-    /** Fields that arrive with the features they belong to. */
-    const later = new Set(["Symbol.candles", "Symbol.orderBook", "Symbol.trades", "Symbol.fundingRates", "Symbol.flow"]);
-    const complete = [
-      "AssetClass", "Exchange", "Market", "TradingSession", "DataProvider", "Symbol", "SymbolEdge", "SymbolConnection", "SymbolFilter",
-      "SymbolOrder", "Quote", "DashboardItem", "PageInfo", "Health", "HealthCheck", "HealthStatus", "MarketType", "MarketStatus",
-      "SymbolStatus", "ProviderType", "FeedType", "ConnectionStatus", "UpdateSymbolInput", "Node",
-    ];
-    const missing = complete.flatMap((name) => {
-      const ours = fieldsOf(schema.getType(name));
-      return Object.keys(fieldsOf(contract.getType(name)))
-        .filter((field) => !(field in ours) && !later.has(`${name}.${field}`))
-        .map((field) => `${name}.${field}`);
+      expect(differences).toEqual([]);
     });
-    expect(missing).toEqual([]);
-  });
-});
+
+    test("the reference data, quotes and health of the contract are complete", () => {
+      const contract = readContract();
+      const schema = buildSchema();
+      /** Fields that arrive with the features they belong to. */
+      const later = new Set([
+        "Symbol.candles",
+        "Symbol.orderBook",
+        "Symbol.trades",
+        "Symbol.fundingRates",
+        "Symbol.flow",
+      ]);
+      const complete = [
+        "AssetClass",
+        "Exchange",
+        "Market",
+        "TradingSession",
+        "DataProvider",
+        "Symbol",
+        "SymbolEdge",
+        "SymbolConnection",
+        "SymbolFilter",
+        "SymbolOrder",
+        "Quote",
+        "DashboardItem",
+        "PageInfo",
+        "Health",
+        "HealthCheck",
+        "HealthStatus",
+        "MarketType",
+        "MarketStatus",
+        "SymbolStatus",
+        "ProviderType",
+        "FeedType",
+        "ConnectionStatus",
+        "UpdateSymbolInput",
+        "Node",
+      ];
+      const missing = complete.flatMap((name) => {
+        const ours = fieldsOf(schema.getType(name));
+        return Object.keys(fieldsOf(contract.getType(name)))
+          .filter((field) => !(field in ours) && !later.has(`${name}.${field}`))
+          .map((field) => `${name}.${field}`);
+      });
+      expect(missing).toEqual([]);
+    });
+  },
+);

@@ -71,7 +71,9 @@ export function nextStatusChangeAt(calendar: MarketCalendar, atMs: number): numb
     const completeUntilMs = instantOf(calendar.timezone, day.add({ days: 1 }), "00:00");
     const next = [...boundaries]
       .sort((a, b) => a - b)
-      .find((boundary) => boundary > atMs && boundary < completeUntilMs && marketStatusAt(calendar, boundary) !== status);
+      .find(
+        (boundary) => boundary > atMs && boundary < completeUntilMs && marketStatusAt(calendar, boundary) !== status,
+      );
     if (next !== undefined) return next;
   }
   return null;
@@ -102,14 +104,22 @@ function computeIntervals(calendar: MarketCalendar, date: Temporal.PlainDate, ke
     .filter((session) => session.dayOfWeek === date.dayOfWeek)
     .map(({ sessionType, startTime, endTime }): Interval => {
       const endsNextDay = Temporal.PlainTime.compare(endTime, startTime) <= 0;
-      return { type: sessionType, startMs: instant(startTime), endMs: instant(endTime, endsNextDay ? date.add({ days: 1 }) : date) };
+      return {
+        type: sessionType,
+        startMs: instant(startTime),
+        endMs: instant(endTime, endsNextDay ? date.add({ days: 1 }) : date),
+      };
     });
   const usual = holiday === undefined ? intervals : shortened(intervals, holiday, instant);
   // The clocks going forward can leave a short session no time at all.
   return usual.filter(({ startMs, endMs }) => startMs < endMs);
 }
 
-function shortened(intervals: readonly Interval[], holiday: HolidayHours, instant: (time: string) => number): Interval[] {
+function shortened(
+  intervals: readonly Interval[],
+  holiday: HolidayHours,
+  instant: (time: string) => number,
+): Interval[] {
   const openMs = holiday.openTime === null ? Number.NEGATIVE_INFINITY : instant(holiday.openTime);
   const closeMs = holiday.closeTime === null ? Number.POSITIVE_INFINITY : instant(holiday.closeTime);
   const kept = intervals.flatMap(({ type, startMs, endMs }): Interval[] => {

@@ -90,13 +90,22 @@ export const exchanges = [
 type MarketType = "SPOT" | "FUTURES" | "EQUITY";
 
 /** Takers' commission of the lowest fee level, as the exchanges publish it. */
-const crypto = (exchange: string, exchangeName: string, type: "SPOT" | "FUTURES", commission: string, displayOrder: number) => ({
+const crypto = (
+  exchange: string,
+  exchangeName: string,
+  type: "SPOT" | "FUTURES",
+  commission: string,
+  displayOrder: number,
+) => ({
   exchange,
   assetClass: "CRYPTO",
   code: `${exchange}_${type}`,
   name: `${exchangeName} ${type === "SPOT" ? "Spot" : "Futures"}`,
   nameTr: `${exchangeName} ${type === "SPOT" ? "Spot" : "Vadeli"}`,
-  description: type === "SPOT" ? "Cryptocurrencies against cash and stablecoins" : "Perpetual futures with leverage, settled in USDT",
+  description:
+    type === "SPOT"
+      ? "Cryptocurrencies against cash and stablecoins"
+      : "Perpetual futures with leverage, settled in USDT",
   marketType: type as MarketType,
   countryCode: null,
   timezone: "UTC",
@@ -108,7 +117,16 @@ const crypto = (exchange: string, exchangeName: string, type: "SPOT" | "FUTURES"
   displayOrder,
 });
 
-const shares = (exchange: string, name: string, nameTr: string, assetClass: string, country: string, timezone: string, currency: string, displayOrder: number) => ({
+const shares = (
+  exchange: string,
+  name: string,
+  nameTr: string,
+  assetClass: string,
+  country: string,
+  timezone: string,
+  currency: string,
+  displayOrder: number,
+) => ({
   exchange,
   assetClass,
   code: `${exchange}_EQUITY`,
@@ -136,7 +154,16 @@ export const markets = [
   crypto("MEXC", "MEXC", "SPOT", "0.0005", 7),
   crypto("GATEIO", "Gate.io", "SPOT", "0.002", 8),
   crypto("GATEIO", "Gate.io", "FUTURES", "0.0005", 9),
-  shares("BIST", "Borsa Istanbul Equity Market", "Borsa İstanbul Pay Piyasası", "STOCK_BIST", "TR", "Europe/Istanbul", "TRY", 10),
+  shares(
+    "BIST",
+    "Borsa Istanbul Equity Market",
+    "Borsa İstanbul Pay Piyasası",
+    "STOCK_BIST",
+    "TR",
+    "Europe/Istanbul",
+    "TRY",
+    10,
+  ),
   shares("NASDAQ", "NASDAQ Stock Market", "NASDAQ Borsası", "STOCK_NASDAQ", "US", "America/New_York", "USD", 11),
   shares("NYSE", "New York Stock Exchange", "New York Borsası", "STOCK_NYSE", "US", "America/New_York", "USD", 12),
 ];
@@ -193,8 +220,20 @@ const newYorkHolidays: readonly Holiday[] = [
   { date: "2026-07-03", name: "Independence Day (observed)", nameTr: "Bağımsızlık Günü" },
   { date: "2026-09-07", name: "Labor Day", nameTr: "İşçi Bayramı" },
   { date: "2026-11-26", name: "Thanksgiving Day", nameTr: "Şükran Günü" },
-  { date: "2026-11-27", name: "Day after Thanksgiving", nameTr: "Şükran Günü ertesi", closeTime: "13:00", postMarketCloseTime: "17:00" },
-  { date: "2026-12-24", name: "Christmas Eve", nameTr: "Noel arifesi", closeTime: "13:00", postMarketCloseTime: "17:00" },
+  {
+    date: "2026-11-27",
+    name: "Day after Thanksgiving",
+    nameTr: "Şükran Günü ertesi",
+    closeTime: "13:00",
+    postMarketCloseTime: "17:00",
+  },
+  {
+    date: "2026-12-24",
+    name: "Christmas Eve",
+    nameTr: "Noel arifesi",
+    closeTime: "13:00",
+    postMarketCloseTime: "17:00",
+  },
   { date: "2026-12-25", name: "Christmas Day", nameTr: "Noel" },
   { date: "2027-01-01", name: "New Year's Day", nameTr: "Yılbaşı" },
   { date: "2027-01-18", name: "Martin Luther King, Jr. Day", nameTr: "Martin Luther King Günü" },
@@ -205,7 +244,13 @@ const newYorkHolidays: readonly Holiday[] = [
   { date: "2027-07-05", name: "Independence Day (observed)", nameTr: "Bağımsızlık Günü" },
   { date: "2027-09-06", name: "Labor Day", nameTr: "İşçi Bayramı" },
   { date: "2027-11-25", name: "Thanksgiving Day", nameTr: "Şükran Günü" },
-  { date: "2027-11-26", name: "Day after Thanksgiving", nameTr: "Şükran Günü ertesi", closeTime: "13:00", postMarketCloseTime: "17:00" },
+  {
+    date: "2027-11-26",
+    name: "Day after Thanksgiving",
+    nameTr: "Şükran Günü ertesi",
+    closeTime: "13:00",
+    postMarketCloseTime: "17:00",
+  },
   { date: "2027-12-24", name: "Christmas Day (observed)", nameTr: "Noel" },
 ];
 
@@ -234,7 +279,11 @@ const istanbulHolidays: readonly Holiday[] = [
   { date: "2027-04-23", name: "National Sovereignty and Children's Day", nameTr: "Ulusal Egemenlik ve Çocuk Bayramı" },
   { date: "2027-05-17", name: "Feast of the Sacrifice", nameTr: "Kurban Bayramı" },
   { date: "2027-05-18", name: "Feast of the Sacrifice", nameTr: "Kurban Bayramı" },
-  { date: "2027-05-19", name: "Feast of the Sacrifice; Youth and Sports Day", nameTr: "Kurban Bayramı; Gençlik ve Spor Bayramı" },
+  {
+    date: "2027-05-19",
+    name: "Feast of the Sacrifice; Youth and Sports Day",
+    nameTr: "Kurban Bayramı; Gençlik ve Spor Bayramı",
+  },
   { date: "2027-07-15", name: "Democracy and National Unity Day", nameTr: "Demokrasi ve Milli Birlik Günü" },
   { date: "2027-08-30", name: "Victory Day", nameTr: "Zafer Bayramı" },
   { date: "2027-10-28", name: "Republic Day eve", nameTr: "Cumhuriyet Bayramı arifesi", ...istanbulHalfDay },
@@ -282,9 +331,19 @@ export const dataProviders = [
   },
 ] as const;
 
-type Listing = readonly [base: string, name: string, tickSize: string, stepSize: string, pricePrecision: number, quantityPrecision: number];
+type Listing = readonly [
+  base: string,
+  name: string,
+  tickSize: string,
+  stepSize: string,
+  pricePrecision: number,
+  quantityPrecision: number,
+];
 
-const listed = ([base, fullName, tickSize, stepSize, pricePrecision, quantityPrecision]: Listing, displayOrder: number) => ({
+const listed = (
+  [base, fullName, tickSize, stepSize, pricePrecision, quantityPrecision]: Listing,
+  displayOrder: number,
+) => ({
   market: "BINANCE_SPOT",
   assetClass: "CRYPTO",
   ticker: `${base}USDT`,

@@ -34,7 +34,7 @@ describe("the database itself refuses", () => {
       "update symbols set data_provider_id = (select id from data_providers where code = 'BINANCE_SPOT_WS'), market_id = (select id from markets where code = 'OKX_SPOT') where ticker = 'BTCUSDT'",
       "fk_symbols_data_provider_id_market_id",
     ],
-    ["update markets set code = 'binance_spot' where code = 'BINANCE_SPOT'", "ck_markets_code"],
+    ["update markets set code = 'BINANCE_spot' where code = 'BINANCE_SPOT'", "ck_markets_code"],
     ["update markets set code = 'BINANCE_FOREX' where code = 'BINANCE_SPOT'", "ck_markets_code"],
     ["update markets set code = 'BINANCE_MARGIN' where code = 'BINANCE_SPOT'", "ck_markets_code_market_type"],
     ["update markets set code = 'OTHER_SPOT' where code = 'BINANCE_SPOT'", "ck_markets_code_exchange"],
@@ -43,7 +43,10 @@ describe("the database itself refuses", () => {
     ["update markets set default_commission_rate = 1 where code = 'BINANCE_SPOT'", "ck_markets_commission_rate"],
     ["update data_providers set is_primary = true where code = 'BINANCE_SPOT_WS'", "uk_data_providers_primary"],
     ["update data_providers set priority = 101 where code = 'BINANCE_SPOT_WS'", "ck_data_providers_priority"],
-    ["update data_providers set websocket_url = null where code = 'BINANCE_SPOT_WS'", "ck_data_providers_websocket_url"],
+    [
+      "update data_providers set websocket_url = null where code = 'BINANCE_SPOT_WS'",
+      "ck_data_providers_websocket_url",
+    ],
     ["update data_providers set stale_after_ms = 0 where code = 'BINANCE_SPOT_WS'", "ck_data_providers_stale_after_ms"],
     ["update trading_sessions set day_of_week = 0", "ck_trading_sessions_day_of_week"],
     ["update trading_sessions set session_type = 'HALTED'", "ck_trading_sessions_session_type"],
@@ -72,7 +75,9 @@ describe("the database itself refuses", () => {
 
 describe("nine default symbols", () => {
   test("fewer are refused at commit, by update and by delete", async () => {
-    expect(await refused("update symbols set is_default = false where ticker = 'BNBUSDT'")).toBe("ck_symbols_minimum_defaults");
+    expect(await refused("update symbols set is_default = false where ticker = 'BNBUSDT'")).toBe(
+      "ck_symbols_minimum_defaults",
+    );
     expect(await refused("delete from symbols where ticker = 'BNBUSDT'")).toBe("ck_symbols_minimum_defaults");
   });
 
@@ -129,7 +134,8 @@ describe("the application role", () => {
 });
 
 test("updated_at follows a change, and only a change", async () => {
-  const read = async () => (await run("select updated_at from symbols where ticker = 'ETHUSDT'"))[0]?.updated_at as string;
+  const read = async () =>
+    (await run("select updated_at from symbols where ticker = 'ETHUSDT'"))[0]?.updated_at as string;
   const before = await read();
   await run("update symbols set is_popular = is_popular where ticker = 'ETHUSDT'");
   expect(await read()).toBe(before);

@@ -39,9 +39,9 @@ export async function storeInstruments(
         tick, step, min_quantity, max_quantity, min_value, max_value, price_places, quantity_places, 1000
       from unnest(
         ${column((i) => i.ticker)}::text[], ${column((i) => i.baseCurrency)}::text[], ${column((i) => i.quoteCurrency)}::text[],
-        ${column((i) => i.status)}::text[], ${column((i) => i.tickSize)}::numeric[], ${column((i) => i.stepSize)}::numeric[],
-        ${column((i) => i.minQuantity)}::numeric[], ${column((i) => i.maxQuantity)}::numeric[],
-        ${column((i) => i.minOrderValue)}::numeric[], ${column((i) => i.maxOrderValue)}::numeric[],
+        ${column((i) => i.status)}::text[], ${column((i) => i.tickSize)}::text[]::numeric[], ${column((i) => i.stepSize)}::text[]::numeric[],
+        ${column((i) => i.minQuantity)}::text[]::numeric[], ${column((i) => i.maxQuantity)}::text[]::numeric[],
+        ${column((i) => i.minOrderValue)}::text[]::numeric[], ${column((i) => i.maxOrderValue)}::text[]::numeric[],
         ${places((i) => i.tickSize)}::smallint[], ${places((i) => i.stepSize)}::smallint[])
         as listed (ticker, base, quote, status, tick, step, min_quantity, max_quantity, min_value, max_value, price_places, quantity_places)
       on conflict (market_id, ticker) do update set status = excluded.status, tick_size = excluded.tick_size,

@@ -25,7 +25,11 @@ function walk(list: readonly Item[], size: number, direction: "forwards" | "back
   const seen: Item[] = [];
   let cursor: string | undefined;
   for (;;) {
-    const page = pageOf(list, direction === "forwards" ? { first: size, after: cursor } : { last: size, before: cursor }, order);
+    const page = pageOf(
+      list,
+      direction === "forwards" ? { first: size, after: cursor } : { last: size, before: cursor },
+      order,
+    );
     const nodes = page.edges.map((edge) => edge.node);
     if (direction === "forwards") seen.push(...nodes);
     else seen.unshift(...nodes);

@@ -20,7 +20,10 @@ export interface ConnectOptions {
 }
 
 export interface Database {
-  /** For statements that drizzle cannot express, and for the hot ones. Timestamps arrive as text (drizzle's parsers). */
+  /**
+   * For statements that drizzle cannot express, and for the hot ones. Drizzle has replaced its conversions of times and of
+   * arrays of numbers: times arrive as text, and such arrays are passed as text[] and cast.
+   */
   readonly sql: Sql;
   readonly db: Db;
   close(): Promise<void>;

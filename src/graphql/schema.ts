@@ -1,6 +1,5 @@
-import "reflect-metadata";
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from "graphql";
-import { buildSchemaSync } from "type-graphql";
+import { buildSchemaSync, type PubSub } from "type-graphql";
 import {
   AssetClassResolver,
   DataProviderResolver,
@@ -14,6 +13,19 @@ import { QuoteResolver, SymbolMarketDataResolver } from "../market-data/graphql.
 import { DashboardResolver } from "../people/graphql.js";
 import { HealthResolver } from "./health.js";
 import { NodeResolver } from "./node-resolver.js";
+
+/**
+ * Every subscription brings its own bounded iterator. The library's topics are refused, because their queues are not bounded:
+ * a client that stops reading would end the process.
+ */
+const noTopics: PubSub = {
+  publish: () => {
+    throw new Error("publish to the owner of the data, not to a topic");
+  },
+  subscribe: () => {
+    throw new Error("give the subscription an iterator of its own");
+  },
+};
 
 export function buildSchema(): GraphQLSchema {
   return buildSchemaSync({
@@ -33,6 +45,7 @@ export function buildSchema(): GraphQLSchema {
     ],
     // Rules are checked by the functions that the resolvers call, in one place with their error codes.
     validate: false,
+    pubSub: noTopics,
   });
 }
 

@@ -88,16 +88,14 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     return reply.code(status).send({ errors: [shown] });
   });
   app.setNotFoundHandler((_request, reply) =>
-    reply
-      .code(404)
-      .send({
-        errors: [
-          {
-            message: "there is /graphql, /graphql/stream, /graphiql, /healthz and /readyz",
-            extensions: { code: "NOT_FOUND" },
-          },
-        ],
-      }),
+    reply.code(404).send({
+      errors: [
+        {
+          message: "there is /graphql, /graphql/stream, /graphiql, /healthz and /readyz",
+          extensions: { code: "NOT_FOUND" },
+        },
+      ],
+    }),
   );
 
   const requestContext = (request: FastifyRequest): ApiContext => {

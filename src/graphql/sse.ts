@@ -53,11 +53,9 @@ export class SseEndpoint {
       return reply.code(400).send({ errors: [{ message: parameters, extensions: { code: "BAD_REQUEST" } }] });
     }
     if (this.connections >= this.options.maxConnections) {
-      return reply
-        .code(503)
-        .send({
-          errors: [{ message: "too many open streams", extensions: { code: "RATE_LIMITED", retryAfterMs: 5_000 } }],
-        });
+      return reply.code(503).send({
+        errors: [{ message: "too many open streams", extensions: { code: "RATE_LIMITED", retryAfterMs: 5_000 } }],
+      });
     }
     const results = await this.#start(parameters, this.options.contextOf(request));
     reply.hijack();

@@ -55,13 +55,26 @@ describe("the quote of a symbol", () => {
     board.apply(book("99", "101"), provider);
     expect(board.get(1)).toBeUndefined();
     board.apply(trade("100"), provider);
-    expect(board.get(1)).toMatchObject({ price: "100", bid: "99", ask: "101", bidQuantity: "2", askQuantity: "3", providerId: provider });
+    expect(board.get(1)).toMatchObject({
+      price: "100",
+      bid: "99",
+      ask: "101",
+      bidQuantity: "2",
+      askQuantity: "3",
+      providerId: provider,
+    });
   });
 
   test("takes the 24 h statistics and their last price", () => {
     const { board } = boardAt();
     board.apply(ticker("100"), provider);
-    expect(board.get(1)).toMatchObject({ price: "100", open24h: "90", high24h: "110", low24h: "80", changePercent24h: "11.111" });
+    expect(board.get(1)).toMatchObject({
+      price: "100",
+      open24h: "90",
+      high24h: "110",
+      low24h: "80",
+      changePercent24h: "11.111",
+    });
   });
 
   test("a trade or ticker that is older than the price does not change it", () => {
@@ -104,7 +117,10 @@ describe("the sequence", () => {
   test("grows with every change and never otherwise, whatever the clock does, also over a restart from older values", () => {
     fc.assert(
       fc.property(
-        fc.array(fc.record({ event: events, clockMs: fc.integer({ min: -5_000, max: 5_000 }), restart: fc.boolean() }), { maxLength: 40 }),
+        fc.array(
+          fc.record({ event: events, clockMs: fc.integer({ min: -5_000, max: 5_000 }), restart: fc.boolean() }),
+          { maxLength: 40 },
+        ),
         (steps) => {
           let nowMs = startMs;
           const clock = { nowMs: () => nowMs };

@@ -23,6 +23,8 @@ const maxRowsPerStatement = 1_000;
 export interface QuoteWriterStats {
   readonly written: number;
   readonly failures: number;
+  /** Quotes that broke a rule of the table and were left out, each until its next change. */
+  readonly refused: number;
   /** Symbols whose newest quote is not stored yet; never more than there are symbols. */
   readonly waiting: number;
 }
@@ -38,6 +40,7 @@ export class QuoteWriter {
   #flushing: Promise<void> = Promise.resolve();
   #written = 0;
   #failures = 0;
+  #refused = 0;
   #closed = false;
 
   constructor(
@@ -53,7 +56,7 @@ export class QuoteWriter {
   }
 
   get stats(): QuoteWriterStats {
-    return { written: this.#written, failures: this.#failures, waiting: this.#waiting.size };
+    return { written: this.#written, failures: this.#failures, refused: this.#refused, waiting: this.#waiting.size };
   }
 
   /** Writes what is waiting now. Resolves also when the database refuses; the quotes then wait for the next flush. */
@@ -83,18 +86,41 @@ export class QuoteWriter {
     this.#waiting.clear();
     for (let start = 0; start < batch.length; start += maxRowsPerStatement) {
       const rows = batch.slice(start, start + maxRowsPerStatement);
-      try {
-        await writeQuotes(this.database, rows);
-        this.#written += rows.length;
-      } catch (error) {
-        if (this.#failures++ === 0 || !this.#closed)
-          this.log.warn({ rows: rows.length, error: errorMessage(error) }, "quotes.write-failed");
-        for (const quote of rows) this.#waiting.add(quote);
-        this.#schedule();
+      await this.#write(rows);
+    }
+  }
+
+  async #write(rows: readonly Quote[]): Promise<void> {
+    try {
+      await writeQuotes(this.database, rows);
+      this.#written += rows.length;
+    } catch (error) {
+      if (breaksRule(error)) {
+        await this.#leaveOut(rows, error);
+        return;
       }
+      this.#failures++;
+      this.log.warn({ rows: rows.length, error: errorMessage(error) }, "quotes.write-failed");
+      for (const quote of rows) this.#waiting.add(quote);
+      this.#schedule();
+    }
+  }
+
+  /** One impossible value must not keep the others of its batch from being stored: halves find it. */
+  async #leaveOut(rows: readonly Quote[], error: unknown): Promise<void> {
+    const [only] = rows;
+    if (rows.length > 1) {
+      await this.#write(rows.slice(0, rows.length >> 1));
+      await this.#write(rows.slice(rows.length >> 1));
+    } else if (only !== undefined) {
+      this.#refused++;
+      this.log.error({ symbolId: only.symbolId, error: errorMessage(error) }, "quotes.refused");
     }
   }
 }
+
+/** Integrity violations (class 23) and values out of range (class 22): no repetition makes them right. */
+const breaksRule = (error: unknown): boolean => /^2[23]/.test(String((error as { code?: unknown }).code ?? ""));
 
 /** One statement for all rows; a row that is older than the stored one changes nothing. */
 export async function writeQuotes(database: Database, quotes: readonly Quote[]): Promise<void> {
@@ -109,13 +135,13 @@ export async function writeQuotes(database: Database, quotes: readonly Quote[]):
       low_24h, change_24h, change_percent_24h, volume_24h, quote_volume_24h, market_cap, sequence, exchange_time, received_at,
       last_broadcast_at)
     select * from unnest(
-      ${column((q) => q.symbolId)}::int[], ${column((q) => q.providerId)}::int[], ${column((q) => q.price)}::numeric[],
-      ${column((q) => q.bid)}::numeric[], ${column((q) => q.bidQuantity)}::numeric[], ${column((q) => q.ask)}::numeric[],
-      ${column((q) => q.askQuantity)}::numeric[], ${column((q) => q.open24h)}::numeric[], ${column((q) => q.high24h)}::numeric[],
-      ${column((q) => q.low24h)}::numeric[], ${column((q) => q.change24h)}::numeric[], ${column((q) => q.changePercent24h)}::numeric[],
-      ${column((q) => q.volume24h)}::numeric[], ${column((q) => q.quoteVolume24h)}::numeric[], ${column((q) => q.marketCap)}::numeric[],
-      ${column((q) => q.sequence)}::bigint[], ${instants((q) => q.exchangeTimeMs)}::timestamptz[],
-      ${instants((q) => q.receivedAtMs)}::timestamptz[], ${instants((q) => q.lastBroadcastAtMs)}::timestamptz[])
+      ${column((q) => q.symbolId)}::int[], ${column((q) => q.providerId)}::int[], ${column((q) => q.price)}::text[]::numeric[],
+      ${column((q) => q.bid)}::text[]::numeric[], ${column((q) => q.bidQuantity)}::text[]::numeric[], ${column((q) => q.ask)}::text[]::numeric[],
+      ${column((q) => q.askQuantity)}::text[]::numeric[], ${column((q) => q.open24h)}::text[]::numeric[], ${column((q) => q.high24h)}::text[]::numeric[],
+      ${column((q) => q.low24h)}::text[]::numeric[], ${column((q) => q.change24h)}::text[]::numeric[], ${column((q) => q.changePercent24h)}::text[]::numeric[],
+      ${column((q) => q.volume24h)}::text[]::numeric[], ${column((q) => q.quoteVolume24h)}::text[]::numeric[], ${column((q) => q.marketCap)}::text[]::numeric[],
+      ${column((q) => q.sequence)}::bigint[], ${instants((q) => q.exchangeTimeMs)}::text[]::timestamptz[],
+      ${instants((q) => q.receivedAtMs)}::text[]::timestamptz[], ${instants((q) => q.lastBroadcastAtMs)}::text[]::timestamptz[])
     on conflict (symbol_id) do update set provider_id = excluded.provider_id, price = excluded.price, bid = excluded.bid,
       bid_quantity = excluded.bid_quantity, ask = excluded.ask, ask_quantity = excluded.ask_quantity, open_24h = excluded.open_24h,
       high_24h = excluded.high_24h, low_24h = excluded.low_24h, change_24h = excluded.change_24h,

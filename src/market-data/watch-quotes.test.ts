@@ -65,13 +65,18 @@ describe("a quote watch", () => {
   test("a reader that is away finds the newest values, and nothing was kept for it but which symbols changed", async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 2, max: 99 })), { minLength: 1, maxLength: 200 }),
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 2, max: 99 })), {
+          minLength: 1,
+          maxLength: 200,
+        }),
         async (changes) => {
           const { board, setPrice } = boardOf([1, 2, 3, 4, 5]);
           const watch = new QuoteWatch(board, { symbolIds: [1, 2, 3, 4, 5], intervalMs: 0 });
           await watch.next();
           for (const [id, price] of changes) setPrice(id, String(price));
-          expect(prices(await watch.next())).toEqual(Object.fromEntries(changes.map(([id, price]) => [id, String(price)])));
+          expect(prices(await watch.next())).toEqual(
+            Object.fromEntries(changes.map(([id, price]) => [id, String(price)])),
+          );
           await watch.return();
         },
       ),
