@@ -24,10 +24,16 @@ export interface Config {
   readonly natsUrl: string | null;
   readonly simulatorPort: number;
   readonly simulatorSeed: number;
+  /** A recording of exchange traffic to replay in place of the random walk. */
+  readonly simulatorReplay: string | null;
+  /** 1: as recorded; 0: as fast as it is read. */
+  readonly simulatorReplaySpeed: number;
   readonly operatorToken: string | null;
   readonly logLevel: string;
   readonly quoteFlushMs: number;
   readonly shutdownTimeoutMs: number;
+  /** Clients are pinged this often; one that has not answered by the next ping is closed. */
+  readonly keepAliveMs: number;
   readonly maxBodyBytes: number;
   readonly maxQueryDepth: number;
   readonly maxConnections: number;
@@ -57,10 +63,13 @@ export function parseConfig(env: Environment, defaults: { logLevel?: string } = 
     natsUrl: read.url("NATS_URL", ["nats:", "tls:"]),
     simulatorPort: read.integer("SIMULATOR_PORT", 0, 0, 65_535),
     simulatorSeed: read.integer("SIMULATOR_SEED", 1, 0, 2 ** 31 - 1),
+    simulatorReplay: read.text("SIMULATOR_REPLAY"),
+    simulatorReplaySpeed: read.integer("SIMULATOR_REPLAY_SPEED", 1, 0, 1_000_000),
     operatorToken: read.secret("OPERATOR_TOKEN", 24),
     logLevel: read.choice("LOG_LEVEL", logLevels, (defaults.logLevel ?? "info") as (typeof logLevels)[number]),
     quoteFlushMs: read.integer("QUOTE_FLUSH_MS", 500, 10, 60_000),
     shutdownTimeoutMs: read.integer("SHUTDOWN_TIMEOUT_MS", 10_000, 100, 300_000),
+    keepAliveMs: read.integer("KEEPALIVE_MS", 12_000, 50, 600_000),
     maxBodyBytes: read.integer("MAX_BODY_BYTES", 100_000, 1_000, 10_000_000),
     maxQueryDepth: read.integer("MAX_QUERY_DEPTH", 12, 3, 50),
     maxConnections: read.integer("MAX_CONNECTIONS", 10_000, 1, 1_000_000),

@@ -185,6 +185,11 @@ describe("reference data", () => {
   });
 });
 
+interface SymbolsPage {
+  nodes: { ticker: string }[];
+  pageInfo: { hasNextPage: boolean; hasPreviousPage: boolean; startCursor: string; endCursor: string };
+}
+
 describe("lists of symbols", () => {
   const page = `query ($filter: SymbolFilter, $orderBy: SymbolOrder, $first: Int, $after: String, $last: Int, $before: String) {
     symbols(filter: $filter, orderBy: $orderBy, first: $first, after: $after, last: $last, before: $before) {
@@ -200,13 +205,13 @@ describe("lists of symbols", () => {
       const forwards: string[] = [];
       const backwards: string[] = [];
       for (let after: string | null = null, more = true; more; ) {
-        const { nodes, pageInfo } = (await query(url, page, { orderBy, first: 4, after })).data.symbols;
+        const { nodes, pageInfo }: SymbolsPage = (await query(url, page, { orderBy, first: 4, after })).data.symbols;
         forwards.push(...nodes.map((node: { ticker: string }) => node.ticker));
         after = pageInfo.endCursor;
         more = pageInfo.hasNextPage;
       }
       for (let before: string | null = null, more = true; more; ) {
-        const { nodes, pageInfo } = (await query(url, page, { orderBy, last: 4, before })).data.symbols;
+        const { nodes, pageInfo }: SymbolsPage = (await query(url, page, { orderBy, last: 4, before })).data.symbols;
         backwards.unshift(...nodes.map((node: { ticker: string }) => node.ticker));
         before = pageInfo.startCursor;
         more = pageInfo.hasPreviousPage;
@@ -281,7 +286,7 @@ describe("search", () => {
   test("inactive symbols are not found, wildcards mean themselves, and nothing is no error", async () => {
     expect(await search("ADA")).not.toContain("ADAUSDT");
     expect(await search("%")).toEqual([]);
-    expect(await search("_TCUSDT")).not.toContain("BTCUSDT");
+    expect(await search("_")).toEqual([]);
     expect(await search("'; drop table symbols; --")).toEqual([]);
     expect(await search("zzzzqqqq")).toEqual([]);
     expect((await search("", ", first: 3")).length).toBeLessThanOrEqual(3);
@@ -339,7 +344,7 @@ describe("bad input is told apart, by code and field, and changes nothing", () =
     expect(await broken.json()).toMatchObject({ errors: [{ extensions: { code: "BAD_REQUEST" } }] });
     expect((await post("[]")).status).toBe(400);
     expect((await post('"text"')).status).toBe(400);
-    expect((await post("query=1", { "content-type": "text/plain" })).status).toBe(415);
+    expect((await post("query=1", { "content-type": "text/plain" })).status).toBe(400);
     expect((await post(JSON.stringify({ query: `{ a(x: "${"y".repeat(200_000)}") }` }))).status).toBe(413);
     expect((await fetch(`${url}/nowhere`)).status).toBe(404);
     expect((await query(url, "{ health { status } }")).data.health.status).toBe("OK");

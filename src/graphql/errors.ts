@@ -22,8 +22,9 @@ const requestFaults = new Set([
 export function toClientError(error: unknown, log: Logger, fallbackCode?: string): GraphQLFormattedError {
   const graphQLError = error instanceof GraphQLError ? error : null;
   const location = graphQLError === null ? {} : locationOf(graphQLError);
-  const code = graphQLError?.extensions.code;
   const cause = rootCause(error);
+  // Apollo gives every error of the validation one code; the rule that refused has said it more exactly.
+  const code = (cause instanceof GraphQLError ? cause.extensions.code : undefined) ?? graphQLError?.extensions.code;
 
   const field = graphQLError === null ? undefined : fieldOf(graphQLError.message);
   if (cause instanceof DomainError) {
@@ -32,7 +33,7 @@ export function toClientError(error: unknown, log: Logger, fallbackCode?: string
     return { message: cause.message, ...location, extensions };
   }
   const knownCode = typeof code === "string" && requestFaults.has(code) ? code : undefined;
-  const requestFault = knownCode ?? (cause === graphQLError ? fallbackCode : undefined);
+  const requestFault = knownCode ?? (cause instanceof GraphQLError ? fallbackCode : undefined);
   if (graphQLError !== null && requestFault !== undefined) {
     return {
       message: graphQLError.message,

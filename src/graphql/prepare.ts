@@ -1,4 +1,5 @@
 import {
+  type DocumentNode,
   type ExecutionArgs,
   GraphQLError,
   type GraphQLFormattedError,
@@ -30,35 +31,38 @@ export class OperationPreparer {
     this.#rules = [...specifiedRules, depthLimit(maxDepth)];
   }
 
-  /** Arguments for graphql-js, or what the client is told. */
-  prepare(request: OperationRequest, contextValue: unknown): ExecutionArgs | GraphQLFormattedError[] {
+  /** Arguments for graphql-js, or why the operation is refused. */
+  prepare(request: OperationRequest, contextValue: unknown): ExecutionArgs | readonly GraphQLError[] {
+    const { schema } = this;
+    let document: DocumentNode;
     try {
-      const document = parse(request.query, { maxTokens: maxDocumentTokens });
-      const errors = validate(this.schema, document, this.#rules);
-      if (errors.length > 0) return errors.map((error) => toClientError(error, this.log, "GRAPHQL_VALIDATION_FAILED"));
-      if (!getOperationAST(document, request.operationName)) {
-        const message = request.operationName
-          ? `unknown operation "${request.operationName.slice(0, 100)}"`
-          : "name the operation to execute";
-        return [toClientError(new GraphQLError(message), this.log, "OPERATION_RESOLUTION_FAILURE")];
-      }
-      return {
-        schema: this.schema,
-        document,
-        operationName: request.operationName,
-        variableValues: request.variables,
-        contextValue,
-      };
+      document = parse(request.query, { maxTokens: maxDocumentTokens });
     } catch (error) {
-      return [toClientError(error, this.log, "GRAPHQL_PARSE_FAILED")];
+      if (!(error instanceof GraphQLError)) throw error;
+      return [withCode(error, "GRAPHQL_PARSE_FAILED")];
     }
+    const errors = validate(schema, document, this.#rules);
+    if (errors.length > 0) return errors.map((error) => withCode(error, "GRAPHQL_VALIDATION_FAILED"));
+    const { operationName, variables: variableValues } = request;
+    if (!getOperationAST(document, operationName)) {
+      const message = operationName
+        ? `unknown operation "${operationName.slice(0, 100)}"`
+        : "name the operation to execute";
+      return [withCode(new GraphQLError(message), "OPERATION_RESOLUTION_FAILURE")];
+    }
+    return { schema, document, operationName, variableValues, contextValue };
   }
 
-  /** Errors of an execution, as the client may see them. */
+  /** Errors as the client may see them. */
   formatErrors(errors: readonly GraphQLError[]): GraphQLFormattedError[] {
     // Only the coercion of variables fails without a path.
     return errors.map((error) =>
       toClientError(error, this.log, error.path === undefined ? "BAD_USER_INPUT" : undefined),
     );
   }
+}
+
+function withCode(error: GraphQLError, code: string): GraphQLError {
+  error.extensions.code ??= code;
+  return error;
 }

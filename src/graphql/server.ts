@@ -23,6 +23,7 @@ export interface ServerOptions {
   readonly viewerOf: (authorization: string | null) => Viewer | null;
   /** Whether this node can do its work now; false while it starts or drains. */
   readonly isReady: () => Promise<boolean>;
+  readonly keepAliveMs: number;
   readonly maxBodyBytes: number;
   readonly maxQueryDepth: number;
   readonly maxConnections: number;
@@ -110,7 +111,13 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   });
   const preparer = new OperationPreparer(options.schema, options.maxQueryDepth, log);
   const { maxConnections } = options;
-  const sse = new SseEndpoint(app, { path: "/graphql/stream", preparer, contextOf: requestContext, maxConnections });
+  const sse = new SseEndpoint(app, {
+    path: "/graphql/stream",
+    preparer,
+    contextOf: requestContext,
+    keepAliveMs: options.keepAliveMs,
+    maxConnections,
+  });
 
   app.get("/healthz", (_request, reply) => reply.header("cache-control", "no-store").send({ status: "OK" }));
   app.get("/readyz", async (_request, reply) => {
@@ -127,6 +134,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     path: "/graphql",
     preparer,
     contextOf,
+    keepAliveMs: options.keepAliveMs,
     maxMessageBytes: options.maxBodyBytes,
     maxConnections,
     maxSubscriptionsPerConnection: options.maxSubscriptionsPerConnection,

@@ -15,13 +15,10 @@ export interface SseOptions {
   readonly path: string;
   readonly preparer: OperationPreparer;
   readonly contextOf: (request: FastifyRequest) => ApiContext;
+  /** A comment line this often keeps proxies from closing a quiet stream. A client that takes nothing for twice as long is cut off. */
+  readonly keepAliveMs: number;
   readonly maxConnections: number;
 }
-
-/** A comment line this often keeps proxies from closing a quiet stream. */
-const commentEveryMs = 12_000;
-/** A client that takes none of what was sent for this long is gone or stuck, and is cut off. */
-const deadReaderMs = 30_000;
 
 /**
  * GraphQL over server-sent events (the "distinct connections" mode of graphql-sse), for clients behind proxies that let no
@@ -64,7 +61,7 @@ export class SseEndpoint {
 
   async #start(parameters: OperationRequest, context: ApiContext): Promise<AsyncIterable<ExecutionResult>> {
     const prepared = this.options.preparer.prepare(parameters, context);
-    if (Array.isArray(prepared)) return once({ errors: prepared });
+    if (!("schema" in prepared)) return once({ errors: prepared });
     const isSubscription =
       getOperationAST(prepared.document, prepared.operationName)?.operation === OperationTypeNode.SUBSCRIPTION;
     const result = await (isSubscription ? subscribe(prepared) : execute(prepared));
@@ -76,7 +73,7 @@ export class SseEndpoint {
     const iterator = results[Symbol.asyncIterator]();
     const comments = setInterval(() => {
       if (!response.writableNeedDrain) response.write(":\n\n");
-    }, commentEveryMs);
+    }, this.options.keepAliveMs);
     response.once("close", () => void iterator.return?.());
     response.on("error", () => response.destroy());
     response.writeHead(200, {
@@ -89,7 +86,7 @@ export class SseEndpoint {
     try {
       for (let next = await iterator.next(); !next.done && !response.destroyed; next = await iterator.next()) {
         if (!response.write(`event: next\ndata: ${JSON.stringify(this.#visible(next.value))}\n\n`))
-          await drained(response);
+          await drained(response, 2 * this.options.keepAliveMs);
       }
       if (!response.destroyed && !response.writableEnded) response.end("event: complete\ndata:\n\n");
     } finally {
@@ -100,20 +97,17 @@ export class SseEndpoint {
   }
 
   #visible(result: ExecutionResult): { data?: unknown; errors?: readonly GraphQLFormattedError[] } {
-    // Errors of the preparation are formatted already and are no GraphQLError objects.
-    return result.errors === undefined || !("originalError" in (result.errors[0] ?? {}))
+    return result.errors === undefined
       ? result
       : { ...result, errors: this.options.preparer.formatErrors(result.errors) };
   }
 }
 
-async function* once(
-  result: { errors?: readonly GraphQLFormattedError[] } | ExecutionResult,
-): AsyncGenerator<ExecutionResult> {
-  yield result as ExecutionResult;
+async function* once(result: ExecutionResult): AsyncGenerator<ExecutionResult> {
+  yield result;
 }
 
-function drained(response: ServerResponse): Promise<void> {
+function drained(response: ServerResponse, timeoutMs: number): Promise<void> {
   return new Promise((resolve) => {
     const finish = () => {
       clearTimeout(cutOff);
@@ -121,7 +115,7 @@ function drained(response: ServerResponse): Promise<void> {
       response.off("close", finish);
       resolve();
     };
-    const cutOff = setTimeout(() => response.destroy(), deadReaderMs);
+    const cutOff = setTimeout(() => response.destroy(), timeoutMs);
     response.on("drain", finish);
     response.on("close", finish);
   });

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import { type ExecutionArgs, GraphQLError, type GraphQLFormattedError } from "graphql";
+import { GraphQLError } from "graphql";
 import { handleProtocols, makeServer, type Context as ProtocolContext } from "graphql-ws";
 import { type WebSocket, WebSocketServer } from "ws";
 import { DomainError, errorMessage } from "../core/errors.js";
@@ -13,15 +13,16 @@ export interface WebSocketOptions {
   readonly preparer: OperationPreparer;
   /** @throws {DomainError} UNAUTHENTICATED */
   readonly contextOf: (authorization: string | null) => ApiContext;
+  /** A client that has not answered a ping by the next one reads nothing, and is closed. */
+  readonly keepAliveMs: number;
   readonly maxMessageBytes: number;
   readonly maxConnections: number;
   readonly maxSubscriptionsPerConnection: number;
   readonly log: Logger;
 }
 
-/** How long a client may take to initialise, and to answer a ping; one that reads nothing answers none and is closed. */
+/** How long a client may take to initialise. */
 const initTimeoutMs = 5_000;
-const pingEveryMs = 12_000;
 /** A client that is told to go and does not is cut off after this. */
 const closeTimeoutMs = 1_000;
 
@@ -97,17 +98,15 @@ export class WebSocketEndpoint {
       onSubscribe: (connection: Connection, _id, payload) => {
         if (Object.keys(connection.subscriptions).length > maxSubscriptionsPerConnection) {
           const message = `a connection may have at most ${maxSubscriptionsPerConnection} operations at a time`;
-          return [{ message, extensions: { code: "RATE_LIMITED", retryAfterMs: 0 } }] as unknown as GraphQLError[];
+          return [
+            new GraphQLError(message, { originalError: new DomainError("RATE_LIMITED", message, { retryAfterMs: 0 }) }),
+          ];
         }
-        return preparer.prepare(payload, connection.extra.context) as ExecutionArgs | GraphQLError[];
+        return preparer.prepare(payload, connection.extra.context);
       },
       onNext: (_connection, _id, _payload, _args, result) =>
         result.errors === undefined ? undefined : { ...result, errors: preparer.formatErrors(result.errors) },
-      onError: (_connection, _id, _payload, errors) =>
-        errors.map(
-          (error): GraphQLFormattedError =>
-            error instanceof GraphQLError ? (preparer.formatErrors([error])[0] ?? error) : error,
-        ),
+      onError: (_connection, _id, _payload, errors) => preparer.formatErrors(errors as readonly GraphQLError[]),
     });
   }
 
@@ -121,7 +120,7 @@ export class WebSocketEndpoint {
       if (awaitingPong) return socket.terminate();
       awaitingPong = true;
       socket.ping();
-    }, pingEveryMs);
+    }, this.options.keepAliveMs);
     socket.on("pong", () => {
       awaitingPong = false;
     });

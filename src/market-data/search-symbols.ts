@@ -30,7 +30,7 @@ export async function searchSymbols(database: Database, search: SymbolSearch): P
   const rows = await database.sql<{ id: number }[]>`
     with term as (
       select ${upper}::text as exact, ${compact}::text as compact,
-        ${escapeLike(compact)}::text || '%' as prefix, '%' || ${escapeLike(lower)}::text || '%' as part, ${lower}::text as fuzzy
+        ${compact === "" && term !== "" ? null : `${escapeLike(compact)}%`}::text as prefix, '%' || ${escapeLike(lower)}::text || '%' as part, ${lower}::text as fuzzy
     ), matches as (
       select id, 0 as rank, 1::real as likeness from symbols, term
         where is_active and ticker in (term.exact, term.compact) and term.compact <> ''
@@ -40,7 +40,7 @@ export async function searchSymbols(database: Database, search: SymbolSearch): P
       select id, 2, 1 from symbols, term
         where is_active and symbol_search_text(ticker, display_name, full_name, full_name_tr) like term.part
       union all
-      select similar.id, 3, similar.likeness from term, similar_symbols(term.fuzzy) similar where length(term.fuzzy) >= 3
+      select alike.id, 3, alike.likeness from term, similar_symbols(term.fuzzy) alike where length(term.fuzzy) >= 3
     ), best as (
       select id, min(rank) as rank, max(likeness) as likeness from matches group by id
     )

@@ -40,7 +40,7 @@ function boardWith(prices: readonly string[]) {
       },
       providerId,
     );
-  prices.forEach((price, index) => setPrice(index, price));
+  for (const [index, price] of prices.entries()) setPrice(index, price);
   return { board, setPrice };
 }
 
@@ -80,7 +80,12 @@ describe("stored quotes", () => {
     let statements = 0;
     const counted = {
       ...database.app,
-      sql: new Proxy(database.app.sql, { apply: (t, s, a) => (statements++, Reflect.apply(t, s, a)) }),
+      sql: new Proxy(database.app.sql, {
+        apply: (target, self, args) => {
+          statements++;
+          return Reflect.apply(target, self, args);
+        },
+      }),
     };
     await writeQuotes(counted, [...board.all()]);
     expect(statements).toBe(1);

@@ -10,7 +10,7 @@ export interface DashboardItem {
   readonly customAlias: string | null;
   readonly notes: string | null;
   readonly widgetType: string;
-  readonly widgetConfig: unknown;
+  readonly widgetConfig: object;
   readonly category: string | null;
   readonly isCustom: boolean;
 }
@@ -24,7 +24,7 @@ const defaultItem = (symbol: MarketSymbol, position: number): DashboardItem => (
   customAlias: null,
   notes: null,
   widgetType: "QUOTE",
-  widgetConfig: null,
+  widgetConfig: {},
   category: null,
   isCustom: false,
 });

@@ -24,8 +24,8 @@ export class DashboardItemType extends NodeType {
   notes!: string | null;
   @Field(() => String, { description: "How it is shown, e.g. QUOTE." })
   widgetType!: string;
-  @Field(() => JsonScalar, { nullable: true, description: "Settings of the widget." })
-  widgetConfig!: unknown;
+  @Field(() => JsonScalar, { description: "Settings of the widget; an empty object when there are none." })
+  widgetConfig!: object;
   @Field(() => String, { nullable: true, description: "The viewer's own grouping." })
   category!: string | null;
   @Field(() => Boolean, { description: "False for the system defaults shown to anonymous and new users." })

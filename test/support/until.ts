@@ -1,10 +1,10 @@
-import { setTimeout as pause } from "node:timers/promises";
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Waits until `predicate` holds. @throws when it still does not after `timeoutMs`; the message shows what was waited for. */
-export async function until(predicate: () => boolean, timeoutMs = 5_000): Promise<void> {
+/** Waits until the condition holds, looking every few milliseconds. @throws after `timeoutMs` */
+export async function until(predicate: () => boolean | Promise<boolean>, timeoutMs = 5_000): Promise<void> {
   const deadlineMs = performance.now() + timeoutMs;
-  while (!predicate()) {
-    if (performance.now() > deadlineMs) throw new Error(`not within ${timeoutMs} ms: ${predicate.toString()}`);
+  while (!(await predicate())) {
+    if (performance.now() > deadlineMs) throw new Error(`not within ${timeoutMs} ms: ${predicate}`);
     await pause(2);
   }
 }

@@ -40,14 +40,16 @@ export interface ClientOptions {
   readonly limits: ConnectionLimits;
   readonly faults: Readonly<Faults>;
   readonly log: Logger;
-  /** Called before the reply leaves: the first update comes after it all the same, because both are synchronous. */
-  readonly onChange: (client: Client, change: Change) => void;
+  /** Called after the reply was sent, so that no update comes before it. */
+  readonly onChange: (change: Change) => void;
   /** A SUBSCRIBE was refused because {@link Faults.rejectSubscribes} asked for it. */
   readonly onRejected: () => void;
-  readonly onClosed: (client: Client) => void;
+  readonly onClosed: () => void;
 }
 
 const closeGraceMs = 1_000;
+/** With more than this unread, {@link Client.sendAtReadersPace} waits. */
+const drainAboveBytes = 256 * 1024;
 
 /** One client's connection, seen from the exchange: it answers requests, enforces the limits, and owns its timers. */
 export class Client implements Subscriptions {
@@ -87,7 +89,7 @@ export class Client implements Subscriptions {
     socket.once("close", () => {
       clearInterval(this.#pingTimer);
       for (const timer of [this.#ageTimer, this.#pongTimer, this.#slowTimer, this.#closeTimer]) clearTimeout(timer);
-      options.onClosed(this);
+      options.onClosed();
     });
   }
 
@@ -111,11 +113,19 @@ export class Client implements Subscriptions {
     this.#socket.send(frame);
   }
 
-  /** Sends a market update and waits until the operating system has taken it, or the connection has ended. */
-  sendAndDrain(frame: string): Promise<void> {
+  /**
+   * Sends a market update without ever dropping it; settled when the client has read enough that another one may follow,
+   * or the connection has ended.
+   */
+  sendAtReadersPace(frame: string): Promise<void> {
     if (!this.#isReceiving()) return Promise.resolve();
+    if (this.#socket.bufferedAmount <= drainAboveBytes) {
+      this.#socket.send(frame);
+      return Promise.resolve();
+    }
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#endSlow(), this.#options.limits.slowClientGraceMs);
+      // Called when the operating system has taken the frame and so everything before it, or when the socket is gone.
       this.#socket.send(frame, () => {
         clearTimeout(timer);
         resolve();
@@ -152,7 +162,7 @@ export class Client implements Subscriptions {
     }
     const { reply, change } = answerRequest(text, this, this.#options.limits.maxStreams);
     this.#socket.send(reply);
-    if (change !== null) this.#options.onChange(this, change);
+    if (change !== null) this.#options.onChange(change);
   }
 
   /** False when this message is one too many. */

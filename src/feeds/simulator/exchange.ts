@@ -30,6 +30,11 @@ class SymbolChannels {
     this.#wasWatched = isWatched;
   }
 
+  /** Nobody is connected. */
+  rest(): void {
+    this.#wasWatched = false;
+  }
+
   readonly #publish = (step: MarketStep): void => {
     const { scale } = this.#market;
     if (step.kind === "book") {
@@ -72,6 +77,7 @@ export class MarketPublisher {
   stop(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
+    for (const symbol of this.#symbols) symbol.rest();
   }
 }
 

@@ -1,11 +1,11 @@
 import type { BookStep, DayStep, MarketScale, TradeStep } from "./market.js";
 import { dayMs } from "./rolling-day.js";
-import { formatUnits } from "./units.js";
+import { formatMultiple, formatUnits } from "./units.js";
 
 // The text is put together by hand: field order and number format are the exchange's, and nothing in it needs escaping.
 
-const price = (scale: MarketScale, ticks: number): string => formatUnits(ticks * scale.tickUnits);
-const quantity = (scale: MarketScale, steps: number): string => formatUnits(steps * scale.stepUnits);
+const price = (scale: MarketScale, ticks: number): string => formatMultiple(ticks, scale.tickUnits);
+const quantity = (scale: MarketScale, steps: number): string => formatMultiple(steps, scale.stepUnits);
 
 /** `{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"40.66000000"}` */
 export function bookTickerPayload(scale: MarketScale, step: BookStep): string {

@@ -28,8 +28,6 @@ interface RecordedFrame {
   readonly payload: string;
 }
 
-/** A client with more than this unread holds up a replay at full speed. */
-const drainAboveBytes = 256 * 1024;
 /** At full speed, others get a turn after this many frames. */
 const framesPerTurn = 200;
 /** Before a loop in which nobody got anything begins again. */
@@ -72,19 +70,21 @@ export class Player implements Replay {
 
   async #run(): Promise<void> {
     await this.#started;
+    const { signal } = this.#stop;
     try {
       do {
         const sent = await this.#playOnce();
-        if (sent === 0 && this.#options.loop) await pause(idleLoopMs, undefined, this.#stop);
+        if (sent === 0 && this.#options.loop) await pause(idleLoopMs, undefined, { signal });
       } while (this.#options.loop);
     } catch (error) {
-      if (!this.#stop.signal.aborted) throw error;
+      if (!signal.aborted) throw error;
     }
   }
 
   /** Returns how many frames were sent. */
   async #playOnce(): Promise<number> {
     const { speed } = this.#options;
+    const { signal } = this.#stop;
     const isTimed = speed > 0 && Number.isFinite(speed);
     const startMs = performance.now();
     const firstMs = this.#frames[0]?.timeMs ?? 0;
@@ -92,14 +92,14 @@ export class Player implements Replay {
     for (const [index, frame] of this.#frames.entries()) {
       if (isTimed) {
         const waitMs = startMs + (frame.timeMs - firstMs) / speed - performance.now();
-        if (waitMs > 0) await pause(waitMs, undefined, this.#stop);
+        if (waitMs > 0) await pause(waitMs, undefined, { signal });
       } else if (index % framesPerTurn === 0) {
-        await nextTurn(undefined, this.#stop);
+        await nextTurn(undefined, { signal });
       }
-      this.#stop.signal.throwIfAborted();
+      signal.throwIfAborted();
       for (const client of this.#streams.find(frame.stream)?.clients ?? []) {
         if (isTimed) client.sendUpdate(textFor(client, frame));
-        else await sendAtPace(client, textFor(client, frame));
+        else await client.sendAtReadersPace(textFor(client, frame));
         sent++;
       }
     }
@@ -108,11 +108,6 @@ export class Player implements Replay {
 }
 
 const textFor = (client: Client, frame: RecordedFrame): string => (client.combined ? frame.combined : frame.payload);
-
-async function sendAtPace(client: Client, text: string): Promise<void> {
-  if (client.bufferedBytes > drainAboveBytes) await client.sendAndDrain(text);
-  else client.sendUpdate(text);
-}
 
 /** Answers to requests, and frames that do not say which stream they belong to, are not replayed. */
 function readFrame({ kind, timeMs, body }: RecordedEntry): RecordedFrame[] {

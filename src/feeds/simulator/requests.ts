@@ -154,7 +154,10 @@ function readStreams(text: string, params: unknown): string[] {
   if (params === undefined) {
     throw new RequestError(2, `Invalid request: missing field \`params\` at line 1 column ${text.length}`);
   }
-  if (!Array.isArray(params) || !params.every((name) => typeof name === "string" && /^[^@\s]*@\S+$|^!\S+$/.test(name))) {
+  if (
+    !Array.isArray(params) ||
+    !params.every((name) => typeof name === "string" && /^[^@\s]*@\S+$|^!\S+$/.test(name))
+  ) {
     throw new RequestError(2, invalidStream);
   }
   return params as string[];

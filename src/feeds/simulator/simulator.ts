@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { StartError } from "../../core/errors.js";
@@ -92,6 +92,8 @@ class SimulatorServer implements Simulator {
     autoPong: false,
     maxPayload: maxFrameBytes,
   });
+  /** Also those that say nothing, or were refused and do not go. */
+  readonly #sockets = new Set<Socket>();
   #droppedByFormerClients = 0;
   #closing: Promise<void> | undefined;
 
@@ -106,6 +108,10 @@ class SimulatorServer implements Simulator {
     this.#responses = new RecordedResponses(replay?.recording ?? []);
     this.#server = createServer((request, response) => this.#serve(request, response));
     this.#server.maxConnections = maxSockets;
+    this.#server.on("connection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
     this.#server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
@@ -116,13 +122,173 @@ class SimulatorServer implements Simulator {
       await once(this.#server, "listening");
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
-      throw new StartError(`port ${port} is taken, so the simulated exchange cannot start: choose another SIMULATOR_PORT`);
+      throw new StartError(
+        `port ${port} is taken, so the simulated exchange cannot start: choose another SIMULATOR_PORT`,
+      );
     }
-    log.info({ url: this.url, symbols: this.#instruments.length, replay: this.#player !== null }, "simulator.listening");
+    log.info(
+      { url: this.url, symbols: this.#instruments.length, replay: this.#player !== null },
+      "simulator.listening",
+    );
+  }
+
+  get url(): string {
+    return `http://${this.#authority}`;
+  }
+
+  get websocketUrl(): string {
+    return `ws://${this.#authority}`;
+  }
+
+  get replay(): Replay | null {
+    return this.#player;
+  }
+
+  get connections(): number {
+    return this.#clients.size;
+  }
+
+  get droppedUpdates(): number {
+    let dropped = this.#droppedByFormerClients;
+    for (const client of this.#clients) dropped += client.droppedUpdates;
+    return dropped;
+  }
+
+  get bufferedBytes(): number {
+    let bytes = 0;
+    for (const client of this.#clients) bytes += client.bufferedBytes;
+    return bytes;
+  }
+
+  disconnectAll(): void {
+    for (const client of this.#clients) client.terminate();
+  }
+
+  goSilent(on: boolean): void {
+    this.#faults.silent = on;
+  }
+
+  sendRaw(text: string): void {
+    for (const client of this.#clients) client.sendUpdate(text);
+  }
+
+  refuseConnections(on: boolean): void {
+    this.#faults.refusing = on;
+  }
+
+  rejectNextSubscribe(): void {
+    this.#faults.rejectSubscribes++;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#market?.stop();
+    this.disconnectAll();
+    await this.#player?.close();
+    const closed = once(this.#server, "close");
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    const { status, body } = this.#answer(request);
+    response.writeHead(status, { "content-type": "application/json;charset=UTF-8" }).end(body);
+  }
+
+  #answer({ method = "GET", url: target = "/" }: IncomingMessage): RestAnswer {
+    if (this.#faults.refusing) return restError(503, -1001, "Internal error; unable to process your request.");
+    const url = parseTarget(target);
+    if (url === null) return restError(400, -1100, "Illegal characters found in a parameter.");
+    const recorded = method === "GET" ? this.#responses.take(url.pathname + url.search) : undefined;
+    if (recorded !== undefined) return { status: 200, body: recorded };
+    return answerRest(method, url, this.#instruments, this.#options.clock.nowMs());
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const wanted = readEndpoint(request.url ?? "/");
+    if (this.#faults.refusing || this.#closing !== undefined) refuse(socket, "503 Service Unavailable");
+    else if (wanted === null) refuse(socket, "404 Not Found");
+    else if (wanted.streams.length > this.#limits.maxStreams) refuse(socket, "400 Bad Request");
+    else this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => this.#welcome(webSocket, wanted));
+  }
+
+  #welcome(webSocket: WebSocket, { combined, streams }: Endpoint): void {
+    const client = new Client(webSocket, {
+      combined,
+      limits: this.#limits,
+      faults: this.#faults,
+      log: this.#options.log,
+      onChange: (change) => this.#change(client, change),
+      onRejected: () => {
+        this.#faults.rejectSubscribes--;
+      },
+      onClosed: () => this.#forget(client),
+    });
+    this.#clients.add(client);
+    this.#market?.start();
+    if (streams.length > 0) this.#change(client, { kind: "subscribe", streams });
+  }
+
+  #change(client: Client, change: Change): void {
+    if (change.kind === "combined") client.combined = change.combined;
+    else if (change.kind === "unsubscribe") this.#streams.unsubscribe(client, change.streams);
+    else {
+      this.#streams.subscribe(client, change.streams);
+      this.#player?.subscribed();
+    }
+  }
+
+  #forget(client: Client): void {
+    this.#clients.delete(client);
+    this.#streams.unsubscribe(client, [...client.streams]);
+    this.#droppedByFormerClients += client.droppedUpdates;
+    if (this.#clients.size === 0) this.#market?.stop();
   }
 
   get #authority(): string {
     const address = this.#server.address() as AddressInfo;
     return `${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
   }
+}
+
+interface Endpoint {
+  readonly combined: boolean;
+  readonly streams: readonly string[];
+}
+
+/** `/stream?streams=a/b` and `/stream` for frames with an envelope, `/ws/a`, `/ws/a/b` and `/ws` without; else null. */
+function readEndpoint(target: string): Endpoint | null {
+  const url = parseTarget(target);
+  if (url === null) return null;
+  const path = url.pathname.replace(/\/$/, "");
+  if (path === "/stream") return { combined: true, streams: names(url.searchParams.get("streams") ?? "") };
+  if (path === "/ws") return { combined: false, streams: [] };
+  if (path.startsWith("/ws/")) return { combined: false, streams: names(decodePath(path.slice("/ws/".length))) };
+  return null;
+}
+
+const names = (list: string): string[] => [...new Set(list.split("/").filter((name) => name !== ""))];
+
+function decodePath(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+/** Null for what is no path, e.g. "//". */
+function parseTarget(target: string): URL | null {
+  const base = "http://localhost";
+  return URL.canParse(target, base) ? new URL(target, base) : null;
+}
+
+function refuse(socket: Duplex, status: string): void {
+  socket.on("error", () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }

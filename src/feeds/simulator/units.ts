@@ -17,3 +17,9 @@ export function formatUnits(units: number | bigint): string {
   const magnitude = digits.slice(sign.length).padStart(decimals + 1, "0");
   return `${sign}${magnitude.slice(0, -decimals)}.${magnitude.slice(-decimals)}`;
 }
+
+/** `count` times `sizeUnits` as text, also where the product is beyond 2⁵³. */
+export function formatMultiple(count: number, sizeUnits: number): string {
+  const units = count * sizeUnits;
+  return formatUnits(Number.isSafeInteger(units) ? units : BigInt(count) * BigInt(sizeUnits));
+}
