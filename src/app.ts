@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { Catalogue } from "./catalogue/catalogue.js";
 import { followCatalogue } from "./catalogue/follow.js";
@@ -6,13 +7,14 @@ import { ProviderStatusWriter } from "./catalogue/provider-status.js";
 import { requireSeeded, seedReferenceData, setSimulatorEndpoint } from "./catalogue/seed.js";
 import type { Config } from "./config.js";
 import { Closers } from "./core/closers.js";
-import { StartError } from "./core/errors.js";
+import { errorMessage, StartError } from "./core/errors.js";
 import type { Logger } from "./core/logger.js";
 import { type Clock, systemClock } from "./core/time.js";
 import { connect, type Database, type DatabaseAddress, describeAddress, waitForDatabase } from "./db/connect.js";
 import { openEmbeddedDatabase } from "./db/embedded-database.js";
 import { migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
-import { type Simulator, startSimulator } from "./feeds/sim/simulator.js";
+import { parseRecording, type RecordedEntry } from "./feeds/simulator/recording.js";
+import { type Simulator, startSimulator } from "./feeds/simulator/simulator.js";
 import { FeedSupervisor } from "./feeds/supervisor.js";
 import type { ApiServices } from "./graphql/context.js";
 import { type Health, type HealthCheck, overallStatus } from "./graphql/health.js";
@@ -203,9 +205,20 @@ async function openSimulator(
     seed: config.simulatorSeed,
     clock,
     log: log.child({ room: "simulator" }),
+    ...(config.simulatorReplay === null
+      ? {}
+      : { replay: { recording: await readRecording(config.simulatorReplay), speed: config.simulatorReplaySpeed } }),
   });
   closers.add("simulated exchange", () => simulator.close());
   return simulator;
+}
+
+async function readRecording(path: string): Promise<RecordedEntry[]> {
+  try {
+    return parseRecording(await readFile(path, "utf8"));
+  } catch (error) {
+    throw new StartError(`SIMULATOR_REPLAY cannot be read: ${errorMessage(error)}`);
+  }
 }
 
 function startFeeds(

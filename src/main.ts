@@ -93,11 +93,12 @@ function readArguments() {
 }
 
 async function serve(config: Config, log: Logger): Promise<void> {
-  let running = false;
-  const app = await startApp(config, log, (line) => running && print(`  ${line}`));
-  running = true;
+  // What is announced while the program starts is told below, after where it runs; what is announced while it stops is not.
+  const early: string[] = [];
+  let announce = (line: string): void => void early.push(line);
+  const app = await startApp(config, log, (line) => announce(line));
   const stop = stopOnSignal(config, log, () => {
-    running = false;
+    announce = () => {};
     return app.close();
   });
   print(`tradegraph ${programVersion} is running (${config.mode} prices, roles ${[...config.roles].join(", ")})`);
@@ -110,6 +111,8 @@ async function serve(config: Config, log: Logger): Promise<void> {
   if (app.simulator !== null)
     print(`  simulator      ${app.simulator}   every price is invented; npm start -- --live uses the real exchanges`);
   print("  Ctrl-C stops it.");
+  announce = (line) => print(`  ${line}`);
+  for (const line of early) announce(line);
   await stop;
 }
 

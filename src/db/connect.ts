@@ -46,14 +46,32 @@ export function connect(options: ConnectOptions): Database {
     },
   };
   const sql =
-    "url" in options.address ? postgres(options.address.url, settings) : postgres({ ...settings, ...options.address });
+    "url" in options.address
+      ? postgres(withoutSocket(options.address.url), { ...settings, ...socketOf(options.address.url) })
+      : postgres({ ...settings, ...options.address });
   return { sql, db: drizzle(sql), close: () => sql.end({ timeout: 5 }) };
+}
+
+/** The usual way to name a unix socket in a URL: `postgres://user@localhost/database?host=/folder&port=5432`. */
+function socketOf(url: string): { host: string; port: number } | null {
+  const { searchParams, port } = new URL(url);
+  const host = searchParams.get("host");
+  return host?.startsWith("/") ? { host, port: Number(searchParams.get("port") ?? (port || "5432")) } : null;
+}
+
+/** The driver takes unknown parameters of a URL for settings of the server. */
+function withoutSocket(url: string): string {
+  const parsed = new URL(url);
+  if (socketOf(url) !== null) for (const name of ["host", "port"]) parsed.searchParams.delete(name);
+  return parsed.href;
 }
 
 /** Host, port and database for people; never the password. */
 export function describeAddress(address: DatabaseAddress): string {
   if (!("url" in address)) return `${address.host} (database ${address.database})`;
   const url = new URL(address.url);
+  const socket = socketOf(address.url);
+  if (socket !== null) return `${socket.host} (database ${url.pathname.slice(1)})`;
   return `${url.hostname || "localhost"}:${url.port || "5432"}${url.pathname}`;
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
@@ -24,6 +24,8 @@ export const templateDatabase = "tradegraph_template";
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), "tradegraph-test-"));
+  // The server may run as another user than this one, who must be able to pass.
+  await chmod(folder, 0o755);
   const log = pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" });
   const bin = process.env.TEST_POSTGRES_BIN;
   const cluster = await startEmbeddedPostgres({

@@ -94,6 +94,8 @@ export class SymbolMarket {
   #deviation: number;
   #spread = 1;
   #book: Book = { bid: 0, bidQuantity: 0, ask: 0, askQuantity: 0 };
+  readonly #startMs: number;
+  #hasBegun = false;
   #updateId = 0;
   #aggregateId = 0;
   #tradeId = 0;
@@ -119,14 +121,14 @@ export class SymbolMarket {
     this.#smallestQuantity = Math.max(1, Math.ceil(smallestUnits / stepUnits));
     this.#deviation = (this.#random.normal() * dailyVolatility) / 2;
     this.#day = new RollingDay(this.#roundPrice());
+    this.#startMs = startMs;
     this.#nowMs = this.#walkedMs = startMs - dayMs;
-    this.skipTo(startMs);
-    this.#updateId = this.#aggregateId = this.#tradeId = startMs * idsPerMs;
   }
 
   /** Tells `emit`, in order, what happens up to and including `toMs`. Does nothing when that is not later than the last time. */
   advance(toMs: number, emit: (step: MarketStep) => void): void {
-    if (toMs - this.#nowMs > maxStepsBehindMs) this.skipTo(toMs);
+    this.#begin();
+    if (toMs - this.#nowMs > maxStepsBehindMs) this.#pass(toMs);
     if (toMs <= this.#nowMs || !this.#isTrading) return;
     for (;;) {
       const nextMs = Math.min(this.#nextUpdateMs, this.#nextDayStepMs);
@@ -139,6 +141,19 @@ export class SymbolMarket {
 
   /** Lets time pass with trading but without telling of it, minute by minute; of more than a day, only the last. */
   skipTo(toMs: number): void {
+    this.#begin();
+    this.#pass(toMs);
+  }
+
+  /** The day before the start. Made when it is first needed: most markets are never looked at. */
+  #begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    this.#pass(this.#startMs);
+    this.#updateId = this.#aggregateId = this.#tradeId = this.#startMs * idsPerMs;
+  }
+
+  #pass(toMs: number): void {
     if (toMs <= this.#nowMs || !this.#isTrading) return;
     const unseenMs = toMs - dayMs - this.#walkedMs;
     if (unseenMs > 0) {

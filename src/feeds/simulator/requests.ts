@@ -82,16 +82,22 @@ function parse(text: string): Request {
   try {
     request = JSON.parse(text);
   } catch (error) {
-    const position = Number(/at position (\d+)/.exec((error as Error).message)?.[1] ?? text.length);
-    const before = text.slice(0, position).split("\n");
-    const column = (before.at(-1)?.length ?? 0) + (position < text.length ? 1 : 0);
-    const what = position < text.length ? "expected value" : "EOF while parsing a value";
-    throw new RequestError(3, `Invalid JSON: ${what} at line ${before.length} column ${column}`);
+    throw new RequestError(3, syntaxProblem(text, (error as Error).message));
   }
   if (typeof request !== "object" || request === null || Array.isArray(request)) {
     throw new RequestError(2, `Invalid request: missing field \`method\` at line 1 column ${text.length}`);
   }
   return request;
+}
+
+/** The exchange's words; where V8 does not say the place, it is taken to be the first character. */
+function syntaxProblem(text: string, reason: string): string {
+  const place = Number(/at position (\d+)/.exec(reason)?.[1] ?? 0);
+  const isCut = place === text.length || reason.includes("end of JSON input") || reason.startsWith("Unterminated");
+  const position = isCut ? text.length : place;
+  const before = text.slice(0, position).split("\n");
+  const column = (before.at(-1) ?? "").length + (isCut ? 0 : 1);
+  return `Invalid JSON: ${isCut ? "EOF while parsing a value" : "expected value"} at line ${before.length} column ${column}`;
 }
 
 /** A whole number, up to 36 letters and digits, or null. */

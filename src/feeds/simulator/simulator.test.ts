@@ -10,7 +10,10 @@ import { fetchInstruments } from "../binance/rest.js";
 import { simulatedInstruments } from "./instruments.js";
 import { type Simulator, type SimulatorOptions, startSimulator } from "./simulator.js";
 
-const closers: (() => Promise<unknown> | void)[] = [];
+/** Long enough for a busy machine; nothing waits for it to pass. */
+const patienceMs = 10_000;
+
+const closers: (() => unknown)[] = [];
 afterEach(async () => {
   for (let close = closers.pop(); close; close = closers.pop()) await close();
 });
@@ -63,7 +66,7 @@ class TestClient {
   async ask(method: string, params: unknown[] | undefined, id: number): Promise<Frame> {
     this.socket.send(JSON.stringify({ method, params, id }));
     const answer = () => this.frames.find((frame) => frame.id === id);
-    await until(() => answer() !== undefined);
+    await until(() => answer() !== undefined, patienceMs);
     return answer() as Frame;
   }
 }
@@ -88,7 +91,7 @@ async function refusal(simulator: Simulator, path: string): Promise<number | und
 describe("streams", () => {
   test("of the address are served in envelopes", async () => {
     const client = await join(await start(), "/stream?streams=btcusdt@bookTicker/btcusdt@aggTrade/ethusdt@ticker");
-    await until(() => client.streams().size === 3);
+    await until(() => client.streams().size === 3, patienceMs);
     expect(client.frames.find(({ stream }) => stream === "btcusdt@bookTicker")?.data).toMatchObject({ s: "BTCUSDT" });
     expect(client.frames.find(({ stream }) => stream === "btcusdt@aggTrade")?.data).toMatchObject({ e: "aggTrade" });
     expect(client.frames.find(({ stream }) => stream === "ethusdt@ticker")?.data).toMatchObject({ e: "24hrTicker" });
@@ -97,11 +100,11 @@ describe("streams", () => {
 
   test("of the raw address are served bare, and SET_PROPERTY changes that", async () => {
     const client = await join(await start(), "/ws/btcusdt@bookTicker");
-    await until(() => client.texts.length > 0);
+    await until(() => client.texts.length > 0, patienceMs);
     expect(client.frames[0]).toMatchObject({ s: "BTCUSDT", u: expect.any(Number) as number });
     expect((await client.ask("GET_PROPERTY", ["combined"], 1)).result).toBe(false);
     expect((await client.ask("SET_PROPERTY", ["combined", true], 2)).result).toBeNull();
-    await until(() => client.streams().has("btcusdt@bookTicker"));
+    await until(() => client.streams().has("btcusdt@bookTicker"), patienceMs);
     expect((await client.ask("GET_PROPERTY", ["combined"], 3)).result).toBe(true);
   });
 
@@ -111,10 +114,10 @@ describe("streams", () => {
       result: null,
       id: 1,
     });
-    await until(() => new Set(client.frames.map(({ s }) => s)).size === 3);
+    await until(() => new Set(client.frames.map(({ s }) => s)).size === 3, patienceMs);
     expect(await client.ask("UNSUBSCRIBE", ["btcusdt@bookTicker"], 2)).toEqual({ result: null, id: 2 });
     const seen = client.texts.length;
-    await until(() => client.texts.length > seen + 10);
+    await until(() => client.texts.length > seen + 10, patienceMs);
     expect(new Set(client.frames.slice(seen).map(({ s }) => s))).toEqual(new Set(["ETHUSDT"]));
     expect((await client.ask("LIST_SUBSCRIPTIONS", undefined, 3)).result).toEqual(["ethusdt@bookTicker"]);
   });
@@ -124,7 +127,7 @@ describe("streams", () => {
     const names = ["nosuchusdt@bookTicker", "BTCUSDT@bookTicker", "btcusdt@depth", "maticusdt@bookTicker"];
     expect(await client.ask("SUBSCRIBE", names, 1)).toEqual({ result: null, id: 1 });
     expect(await client.ask("SUBSCRIBE", ["btcusdt@bookTicker"], 2)).toEqual({ result: null, id: 2 });
-    await until(() => client.texts.length > 30);
+    await until(() => client.texts.length > 30, patienceMs);
     expect(client.streams()).toEqual(new Set([undefined, "btcusdt@bookTicker"]));
   });
 
@@ -133,9 +136,9 @@ describe("streams", () => {
     const [first, second] = [await join(simulator), await join(simulator)];
     await first.ask("SUBSCRIBE", ["btcusdt@aggTrade"], 1);
     await second.ask("SUBSCRIBE", ["btcusdt@aggTrade"], 1);
-    await until(() => second.texts.length > 10);
+    await until(() => second.texts.length > 10, patienceMs);
     const later = second.texts.slice(1, 10);
-    await until(() => first.texts.includes(later.at(-1) as string));
+    await until(() => first.texts.includes(later.at(-1) as string), patienceMs);
     const from = first.texts.indexOf(later[0] as string);
     expect(first.texts.slice(from, from + later.length)).toEqual(later);
   });
@@ -148,10 +151,10 @@ describe("streams", () => {
       nowMs += 500;
     }, 5);
     closers.push(() => clearInterval(timer));
-    await until(() => client.texts.length > 5);
+    await until(() => client.texts.length > 5, patienceMs);
     nowMs -= 3_600_000;
     const seen = client.texts.length;
-    await until(() => client.texts.length > seen + 5);
+    await until(() => client.texts.length > seen + 5, patienceMs);
     const times = client.frames.slice(1).map(({ E }) => E as number);
     expect(times).toEqual([...times].sort((a, b) => a - b));
     expect(times.at(-1)).toBeLessThan(Date.UTC(2025, 0, 2));
@@ -166,15 +169,20 @@ describe("limits", () => {
     expect(await refusal(simulator, "/stream?streams=a@b/c@d/e@f")).toBe(400);
   });
 
-  test("more than five messages in a second end the connection", async () => {
+  test("five messages in a second are answered, a sixth ends the connection, and pings count", async () => {
     const simulator = await start();
-    const client = await join(simulator);
-    for (let id = 1; id <= 5; id++) await client.ask("LIST_SUBSCRIPTIONS", undefined, id);
-    expect(client.closed).toBeNull();
-    client.socket.ping();
-    await until(() => client.closed !== null);
-    expect(client.closed).toEqual({ code: 1008, reason: "Too many requests" });
-    await until(() => simulator.connections === 0);
+    const request = (id: number) => `{"method":"LIST_SUBSCRIPTIONS","id":${id}}`;
+    const modest = await join(simulator);
+    for (let id = 1; id <= 5; id++) modest.socket.send(request(id));
+    await until(() => modest.texts.length === 5, patienceMs);
+
+    const greedy = await join(simulator);
+    for (let id = 1; id <= 5; id++) greedy.socket.send(request(id));
+    greedy.socket.ping();
+    await until(() => greedy.closed !== null, patienceMs);
+    expect(greedy.closed).toEqual({ code: 1008, reason: "Too many requests" });
+    expect(modest.closed).toBeNull();
+    await until(() => simulator.connections === 1, patienceMs);
   });
 
   test("a client that answers pings stays, one that does not is disconnected", async () => {
@@ -182,9 +190,9 @@ describe("limits", () => {
     const simulator = await start({ limits });
     const answering = await join(simulator);
     const mute = await join(simulator, "/stream", { autoPong: false });
-    await until(() => mute.closed !== null);
+    await until(() => mute.closed !== null, patienceMs);
     expect(mute.closed).toEqual({ code: 1008, reason: "Pong timeout" });
-    await until(() => answering.pings > 5);
+    await until(() => answering.pings > 5, patienceMs);
     expect(answering.closed).toBeNull();
   });
 
@@ -192,13 +200,13 @@ describe("limits", () => {
     const simulator = await start({ limits: { pingIntervalMs: 100, pongTimeoutMs: 300 } });
     const client = await join(simulator, "/stream", { autoPong: false });
     client.socket.pong();
-    await until(() => client.closed !== null);
+    await until(() => client.closed !== null, patienceMs);
     expect(client.closed?.reason).toBe("Pong timeout");
   });
 
   test("a connection ends when it is old", async () => {
     const client = await join(await start({ limits: { maxConnectionAgeMs: 100 } }));
-    await until(() => client.closed !== null);
+    await until(() => client.closed !== null, patienceMs);
     expect(client.closed).toEqual({ code: 1001, reason: "Connection expired" });
   });
 
@@ -214,7 +222,7 @@ describe("limits", () => {
       most = Math.max(most, simulator.bufferedBytes);
     }, 1);
     closers.push(() => clearInterval(timer));
-    await until(() => simulator.connections === 0);
+    await until(() => simulator.connections === 0, patienceMs);
     expect(most).toBeGreaterThan(limits.maxBufferedBytes);
     expect(most).toBeLessThan(limits.maxBufferedBytes + 2 * frame.length);
     expect(simulator.droppedUpdates).toBeGreaterThan(0);
@@ -272,7 +280,7 @@ describe("our own adapter", () => {
     const { feed, events, details } = startTestFeed(endpoint, symbolsOf(...tickers));
     closers.push(() => feed.close());
     const kinds = () => new Set(events.map(({ kind, symbolId }) => `${kind} ${symbolId}`));
-    await until(() => kinds().size === 3 * tickers.length);
+    await until(() => kinds().size === 3 * tickers.length, patienceMs);
     expect([...feed.stats.rejected]).toEqual([]);
     expect(details.filter((detail) => detail !== null)).toEqual([]);
   });
@@ -290,9 +298,9 @@ describe("our own adapter", () => {
     });
     expect(instruments).toHaveLength(simulatedInstruments.length);
     expect(instruments.filter(({ status }) => status === "HALT").map(({ ticker }) => ticker)).toEqual(["MATICUSDT"]);
-    expect(instruments.slice(0, 9).map(({ baseCurrency }) => baseCurrency)).toEqual([
-      ..."BTC ETH XRP SOL AVAX SUI ENA UNI BNB".split(" "),
-    ]);
+    expect(instruments.slice(0, 9).map(({ baseCurrency }) => baseCurrency)).toEqual(
+      "BTC ETH XRP SOL AVAX SUI ENA UNI BNB".split(" "),
+    );
     expect(instruments[0]).toEqual({
       ticker: "BTCUSDT",
       baseCurrency: "BTC",
@@ -313,39 +321,37 @@ describe("faults", () => {
     const simulator = await start();
     const clients = [await join(simulator), await join(simulator)];
     simulator.disconnectAll();
-    await until(() => clients.every(({ closed }) => closed?.code === 1006));
+    await until(() => clients.every(({ closed }) => closed?.code === 1006), patienceMs);
     expect(simulator.connections).toBe(0);
     const again = await join(simulator, "/ws/btcusdt@bookTicker");
-    await until(() => again.texts.length > 0);
+    await until(() => again.texts.length > 0, patienceMs);
   });
 
   test("goSilent sends nothing, not even a pong, until it is over", async () => {
     const simulator = await start();
     const client = await join(simulator, "/ws/btcusdt@bookTicker");
-    await until(() => client.texts.length > 0);
+    await until(() => client.texts.length > 0, patienceMs);
     simulator.goSilent(true);
     let pongs = 0;
     client.socket.on("pong", () => pongs++);
     client.socket.ping();
     client.socket.send('{"method":"LIST_SUBSCRIPTIONS","id":1}');
     // The REST answers show that the server has had time to answer the others.
-    const atSilence = client.texts.length;
     for (let i = 0; i < 20; i++) await (await fetch(`${simulator.url}/api/v3/ping`)).text();
     const seen = client.texts.length;
-    expect(seen - atSilence).toBeLessThan(10);
     for (let i = 0; i < 50; i++) await (await fetch(`${simulator.url}/api/v3/ping`)).text();
     expect(client.texts).toHaveLength(seen);
     expect(pongs).toBe(0);
     expect(client.closed).toBeNull();
     simulator.goSilent(false);
-    await until(() => client.texts.length > seen);
+    await until(() => client.texts.length > seen, patienceMs);
   });
 
   test("sendRaw reaches every client as it is", async () => {
     const simulator = await start();
     const clients = [await join(simulator), await join(simulator, "/ws")];
     simulator.sendRaw("{garbage");
-    await until(() => clients.every(({ texts }) => texts.includes("{garbage")));
+    await until(() => clients.every(({ texts }) => texts.includes("{garbage")), patienceMs);
   });
 
   test("refuseConnections answers 503 and leaves open connections alone", async () => {
@@ -382,7 +388,7 @@ describe("closing", () => {
     mute.on("error", () => {});
     await once(mute, "connect");
     await simulator.close();
-    await until(() => client.closed !== null && mute.destroyed);
+    await until(() => client.closed !== null && mute.destroyed, patienceMs);
     await (await start({ port })).close();
     await simulator.close();
   });

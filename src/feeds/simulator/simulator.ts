@@ -75,6 +75,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 }
 
 class SimulatorServer implements Simulator {
+  url = "";
+  websocketUrl = "";
   readonly #options: SimulatorOptions;
   readonly #limits: ConnectionLimits;
   readonly #instruments: readonly SimulatedInstrument[];
@@ -126,18 +128,14 @@ class SimulatorServer implements Simulator {
         `port ${port} is taken, so the simulated exchange cannot start: choose another SIMULATOR_PORT`,
       );
     }
+    const address = this.#server.address() as AddressInfo;
+    const authority = `${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
+    this.url = `http://${authority}`;
+    this.websocketUrl = `ws://${authority}`;
     log.info(
       { url: this.url, symbols: this.#instruments.length, replay: this.#player !== null },
       "simulator.listening",
     );
-  }
-
-  get url(): string {
-    return `http://${this.#authority}`;
-  }
-
-  get websocketUrl(): string {
-    return `ws://${this.#authority}`;
   }
 
   get replay(): Replay | null {
@@ -248,11 +246,6 @@ class SimulatorServer implements Simulator {
     this.#streams.unsubscribe(client, [...client.streams]);
     this.#droppedByFormerClients += client.droppedUpdates;
     if (this.#clients.size === 0) this.#market?.stop();
-  }
-
-  get #authority(): string {
-    const address = this.#server.address() as AddressInfo;
-    return `${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
   }
 }
 
