@@ -1,4 +1,6 @@
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+// Taken while the real one is there: a test may have replaced the timers while it waits.
+const { setTimeout: setRealTimeout } = globalThis;
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setRealTimeout(resolve, ms));
 
 /** Waits until the condition holds, looking every few milliseconds. @throws after `timeoutMs` */
 export async function until(predicate: () => boolean | Promise<boolean>, timeoutMs = 5_000): Promise<void> {

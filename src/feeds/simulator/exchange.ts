@@ -5,6 +5,8 @@ import { aggTradePayload, bookTickerPayload, tickerPayload } from "./payloads.js
 import type { Stream, StreamIndex } from "./streams.js";
 
 const tickMs = 25;
+/** Making up the past day of a market takes some milliseconds; a few at a time leave room for everything else. */
+const maxWakesPerTick = 3;
 
 /** A symbol's market and the streams that tell of it. */
 class SymbolChannels {
@@ -12,7 +14,7 @@ class SymbolChannels {
   readonly #book: Stream;
   readonly #trades: Stream;
   readonly #ticker: Stream;
-  #wasWatched = false;
+  isAwake = false;
 
   constructor(market: SymbolMarket, streams: StreamIndex) {
     const prefix = market.scale.ticker.toLowerCase();
@@ -22,17 +24,22 @@ class SymbolChannels {
     this.#ticker = streams.known(`${prefix}@ticker`);
   }
 
-  /** While nobody listens, time only passes; it is made up for in one go when somebody comes. */
-  advance(nowMs: number): void {
-    const isWatched = this.#book.clients.size + this.#trades.clients.size + this.#ticker.clients.size > 0;
-    if (isWatched && this.#wasWatched) this.#market.advance(nowMs, this.#publish);
-    else if (isWatched) this.#market.skipTo(nowMs);
-    this.#wasWatched = isWatched;
+  get isWatched(): boolean {
+    return this.#book.clients.size + this.#trades.clients.size + this.#ticker.clients.size > 0;
   }
 
-  /** Nobody is connected. */
-  rest(): void {
-    this.#wasWatched = false;
+  /** While nobody listens, time only passes; it is made up for in one go when somebody comes. */
+  wake(nowMs: number): void {
+    this.#market.skipTo(nowMs);
+    this.isAwake = true;
+  }
+
+  advance(nowMs: number): void {
+    this.#market.advance(nowMs, this.#publish);
+  }
+
+  sleep(): void {
+    this.isAwake = false;
   }
 
   readonly #publish = (step: MarketStep): void => {
@@ -70,14 +77,19 @@ export class MarketPublisher {
   start(): void {
     this.#timer ??= setInterval(() => {
       const nowMs = this.#time.nowMs();
-      for (const symbol of this.#symbols) symbol.advance(nowMs);
+      let woken = 0;
+      for (const symbol of this.#symbols) {
+        if (!symbol.isWatched) symbol.sleep();
+        else if (symbol.isAwake) symbol.advance(nowMs);
+        else if (woken++ < maxWakesPerTick) symbol.wake(nowMs);
+      }
     }, tickMs);
   }
 
   stop(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
-    for (const symbol of this.#symbols) symbol.rest();
+    for (const symbol of this.#symbols) symbol.sleep();
   }
 }
 
