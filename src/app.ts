@@ -118,7 +118,7 @@ async function build(
 
   const dependencies = { database, catalogue, follower, clock };
   const operations: CatalogueOperations = {
-    updateSymbol: (change) => updateSymbol(dependencies, change),
+    updateSymbol: (symbol, change) => updateSymbol(dependencies, symbol, change),
     setMarketStatus: (market, status) => setMarketStatus(dependencies, market, status),
     syncSymbols: async (marketCode) => {
       const changed = await syncInstruments(database, catalogue, marketCode);

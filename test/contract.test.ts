@@ -72,9 +72,9 @@ const fieldsOf = (type: GraphQLNamedType | undefined): Record<string, string> =>
   return Object.fromEntries(
     Object.values(type.getFields()).map((field) => {
       const args = ("args" in field ? (field as GraphQLField<unknown, unknown>).args : [])
-        .map((arg) => `${arg.name}: ${arg.type}`)
+        .map((arg) => `${arg.name}: ${arg.type.toString()}`)
         .sort();
-      return [field.name, `(${args.join(", ")}): ${field.type}`];
+      return [field.name, `(${args.join(", ")}): ${field.type.toString()}`];
     }),
   );
 };

@@ -15,7 +15,8 @@ export class CatalogueOperatorResolver {
     @Ctx() context: ApiContext,
   ): Promise<MarketSymbol> {
     requireOperator(context.viewer);
-    return context.operations.updateSymbol({ ...input, symbolId: symbolOfId(context, "symbolId", input.symbolId).id });
+    const { symbolId, ...change } = input;
+    return context.operations.updateSymbol(symbolOfId(context, "symbolId", symbolId), change);
   }
 
   @Mutation(() => MarketType, {

@@ -25,7 +25,7 @@ export function enumOf<const T extends string>(
   return object;
 }
 
-export const MarketTypeEnum = enumOf("MarketType", marketTypeEnum.enumValues, "What is traded on a market.", {
+const MarketTypeEnum = enumOf("MarketType", marketTypeEnum.enumValues, "What is traded on a market.", {
   SPOT: "The asset itself, delivered at once.",
   MARGIN: "The asset itself, bought with borrowed money.",
   FUTURES: "Contracts on the asset, with leverage.",
@@ -39,7 +39,7 @@ export const MarketStatusEnum = enumOf("MarketStatus", marketStatusEnum.enumValu
   HALTED: "Stopped by an operator.",
   MAINTENANCE: "Under maintenance, said by an operator.",
 });
-export const SymbolStatusEnum = enumOf(
+const SymbolStatusEnum = enumOf(
   "SymbolStatus",
   symbolStatusEnum.enumValues,
   "What the exchange says about a symbol.",
@@ -49,7 +49,7 @@ export const SymbolStatusEnum = enumOf(
     DELISTED: "The exchange no longer lists it.",
   },
 );
-export const ProviderTypeEnum = enumOf(
+const ProviderTypeEnum = enumOf(
   "ProviderType",
   providerTypeEnum.enumValues,
   "What kind of prices a provider delivers.",
@@ -60,11 +60,11 @@ export const ProviderTypeEnum = enumOf(
     SIMULATED: "Invented prices of the local simulated exchange; never mixed with real ones.",
   },
 );
-export const FeedTypeEnum = enumOf("FeedType", feedTypeEnum.enumValues, "How a provider delivers.", {
+const FeedTypeEnum = enumOf("FeedType", feedTypeEnum.enumValues, "How a provider delivers.", {
   WEBSOCKET: "It pushes over a WebSocket.",
   REST: "It is polled over HTTP.",
 });
-export const ConnectionStatusEnum = enumOf(
+const ConnectionStatusEnum = enumOf(
   "ConnectionStatus",
   connectionStatusEnum.enumValues,
   "State of the connection to a provider.",

@@ -7,7 +7,6 @@ import type { CatalogueFollower } from "./follow.js";
 import { markets, symbols } from "./tables.js";
 
 export interface SymbolChange {
-  readonly symbolId: number;
   readonly isActive?: boolean | null;
   readonly isTracked?: boolean | null;
   readonly isPopular?: boolean | null;
@@ -21,7 +20,7 @@ export interface SymbolChange {
 
 /** What operators change of the catalogue. Each change is visible in this process when it returns, and in the others within a second. */
 export interface CatalogueOperations {
-  updateSymbol(change: SymbolChange): Promise<MarketSymbol>;
+  updateSymbol(symbol: MarketSymbol, change: SymbolChange): Promise<MarketSymbol>;
   /** HALTED and MAINTENANCE hold until null gives the market back to its sessions. */
   setMarketStatus(marketCode: string, status: string | null): Promise<Market>;
   /** Reads the instruments of the market's exchange; returns how many symbols were added or changed. */
@@ -35,11 +34,13 @@ interface Dependencies {
   readonly clock: Clock;
 }
 
-export async function updateSymbol(on: Dependencies, change: SymbolChange): Promise<MarketSymbol> {
+export async function updateSymbol(
+  on: Dependencies,
+  symbol: MarketSymbol,
+  change: SymbolChange,
+): Promise<MarketSymbol> {
   const { catalogue } = on;
-  const symbol = catalogue.findSymbol(change.symbolId);
-  if (symbol === undefined) throw notFound("symbol");
-  const { symbolId: _, dataProviderCode, ...flags } = change;
+  const { dataProviderCode, ...flags } = change;
   const values: Partial<typeof symbols.$inferInsert> = Object.fromEntries(
     Object.entries(flags).filter(([, value]) => value !== null && value !== undefined),
   );

@@ -97,7 +97,7 @@ describe("nine default symbols", () => {
     const take = (ticker: string) => refused(`update symbols set is_default = false where ticker = '${ticker}'`);
     for (let round = 0; round < 10; round++) {
       const outcomes = await Promise.all([take("ADAUSDT"), take("BNBUSDT")]);
-      expect(outcomes.toSorted()).toEqual(["ck_symbols_minimum_defaults", undefined]);
+      expect(new Set(outcomes)).toEqual(new Set(["ck_symbols_minimum_defaults", undefined]));
       await run("update symbols set is_default = true where ticker in ('ADAUSDT', 'BNBUSDT')");
     }
     await run("update symbols set is_default = false, is_active = false where ticker = 'ADAUSDT'");

@@ -24,7 +24,7 @@ export interface Page<T> {
   readonly hasPreviousPage: boolean;
 }
 
-export const defaultPageSize = 50;
+const defaultPageSize = 50;
 export const maxPageSize = 500;
 
 /**

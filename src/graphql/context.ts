@@ -12,10 +12,10 @@ export interface ApiServices {
   readonly quotes: QuoteBoard;
   readonly clock: Clock;
   readonly operations: CatalogueOperations;
-  searchSymbols(search: SymbolSearch): Promise<number[]>;
-  health(): Promise<Health>;
+  readonly searchSymbols: (search: SymbolSearch) => Promise<number[]>;
+  readonly health: () => Promise<Health>;
   /** Null where this node does not feed the provider. */
-  messagesPerSecond(providerId: number): number | null;
+  readonly messagesPerSecond: (providerId: number) => number | null;
 }
 
 export interface ApiContext extends ApiServices {

@@ -32,7 +32,7 @@ export function overallStatus(checks: readonly HealthCheck[]): HealthStatus {
 }
 
 @ObjectType("HealthCheck", { description: "One part of the system and how it works." })
-export class HealthCheckType {
+class HealthCheckType {
   @Field(() => String, { description: "What was checked, e.g. database or feed BINANCE_SPOT_WS." })
   name!: string;
   @Field(() => HealthStatusEnum, { description: "How well it works." })
@@ -44,7 +44,7 @@ export class HealthCheckType {
 }
 
 @ObjectType("Health", { description: "How this node works." })
-export class HealthType {
+class HealthType {
   @Field(() => HealthStatusEnum, { description: "OK when every check is." })
   status!: string;
   @Field(() => String, { description: "Version of the program." })

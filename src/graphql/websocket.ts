@@ -136,9 +136,9 @@ export class WebSocketEndpoint {
           }),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) =>
-          socket.on("message", (data, isBinary) => {
+          socket.on("message", (data: Buffer, isBinary) => {
             if (isBinary) return socket.close(1003, "text messages only");
-            handle(String(data)).catch((error: unknown) => {
+            handle(data.toString()).catch((error: unknown) => {
               log.error({ err: error }, "websocket.internal-error");
               socket.close(1011, "Internal error");
             });

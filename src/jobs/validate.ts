@@ -23,7 +23,7 @@ export interface CheckResult {
 }
 
 /** Rules that the database keeps by itself are checked too: a dropped trigger or constraint must not go unnoticed. */
-export const checks: readonly Check[] = [
+const checks: readonly Check[] = [
   {
     name: "nine-defaults",
     severity: "CRITICAL",

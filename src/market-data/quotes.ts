@@ -40,7 +40,7 @@ export interface Quote {
  * newest unsaved values, or another node that takes over the feed, still goes forward, without asking anybody.
  * A clock that was set back meanwhile is covered by {@link restartMargin}.
  */
-export const nextSequence = (last: number, nowMs: number): number => Math.max(last + 1, nowMs * 1000);
+const nextSequence = (last: number, nowMs: number): number => Math.max(last + 1, nowMs * 1000);
 
 /**
  * Added to a stored sequence at a restart, in microseconds: values that were sent but not yet stored when the program died

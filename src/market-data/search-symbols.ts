@@ -1,8 +1,8 @@
 import { badInput } from "../core/errors.js";
 import type { Database } from "../db/connect.js";
 
-export const maxSearchLength = 64;
-export const maxSearchResults = 100;
+const maxSearchLength = 64;
+const maxSearchResults = 100;
 
 export interface SymbolSearch {
   readonly query: string;

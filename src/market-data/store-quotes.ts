@@ -120,7 +120,7 @@ export class QuoteWriter {
 }
 
 /** Integrity violations (class 23) and values out of range (class 22): no repetition makes them right. */
-const breaksRule = (error: unknown): boolean => /^2[23]/.test(String((error as { code?: unknown }).code ?? ""));
+const breaksRule = (error: unknown): boolean => /^2[23]/.test((error as { code?: string }).code ?? "");
 
 /** One statement for all rows; a row that is older than the stored one changes nothing. */
 export async function writeQuotes(database: Database, quotes: readonly Quote[]): Promise<void> {

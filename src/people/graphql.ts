@@ -9,7 +9,7 @@ import type { Quote } from "../market-data/quotes.js";
 import { type DashboardItem, defaultDashboard, findDefaultItem } from "./dashboard.js";
 
 @ObjectType("DashboardItem", { implements: NodeType, description: "One symbol on a dashboard." })
-export class DashboardItemType extends NodeType {
+class DashboardItemType extends NodeType {
   @Field(() => SymbolType, { description: "What it shows." })
   symbol!: MarketSymbol;
   @Field(() => Int, { description: "Place on the dashboard; smaller comes first." })

@@ -6,7 +6,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setRealTim
 export async function until(predicate: () => boolean | Promise<boolean>, timeoutMs = 5_000): Promise<void> {
   const deadlineMs = performance.now() + timeoutMs;
   while (!(await predicate())) {
-    if (performance.now() > deadlineMs) throw new Error(`not within ${timeoutMs} ms: ${predicate}`);
+    if (performance.now() > deadlineMs) throw new Error(`not within ${timeoutMs} ms: ${predicate.toString()}`);
     await pause(2);
   }
 }
