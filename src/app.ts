@@ -1,5 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import type { Bus } from "./bus/bus.js";
+import { joinNats } from "./bus/nats.js";
 import { Catalogue } from "./catalogue/catalogue.js";
 import { followCatalogue } from "./catalogue/follow.js";
 import { type CatalogueOperations, setMarketStatus, updateSymbol } from "./catalogue/operate.js";
@@ -23,6 +25,7 @@ import { type ApiServer, explainListenError, startServer } from "./graphql/serve
 import { syncInstruments } from "./jobs/sync-instruments.js";
 import { QuoteBoard } from "./market-data/quotes.js";
 import { searchSymbols } from "./market-data/search-symbols.js";
+import { publishQuotes, receiveQuotes } from "./market-data/share-quotes.js";
 import { watchStaleness } from "./market-data/staleness.js";
 import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
 import { viewerOf } from "./people/sign-in.js";
@@ -109,8 +112,18 @@ async function build(
   const follower = await followCatalogue(database, catalogue, log.child({ room: "catalogue" }));
   closers.add("catalogue", () => follower.close());
   const quotes = new QuoteBoard(clock);
-  quotes.restore(await loadQuotes(database));
+  quotes.restore(await loadQuotes(database), roles.has("feed"));
   closers.add("staleness watch", watchStaleness(quotes, catalogue, clock));
+
+  // Before the feeds, so that it is there until they have said that they are gone.
+  const bus = joinBus(config, log, closers);
+  if (bus !== null) {
+    const sharing = { board: quotes, catalogue, bus };
+    closers.add(
+      "shared quotes",
+      roles.has("feed") ? publishQuotes(sharing, clock) : receiveQuotes(sharing, log.child({ room: "market-data" })),
+    );
+  }
 
   const feeds = roles.has("feed")
     ? startFeeds(config, log, clock, overrides, announce, { database, catalogue, quotes }, closers)
@@ -128,7 +141,7 @@ async function build(
   };
 
   const checkHealth = async (): Promise<Health> => {
-    const checks = [await checkDatabase(database), ...feedChecks(catalogue, feeds)];
+    const checks = [await checkDatabase(database), ...busChecks(bus), ...feedChecks(catalogue, feeds)];
     return {
       status: overallStatus(checks),
       version: programVersion,
@@ -276,6 +289,21 @@ function startApi(config: Config, log: Logger, services: ApiServices, isOpen: ()
     log: log.child({ room: "graphql" }),
   });
 }
+
+/** Without a broker address there is nothing to join: then this node is the only one. */
+function joinBus({ natsUrl, roles }: Config, log: Logger, closers: Closers): Bus | null {
+  if (natsUrl === null) {
+    if (!roles.has("feed"))
+      log.warn({}, "bus.missing: this node has no feed and no NATS_URL, so its prices stay as stored");
+    return null;
+  }
+  const bus = joinNats(natsUrl, log.child({ room: "bus" }));
+  closers.add("bus", () => bus.close());
+  return bus;
+}
+
+const busChecks = (bus: Bus | null): HealthCheck[] =>
+  bus === null ? [] : [{ name: "bus", status: bus.isConnected ? "OK" : "DEGRADED", detail: null, latencyMs: null }];
 
 async function checkDatabase(database: Database): Promise<HealthCheck> {
   const startMs = performance.now();

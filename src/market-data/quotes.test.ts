@@ -143,7 +143,7 @@ describe("the sequence", () => {
             board.apply(event, provider);
             if (restart && stored !== undefined) {
               board = new QuoteBoard(clock);
-              board.restore([stored]);
+              board.restore([stored], true);
               follow();
             }
             expect(last).toBeGreaterThanOrEqual(before);
@@ -163,4 +163,50 @@ test("a quote of another node is taken over when it is newer, and ignored when i
   board.replace({ ...mine, price: decimalText("1"), sequence: mine.sequence - 1 });
   board.replace({ ...mine, price: decimalText("2"), sequence: mine.sequence + 1 });
   expect(seen).toEqual(["2"]);
+});
+
+test("a node without a feed counts a quote as fresh while its source receives, and again after it took it for stale", () => {
+  const { board: source, advance } = boardAt();
+  source.apply(trade("100"), provider);
+  const { board } = boardAt(startMs - 60_000);
+  board.replace({ ...(source.get(1) as Quote) });
+  const seen: [boolean, number][] = [];
+  board.watch(1, ({ isStale, sequence }) => seen.push([isStale, sequence]));
+  const { sequence, receivedAtMs } = source.get(1) as Quote;
+
+  source.apply(trade("100", startMs + 10), provider);
+  board.replace({ ...(source.get(1) as Quote) });
+  expect(board.get(1)?.receivedAtMs).toBe(receivedAtMs + 10);
+  expect(seen).toEqual([]);
+
+  board.markStale(() => true);
+  board.replace({ ...(source.get(1) as Quote) });
+  advance(5);
+  source.apply(trade("101", startMs + 20), provider);
+  board.replace({ ...(source.get(1) as Quote) });
+  expect(seen.map(([isStale]) => isStale)).toEqual([true, false, false]);
+  expect(seen.map(([, n]) => n)).toEqual([sequence + 1, sequence + 2, sequence + 5_000]);
+});
+
+test("tells when a symbol begins and ceases to be watched, and when its quote was broadcast", () => {
+  const { board, advance } = boardAt();
+  const told: [number, boolean][] = [];
+  const stop = board.onWatch((...change) => told.push(change));
+  board.apply(trade("100"), provider);
+  expect(board.get(1)?.lastBroadcastAtMs).toBeNull();
+  const [first, second] = [board.watch(1, () => {}), board.watch(1, () => {})];
+  advance(7);
+  board.apply(trade("101"), provider);
+  expect(board.get(1)?.lastBroadcastAtMs).toBe(startMs + 7);
+  first();
+  first();
+  expect(told).toEqual([[1, true]]);
+  second();
+  expect(told).toEqual([
+    [1, true],
+    [1, false],
+  ]);
+  stop();
+  board.watch(2, () => {});
+  expect(told).toHaveLength(2);
 });

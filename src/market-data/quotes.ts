@@ -30,6 +30,7 @@ export interface Quote {
   /** When the price was made, by the exchange's clock: an older trade or ticker is history, not the last price. */
   priceTimeMs: number;
   receivedAtMs: number;
+  /** When it was last handed to subscribers or to other nodes. */
   lastBroadcastAtMs: number | null;
   /** The provider is silent or gone, so the values may be out of date. */
   isStale: boolean;
@@ -49,6 +50,8 @@ const nextSequence = (last: number, nowMs: number): number => Math.max(last + 1,
 const restartMargin = 60_000_000;
 
 export type QuoteListener = (quote: Quote) => void;
+/** Told when a symbol gets its first watcher and when it loses its last one. */
+export type WatchListener = (symbolId: number, isWatched: boolean) => void;
 
 /**
  * The last value of every symbol of this process. Bounded by the number of symbols.
@@ -60,6 +63,7 @@ export class QuoteBoard {
   readonly #earlyBooks = new Map<number, Pick<Quote, "bid" | "bidQuantity" | "ask" | "askQuantity">>();
   readonly #listeners = new Set<QuoteListener>();
   readonly #watchers = new Map<number, Set<QuoteListener>>();
+  readonly #watchListeners = new Set<WatchListener>();
 
   constructor(private readonly clock: Clock) {}
 
@@ -78,20 +82,26 @@ export class QuoteBoard {
     return count;
   }
 
-  /** Puts in stored quotes at start. */
-  restore(quotes: readonly Quote[]): void {
-    for (const quote of quotes) {
-      this.#quotes.set(quote.symbolId, { ...quote, sequence: quote.sequence + restartMargin });
-    }
+  /** Puts in stored quotes at start. `isSource` tells whether the sequences go on here, or come from another node. */
+  restore(quotes: readonly Quote[], isSource: boolean): void {
+    const margin = isSource ? restartMargin : 0;
+    for (const quote of quotes) this.#quotes.set(quote.symbolId, { ...quote, sequence: quote.sequence + margin });
   }
 
-  /** Takes over a quote that another node published; an older one than ours is ignored. */
+  /** Takes over a quote that another node published. One that is not newer than ours only proves that ours is fresh. */
   replace(quote: Quote): void {
     const known = this.#quotes.get(quote.symbolId);
-    if (known === undefined) this.#quotes.set(quote.symbolId, quote);
-    else if (known.sequence < quote.sequence) Object.assign(known, quote);
-    else return;
-    this.#announce(this.#quotes.get(quote.symbolId) ?? quote);
+    if (known === undefined) {
+      this.#quotes.set(quote.symbolId, quote);
+      this.#announce(quote);
+    } else if (known.sequence < quote.sequence) {
+      this.#announce(Object.assign(known, quote));
+    } else if (known.isStale && !quote.isStale && quote.receivedAtMs >= known.receivedAtMs) {
+      // It was this node that took it for stale, and counted on by one.
+      this.#announce(Object.assign(known, quote, { sequence: known.sequence + 1 }));
+    } else {
+      known.receivedAtMs = Math.max(known.receivedAtMs, quote.receivedAtMs);
+    }
   }
 
   /** Applies an event of a feed to the symbol's quote. An event that changes no value only proves that the quote is fresh. */
@@ -113,7 +123,8 @@ export class QuoteBoard {
     if (!changed) return;
     quote.providerId = providerId;
     quote.isStale = false;
-    this.#changed(quote);
+    quote.sequence = nextSequence(quote.sequence, this.clock.nowMs());
+    this.#announce(quote);
   }
 
   /** Marks quotes as stale, e.g. when their provider was lost; each one that was fresh changes. */
@@ -121,7 +132,9 @@ export class QuoteBoard {
     for (const quote of this.#quotes.values()) {
       if (quote.isStale || !isStale(quote)) continue;
       quote.isStale = true;
-      this.#changed(quote);
+      // Not by the clock: on a node without a feed, the sequence must stay below the source's next one.
+      quote.sequence++;
+      this.#announce(quote);
     }
   }
 
@@ -133,23 +146,31 @@ export class QuoteBoard {
 
   /** Calls back after every change of one symbol's quote. Returns the function that ends it. */
   watch(symbolId: number, listener: QuoteListener): () => void {
-    const watchers = this.#watchers.get(symbolId) ?? new Set();
-    this.#watchers.set(symbolId, watchers);
-    watchers.add(listener);
+    let watchers = this.#watchers.get(symbolId);
+    if (watchers === undefined) {
+      watchers = new Set();
+      this.#watchers.set(symbolId, watchers);
+      for (const told of this.#watchListeners) told(symbolId, true);
+    }
+    const all = watchers.add(listener);
     return () => {
-      watchers.delete(listener);
-      if (watchers.size === 0 && this.#watchers.get(symbolId) === watchers) this.#watchers.delete(symbolId);
+      all.delete(listener);
+      if (all.size > 0 || this.#watchers.get(symbolId) !== all) return;
+      this.#watchers.delete(symbolId);
+      for (const told of this.#watchListeners) told(symbolId, false);
     };
   }
 
-  #changed(quote: Quote): void {
-    quote.sequence = nextSequence(quote.sequence, this.clock.nowMs());
-    this.#announce(quote);
+  /** Calls back when a symbol begins and ceases to be watched. Returns the function that ends it. */
+  onWatch(listener: WatchListener): () => void {
+    this.#watchListeners.add(listener);
+    return () => this.#watchListeners.delete(listener);
   }
 
   #announce(quote: Quote): void {
-    for (const listener of this.#listeners) listener(quote);
     const watchers = this.#watchers.get(quote.symbolId);
+    if (watchers !== undefined) quote.lastBroadcastAtMs = this.clock.nowMs();
+    for (const listener of this.#listeners) listener(quote);
     if (watchers !== undefined) for (const listener of watchers) listener(quote);
   }
 }
