@@ -6,7 +6,13 @@ import type { DecimalText } from "../core/decimal.js";
  * Feeds have checked shapes and ranges (prices and quantities positive unless said otherwise, all within `numeric(38,18)`),
  * so a consumer can store them as they are.
  */
-export type MarketEvent = BookTickerEvent | TradeEvent | Ticker24hEvent;
+export type MarketEvent =
+  | BookTickerEvent
+  | TradeEvent
+  | Ticker24hEvent
+  | OrderBookEvent
+  | OrderBookLostEvent
+  | FundingRateEvent;
 
 /** Best bid and offer. A side is null when it is empty. */
 export interface BookTickerEvent {
@@ -31,6 +37,8 @@ export interface TradeEvent {
   /** The taker's side: BUY when the buyer crossed the spread. */
   readonly side: "BUY" | "SELL";
   readonly tradeId: string;
+  /** How many of the exchange's trades this one stands for: more than one where the exchange aggregates. */
+  readonly tradeCount: number;
   /** Grows per symbol, as `exchangeSequence` of the book ticker. */
   readonly exchangeSequence: number;
   readonly exchangeTimeMs: number;
@@ -50,6 +58,44 @@ export interface Ticker24hEvent {
   readonly changePercent: DecimalText;
   readonly volume: DecimalText;
   readonly quoteVolume: DecimalText;
+  readonly exchangeTimeMs: number;
+  readonly receivedAtMs: number;
+}
+
+/** Price and quantity of one level; the quantity is positive. */
+export type BookLevel = readonly [price: DecimalText, quantity: DecimalText];
+
+/** The best levels of a whole and current book, best first, at most 50 on a side; the feed sends at most ten per second and symbol. */
+export interface OrderBookEvent {
+  readonly kind: "orderBook";
+  readonly symbolId: number;
+  readonly bids: readonly BookLevel[];
+  readonly asks: readonly BookLevel[];
+  /** The exchange's number of the last change that is in it. */
+  readonly exchangeSequence: number;
+  readonly exchangeTimeMs: number | null;
+  readonly receivedAtMs: number;
+}
+
+/** The book cannot be trusted (connection lost, gap in the sequence, wrong checksum) until the next {@link OrderBookEvent}. */
+export interface OrderBookLostEvent {
+  readonly kind: "orderBookLost";
+  readonly symbolId: number;
+  readonly reason: "disconnected" | "sequence-gap" | "wrong-checksum" | "crossed";
+  readonly receivedAtMs: number;
+}
+
+/** Funding of a perpetual. */
+export interface FundingRateEvent {
+  readonly kind: "fundingRate";
+  readonly symbolId: number;
+  /** A fraction, e.g. "0.0001"; may be negative. */
+  readonly rate: DecimalText;
+  /** When it was, or will be, paid. */
+  readonly fundingTimeMs: number;
+  readonly nextFundingTimeMs: number | null;
+  readonly markPrice: DecimalText | null;
+  readonly indexPrice: DecimalText | null;
   readonly exchangeTimeMs: number;
   readonly receivedAtMs: number;
 }
