@@ -3,7 +3,8 @@ import type { Logger } from "../core/logger.js";
 import type { Clock } from "../core/time.js";
 import type { MarketEvent } from "../market-data/events.js";
 import { adapterOf } from "./adapters.js";
-import type { ConnectionStatus, Feed, FeedAdapter, FeedEndpoint } from "./feed.js";
+import { ProviderHealth, servingProvider } from "./failover.js";
+import type { ConnectionStatus, Feed, FeedAdapter, FeedEndpoint, FeedSymbol } from "./feed.js";
 
 export interface FeedSupervisorOptions {
   readonly catalogue: Catalogue;
@@ -12,6 +13,8 @@ export interface FeedSupervisorOptions {
   readonly random: () => number;
   readonly onEvent: (event: MarketEvent, provider: DataProvider) => void;
   readonly onStatus: (provider: DataProvider, status: ConnectionStatus, detail: string | null) => void;
+  /** In place of the program's own; for tests. */
+  readonly adapterOf?: (marketCode: string) => FeedAdapter | undefined;
 }
 
 interface RunningFeed {
@@ -28,6 +31,7 @@ export interface FeedState {
   readonly provider: DataProvider;
   readonly status: ConnectionStatus;
   readonly detail: string | null;
+  /** How many it serves now: none while another provider stands in for it. */
   readonly symbols: number;
 }
 
@@ -51,16 +55,21 @@ export function endpointOf(provider: DataProvider): FeedEndpoint | null {
 
 /**
  * Keeps one feed running for every provider that serves tracked symbols, and lets each follow the catalogue: a symbol that
- * becomes tracked is subscribed on the open connection, a changed endpoint gets a new connection.
+ * becomes tracked is subscribed on the open connection, a changed endpoint gets a new connection. When a provider is out,
+ * the market's next one by priority stands in for it until it is back; only the one that serves a symbol is listened to.
  */
 export class FeedSupervisor {
   readonly #running = new Map<number, RunningFeed>();
+  readonly #health: ProviderHealth;
+  /** Which provider's events of a symbol count now, by symbol id. */
+  #serving = new Map<number, number>();
   readonly #stopFollowing: () => void;
   readonly #ticks: NodeJS.Timeout;
   #pending: NodeJS.Immediate | undefined;
   #closed = false;
 
   constructor(private readonly options: FeedSupervisorOptions) {
+    this.#health = new ProviderHealth(options.clock);
     this.#stopFollowing = options.catalogue.onChange(({ table }) => {
       if (table === "symbols" || table === "markets" || table === "data_providers") this.#follow();
     });
@@ -70,11 +79,11 @@ export class FeedSupervisor {
 
   /** The feeds of this process. */
   states(): FeedState[] {
+    const served = new Map<number, number>();
+    for (const providerId of this.#serving.values()) served.set(providerId, (served.get(providerId) ?? 0) + 1);
     return [...this.#running].flatMap(([providerId, { status, detail }]) => {
       const provider = this.options.catalogue.findProvider(providerId);
-      return provider === undefined
-        ? []
-        : [{ provider, status, detail, symbols: this.options.catalogue.trackedSymbolsOf(providerId).length }];
+      return provider === undefined ? [] : [{ provider, status, detail, symbols: served.get(providerId) ?? 0 }];
     });
   }
 
@@ -110,10 +119,11 @@ export class FeedSupervisor {
 
   #reconcile(): void {
     const { catalogue } = this.options;
+    const wanted = this.#assign();
     for (const provider of catalogue.providers) {
-      const adapter = adapterOf(catalogue.market(provider.marketId).code);
+      const adapter = this.#adapterOf(provider);
       const endpoint = provider.isActive ? endpointOf(provider) : null;
-      const symbols = catalogue.trackedSymbolsOf(provider.id);
+      const symbols = wanted.get(provider.id) ?? [];
       const running = this.#running.get(provider.id);
       const endpointText = JSON.stringify(endpoint);
       if (adapter === undefined || endpoint === null || symbols.length === 0) {
@@ -122,7 +132,7 @@ export class FeedSupervisor {
         running.feed.setSymbols(symbols);
       } else {
         if (running !== undefined) void this.#stop(provider.id);
-        this.#start(provider, adapter, endpoint, endpointText);
+        this.#start(provider, symbols, adapter, endpoint, endpointText);
       }
     }
     for (const id of this.#running.keys()) {
@@ -130,18 +140,63 @@ export class FeedSupervisor {
     }
   }
 
-  #start(provider: DataProvider, adapter: FeedAdapter, endpoint: FeedEndpoint, endpointText: string): void {
-    const { catalogue, clock, log, random, onEvent, onStatus } = this.options;
+  /** Decides who serves what, and returns the symbols that each provider has to watch: its own, and those it stands in for. */
+  #assign(): Map<number, FeedSymbol[]> {
+    const { catalogue } = this.options;
+    const wanted = new Map<number, FeedSymbol[]>();
+    const want = (providerId: number, symbols: readonly FeedSymbol[]) =>
+      wanted.set(providerId, [...(wanted.get(providerId) ?? []), ...symbols]);
+    this.#serving = new Map();
+    for (const provider of catalogue.providers) {
+      const symbols = catalogue.trackedSymbolsOf(provider.id);
+      if (symbols.length === 0) continue;
+      const serving = servingProvider(provider, this.#standIns(provider), this.#health);
+      want(provider.id, symbols);
+      if (serving !== provider) want(serving.id, symbols);
+      for (const symbol of symbols) this.#serving.set(symbol.id, serving.id);
+    }
+    return wanted;
+  }
+
+  /** Providers of the same market by priority. Invented prices never stand in for real ones, nor the other way round. */
+  #standIns(provider: DataProvider): DataProvider[] {
+    const isSimulated = provider.providerType === "SIMULATED";
+    return this.options.catalogue.providers.filter(
+      (other) =>
+        other.marketId === provider.marketId &&
+        other.isActive &&
+        (other.providerType === "SIMULATED") === isSimulated &&
+        endpointOf(other) !== null &&
+        this.#adapterOf(other) !== undefined,
+    );
+  }
+
+  #adapterOf(provider: DataProvider): FeedAdapter | undefined {
+    const find = this.options.adapterOf ?? adapterOf;
+    return find(this.options.catalogue.market(provider.marketId).code);
+  }
+
+  #start(
+    provider: DataProvider,
+    symbols: readonly FeedSymbol[],
+    adapter: FeedAdapter,
+    endpoint: FeedEndpoint,
+    endpointText: string,
+  ): void {
+    const { clock, log, random, onEvent, onStatus } = this.options;
     let running: RunningFeed | undefined;
     let early: { status: ConnectionStatus; detail: string | null } | undefined;
     const feed = adapter.start({
       endpoint,
-      symbols: catalogue.trackedSymbolsOf(provider.id),
+      symbols,
       clock,
       log: log.child({ provider: provider.code }),
       random,
-      onEvent: (event) => onEvent(event, provider),
+      onEvent: (event) => {
+        if (this.#serving.get(event.symbolId) === provider.id) onEvent(event, provider);
+      },
       onStatus: (status, detail) => {
+        this.#health.statusChanged(provider.id, status);
         if (running === undefined) early = { status, detail };
         else Object.assign(running, { status, detail });
         onStatus(provider, status, detail);
@@ -154,12 +209,24 @@ export class FeedSupervisor {
   async #stop(providerId: number): Promise<void> {
     const running = this.#running.get(providerId);
     this.#running.delete(providerId);
+    this.#health.forget(providerId);
     await running?.feed.close();
     const provider = this.options.catalogue.findProvider(providerId);
     if (provider !== undefined && !this.#running.has(providerId)) this.options.onStatus(provider, "DISCONNECTED", null);
   }
 
   #tick(): void {
+    const { catalogue } = this.options;
+    // Who is out also depends on time, so it is asked each second.
+    for (const provider of catalogue.providers) {
+      const [symbol] = catalogue.trackedSymbolsOf(provider.id);
+      if (symbol === undefined) continue;
+      const serving = servingProvider(provider, this.#standIns(provider), this.#health);
+      if (this.#serving.get(symbol.id) === serving.id) continue;
+      this.options.log.warn({ provider: provider.code, serving: serving.code }, "feed.serving-changed");
+      this.#reconcile();
+      break;
+    }
     for (const { feed, counts } of this.#running.values()) {
       counts.push(feed.stats.messages);
       if (counts.length > rateWindow + 1) counts.shift();

@@ -1,0 +1,178 @@
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { Catalogue, type DataProvider, type Market, type MarketSymbol } from "../catalogue/catalogue.js";
+import { decimalText } from "../core/decimal.js";
+import type { TradeEvent } from "../market-data/events.js";
+import type { ConnectionStatus, FeedAdapter, FeedOptions, FeedSymbol } from "./feed.js";
+import { FeedSupervisor } from "./supervisor.js";
+
+/** A feed that does what the test says. */
+class FakeFeed {
+  symbols: readonly FeedSymbol[];
+  isClosed = false;
+  readonly stats = { messages: 0, events: 0, skipped: new Map(), rejected: new Map(), reconnects: 0 };
+  constructor(readonly options: FeedOptions) {
+    this.symbols = options.symbols;
+  }
+  setSymbols(symbols: readonly FeedSymbol[]): void {
+    this.symbols = symbols;
+  }
+  close(): Promise<void> {
+    this.isClosed = true;
+    return Promise.resolve();
+  }
+  says(status: ConnectionStatus): void {
+    this.options.onStatus(status, null);
+  }
+  trades(symbolId: number): void {
+    const trade: TradeEvent = {
+      kind: "trade",
+      symbolId,
+      price: decimalText("1"),
+      quantity: decimalText("1"),
+      side: "BUY",
+      tradeId: "1",
+      tradeCount: 1,
+      exchangeSequence: 1,
+      exchangeTimeMs: 0,
+      receivedAtMs: 0,
+    };
+    this.options.onEvent(trade);
+  }
+}
+
+const provider = (id: number, code: string, priority: number, more: Partial<DataProvider> = {}) =>
+  ({
+    id,
+    code,
+    marketId: 1,
+    priority,
+    isPrimary: id === 1,
+    isActive: true,
+    providerType: "REALTIME",
+    feedType: "WEBSOCKET",
+    websocketUrl: `wss://${code}`,
+    backupWebsocketUrl: null,
+    endpointUrl: null,
+    timeoutMs: 1_000,
+    retryDelayMs: 100,
+    staleAfterMs: 1_000,
+    ...more,
+  }) as DataProvider;
+
+function start(...providers: DataProvider[]) {
+  const catalogue = new Catalogue();
+  catalogue.apply("markets", null, [{ id: 1, code: "BINANCE_SPOT", isActive: true, displayOrder: 1 } as Market]);
+  catalogue.apply("data_providers", null, providers);
+  const symbol = (id: number) =>
+    ({
+      id,
+      marketId: 1,
+      ticker: `S${id}`,
+      isActive: true,
+      isTracked: true,
+      dataProviderId: null,
+      broadcastPriority: 0,
+    }) as MarketSymbol;
+  catalogue.apply("symbols", null, [symbol(1), symbol(2)]);
+  const feeds = new Map<string, FakeFeed>();
+  const adapter: FeedAdapter = {
+    start: (options) => {
+      const feed = new FakeFeed(options);
+      feeds.set(options.endpoint.code, feed);
+      return feed;
+    },
+    fetchInstruments: () => Promise.reject(new Error("not asked")),
+  };
+  const heard: string[] = [];
+  const supervisor = new FeedSupervisor({
+    catalogue,
+    clock: { nowMs: () => Date.now() },
+    log: pino({ level: "silent" }),
+    random: () => 0.5,
+    onEvent: (event, from) => heard.push(`${from.code} ${event.symbolId}`),
+    onStatus: () => {},
+    adapterOf: () => adapter,
+  });
+  const feed = (code: string): FakeFeed => {
+    const found = feeds.get(code);
+    if (found === undefined) throw new Error(`no feed ${code}`);
+    return found;
+  };
+  return { supervisor, feeds, feed, heard };
+}
+
+describe("failover", () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+  const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+
+  test("the next provider by priority takes over from one that is stale, and gives back when it is well again", async () => {
+    const { supervisor, feeds, feed, heard } = start(
+      provider(1, "MAIN", 90),
+      provider(2, "LOW", 10),
+      provider(3, "NEXT", 50),
+    );
+    feed("MAIN").says("CONNECTED");
+    await pass(20_000);
+    expect([...feeds.keys()]).toEqual(["MAIN"]);
+
+    feed("MAIN").says("STALE");
+    await pass(1_000);
+    expect([...feeds.keys()]).toEqual(["MAIN", "NEXT"]);
+    expect(feed("NEXT").symbols.map(({ id }) => id)).toEqual([1, 2]);
+    feed("NEXT").says("CONNECTED");
+    feed("NEXT").trades(1);
+    // What the one that is out still sends is not listened to: two sources at once would mix their numbers.
+    feed("MAIN").trades(1);
+    expect(heard).toEqual(["NEXT 1"]);
+    expect(supervisor.states().map(({ provider: { code }, symbols }) => [code, symbols])).toEqual([
+      ["MAIN", 0],
+      ["NEXT", 2],
+    ]);
+
+    feed("MAIN").says("CONNECTED");
+    await pass(5_000);
+    expect(feed("NEXT").isClosed).toBe(false);
+    await pass(6_000);
+    expect(feed("NEXT").isClosed).toBe(true);
+    feed("MAIN").trades(2);
+    expect(heard).toEqual(["NEXT 1", "MAIN 2"]);
+    await supervisor.close();
+  });
+
+  test("a short interruption changes nothing, a long one does, and a stand-in that is out too is passed over", async () => {
+    const { supervisor, feeds, feed } = start(provider(1, "MAIN", 90), provider(2, "LOW", 10), provider(3, "NEXT", 50));
+    feed("MAIN").says("CONNECTED");
+    feed("MAIN").says("RECONNECTING");
+    await pass(3_000);
+    feed("MAIN").says("CONNECTED");
+    await pass(3_000);
+    expect([...feeds.keys()]).toEqual(["MAIN"]);
+
+    feed("MAIN").says("RECONNECTING");
+    await pass(6_000);
+    expect([...feeds.keys()]).toEqual(["MAIN", "NEXT"]);
+    feed("NEXT").says("CONNECTING");
+    await pass(7_000);
+    expect([...feeds.keys()]).toEqual(["MAIN", "NEXT", "LOW"]);
+    await supervisor.close();
+  });
+
+  test("invented prices never stand in for real ones, and an inactive provider for none", async () => {
+    const { supervisor, feeds, feed } = start(
+      provider(1, "MAIN", 90),
+      provider(2, "SIM", 50, { providerType: "SIMULATED" }),
+      provider(3, "OFF", 40, { isActive: false }),
+    );
+    feed("MAIN").says("STALE");
+    await pass(30_000);
+    expect([...feeds.keys()]).toEqual(["MAIN"]);
+    feed("MAIN").trades(1);
+    await supervisor.close();
+  });
+});
