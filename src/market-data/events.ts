@@ -14,6 +14,9 @@ export type MarketEvent =
   | OrderBookLostEvent
   | FundingRateEvent;
 
+/** What a quote is made of. */
+export type QuoteEvent = BookTickerEvent | TradeEvent | Ticker24hEvent;
+
 /** Best bid and offer. A side is null when it is empty. */
 export interface BookTickerEvent {
   readonly kind: "bookTicker";

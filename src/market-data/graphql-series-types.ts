@@ -112,8 +112,7 @@ export class OrderFlowMetricsType {
 
 @ObjectType("ArbitrageOpportunity", {
   implements: NodeType,
-  description:
-    "Buying on one market and selling the same on another leaves something after both markets' taker fees.",
+  description: "Buying on one market and selling the same on another leaves something after both markets' taker fees.",
 })
 export class ArbitrageOpportunityType extends NodeType {
   @Field(() => DecimalScalar, { description: "Best ask where it is bought." })

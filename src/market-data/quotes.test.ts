@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decimalText } from "../core/decimal.js";
-import type { BookTickerEvent, MarketEvent, Ticker24hEvent, TradeEvent } from "./events.js";
+import type { BookTickerEvent, QuoteEvent, Ticker24hEvent, TradeEvent } from "./events.js";
 import { type Quote, QuoteBoard } from "./quotes.js";
 
 const provider = 7;
@@ -14,6 +14,7 @@ const trade = (price: string, atMs = startMs, symbolId = 1): TradeEvent => ({
   quantity: decimalText("1"),
   side: "BUY",
   tradeId: "1",
+  tradeCount: 1,
   exchangeSequence: 1,
   exchangeTimeMs: atMs,
   receivedAtMs: atMs + 5,
@@ -108,7 +109,7 @@ describe("the quote of a symbol", () => {
 });
 
 describe("the sequence", () => {
-  const events: fc.Arbitrary<MarketEvent> = fc.oneof(
+  const events: fc.Arbitrary<QuoteEvent> = fc.oneof(
     fc.integer({ min: 1, max: 9 }).map((n) => trade(String(n), startMs + n)),
     fc.integer({ min: 1, max: 9 }).map((n) => book(String(n), String(n + 1))),
     fc.integer({ min: 1, max: 9 }).map((n) => ticker(String(n), startMs + n)),

@@ -1,6 +1,6 @@
 import type { DecimalText } from "../core/decimal.js";
 import type { Clock } from "../core/time.js";
-import type { MarketEvent } from "./events.js";
+import type { QuoteEvent } from "./events.js";
 
 /**
  * The latest values of one symbol; one object per symbol, updated in place. Prices in quote currency, quantities in base
@@ -105,7 +105,7 @@ export class QuoteBoard {
   }
 
   /** Applies an event of a feed to the symbol's quote. An event that changes no value only proves that the quote is fresh. */
-  apply(event: MarketEvent, providerId: number): void {
+  apply(event: QuoteEvent, providerId: number): void {
     let quote = this.#quotes.get(event.symbolId);
     if (quote === undefined) {
       if (event.kind === "bookTicker") {
@@ -175,12 +175,12 @@ export class QuoteBoard {
   }
 }
 
-function bookOf(event: Extract<MarketEvent, { kind: "bookTicker" }>) {
+function bookOf(event: Extract<QuoteEvent, { kind: "bookTicker" }>) {
   return { bid: event.bid, bidQuantity: event.bidQuantity, ask: event.ask, askQuantity: event.askQuantity };
 }
 
 function emptyQuote(
-  event: Exclude<MarketEvent, { kind: "bookTicker" }>,
+  event: Exclude<QuoteEvent, { kind: "bookTicker" }>,
   providerId: number,
   book: ReturnType<typeof bookOf> | undefined,
 ): Quote {
@@ -210,7 +210,7 @@ function emptyQuote(
 }
 
 /** Returns whether a value that clients see changed. */
-function applyEvent(quote: Quote, event: MarketEvent): boolean {
+function applyEvent(quote: Quote, event: QuoteEvent): boolean {
   switch (event.kind) {
     case "bookTicker": {
       const same =
