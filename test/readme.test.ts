@@ -82,6 +82,7 @@ describe("the README", () => {
 
   test("lists every error code", () => {
     const codes = [...fileOf("src/core/errors.ts").matchAll(/^ {2}\| "([A-Z_]+)"/gm)].map((match) => match[1] ?? "");
+    codes.push(/code: "(\w+)", id/.exec(fileOf("src/graphql/errors.ts"))?.[1] ?? "missing");
     expect(codes.length).toBeGreaterThan(5);
     expect(codes.filter((code) => !readme.includes(`\`${code}\``))).toEqual([]);
   });
