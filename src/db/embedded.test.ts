@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -140,7 +139,7 @@ describe("the embedded Postgres", () => {
     expect(outcomes.filter((outcome) => outcome === "started")).toHaveLength(1);
     expect(outcomes.filter((outcome) => outcome === "refused")).toHaveLength(3);
     for (const { child } of all) child.kill("SIGKILL");
-    await Promise.all(all.map(({ child }) => child.exitCode ?? child.signalCode ?? once(child, "exit")));
+    await until(() => all.every(({ child }) => child.exitCode !== null || child.signalCode !== null));
   });
 
   test("tells the server's own reason when it does not start, and gives the folder free", async () => {
