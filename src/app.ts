@@ -134,7 +134,7 @@ async function build(
     updateSymbol: (symbol, change) => updateSymbol(dependencies, symbol, change),
     setMarketStatus: (market, status) => setMarketStatus(dependencies, market, status),
     syncSymbols: async (marketCode) => {
-      const changed = await syncInstruments(database, catalogue, marketCode);
+      const changed = await syncInstruments(database, catalogue, marketCode, log.child({ room: "jobs" }));
       if (changed > 0) await follower.refreshAll("symbols");
       return changed;
     },

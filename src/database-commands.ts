@@ -45,7 +45,7 @@ export async function runDatabaseCommand(
           const catalogue = new Catalogue();
           await readCatalogue(database, catalogue);
           print(
-            `${options.sync}: ${await syncInstruments(database, catalogue, options.sync)} symbols added or changed`,
+            `${options.sync}: ${await syncInstruments(database, catalogue, options.sync, log)} symbols added or changed`,
           );
         }
         return 0;

@@ -2,10 +2,11 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
 import { query } from "./support/app.js";
 import { createTestDatabase } from "./support/database.js";
 import {
+  announcement,
   buildProgram,
   createDataFolder,
   type DataFolder,
@@ -18,7 +19,7 @@ import {
 import { openStream } from "./support/stream.js";
 import { until } from "./support/until.js";
 
-const running: Program[] = [];
+let running: Program[] = [];
 let folder: DataFolder;
 let data: { TRADEGRAPH_DATA_DIR: string };
 beforeAll(async () => {
@@ -26,17 +27,19 @@ beforeAll(async () => {
   folder = await createDataFolder();
   data = { TRADEGRAPH_DATA_DIR: join(folder.path, "data") };
 });
-afterAll(async () => {
+// What a failed test left running must not fail the next ones.
+afterEach(async () => {
   for (const program of running) program.signal("SIGKILL");
   await Promise.all(running.map((program) => program.exit));
+  running = [];
   await until(() => processesOn(folder.path).length === 0, 15_000);
-  await folder.remove();
 });
+afterAll(() => folder.remove());
 
 async function serve(args: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<{ program: Program; url: string }> {
   const program = runProgram(["serve", ...args], { ...data, PORT: String(await freePort()), ...env });
   running.push(program);
-  return { program, url: await program.printed(/GraphiQL +(http:\S+)\/graphiql/) };
+  return { program, url: await program.printed(announcement) };
 }
 
 const firstPrice = async (url: string): Promise<string | null> =>

@@ -7,6 +7,7 @@ import { openEmbeddedDatabase } from "../src/db/embedded-database.js";
 import { migrate } from "../src/db/migrations.js";
 import { query } from "./support/app.js";
 import {
+  announcement,
   buildProgram,
   createDataFolder,
   type DataFolder,
@@ -80,7 +81,7 @@ describe.skipIf(recordings === null)("the real program, fed with recorded traffi
       SIMULATOR_REPLAY_SPEED: "5",
       QUOTE_FLUSH_MS: "50",
     });
-    const url = await program.printed(/GraphiQL +(http:\S+)\/graphiql/);
+    const url = await program.printed(announcement);
     const { data } = await query(url, `{ symbol(market: "BINANCE_SPOT", ticker: "${ticker}") { id quote { price } } }`);
     const stream = openStream<{
       quotes: (RecordedQuote & { exchangeTime: string; sequence: string; provider: { providerType: string } })[];
@@ -128,7 +129,7 @@ describe.skipIf(recordings === null)("the real program, fed with recorded traffi
   test("started again, it goes on from the stored values, and the sequence goes on as well", async () => {
     const stored = { TRADEGRAPH_DATA_DIR: join(folder.path, "data") };
     const before = runProgram(["serve"], { ...stored, PORT: String(await freePort()) });
-    const url = await before.printed(/GraphiQL +(http:\S+)\/graphiql/);
+    const url = await before.printed(announcement);
     const text = `{ symbol(market: "BINANCE_SPOT", ticker: "${ticker}") { quote { price sequence isStale } } }`;
     const first = (await query(url, text)).data.symbol.quote;
     // The walk of the simulator does not know the symbol, so its recorded price stands, and says that it is old.

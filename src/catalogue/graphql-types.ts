@@ -39,16 +39,11 @@ export const MarketStatusEnum = enumOf("MarketStatus", marketStatusEnum.enumValu
   HALTED: "Stopped by an operator.",
   MAINTENANCE: "Under maintenance, said by an operator.",
 });
-const SymbolStatusEnum = enumOf(
-  "SymbolStatus",
-  symbolStatusEnum.enumValues,
-  "What the exchange says about a symbol.",
-  {
-    TRADING: "It trades.",
-    HALT: "Trading is suspended.",
-    DELISTED: "The exchange no longer lists it.",
-  },
-);
+const SymbolStatusEnum = enumOf("SymbolStatus", symbolStatusEnum.enumValues, "What the exchange says about a symbol.", {
+  TRADING: "It trades.",
+  HALT: "Trading is suspended.",
+  DELISTED: "The exchange no longer lists it.",
+});
 const ProviderTypeEnum = enumOf(
   "ProviderType",
   providerTypeEnum.enumValues,

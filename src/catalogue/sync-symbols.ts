@@ -16,6 +16,13 @@ export interface Instrument {
   readonly maxOrderValue: string | null;
 }
 
+/** A market's list as its exchange sent it. */
+export interface InstrumentList {
+  readonly instruments: readonly Instrument[];
+  /** Listed as well, but with rules that make no sense: their symbols stay as they are. */
+  readonly brokenTickers: readonly string[];
+}
+
 /**
  * Writes the exchange's trading rules to the market's symbols. New instruments become active symbols that nobody tracks
  * yet; what operators decided (active, tracked, default, names …) stays as it is; symbols that the exchange no longer
@@ -24,7 +31,7 @@ export interface Instrument {
 export async function storeInstruments(
   database: Database,
   market: Market,
-  instruments: readonly Instrument[],
+  { instruments, brokenTickers }: InstrumentList,
 ): Promise<number> {
   // An empty answer is a fault of the exchange, not the end of all its symbols.
   if (instruments.length === 0) return 0;
@@ -54,7 +61,7 @@ export async function storeInstruments(
           excluded.min_order_value, excluded.max_order_value)`;
     const delisted = await tx`
       update symbols set status = 'DELISTED'
-      where market_id = ${market.id} and status <> 'DELISTED' and ticker <> all(${column((i) => i.ticker)}::text[])`;
+      where market_id = ${market.id} and status <> 'DELISTED' and ticker <> all(${[...column((i) => i.ticker), ...brokenTickers]}::text[])`;
     return written.count + delisted.count;
   });
 }

@@ -1,5 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import {
+  linkSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { StartError } from "../core/errors.js";
 
@@ -9,7 +19,7 @@ interface Owner {
   readonly startedAt: string;
 }
 
-const ownerFile = (dataDirectory: string): string => join(dataDirectory, "owner.json");
+const nobody: Owner = { pid: 0, startedAt: "" };
 
 /** When a process was started, in a form that differs for another process of the same pid; null when there is none. */
 function startOf(pid: number): string | null {
@@ -25,62 +35,83 @@ function startOf(pid: number): string | null {
   }
 }
 
-/** What a process runs, e.g. "postgres"; null when there is no such process. */
-export function programOf(pid: number): string | null {
+/** Whether the process is a Postgres server on that cluster: the pid of an old file may be anybody's now. */
+export function servesCluster(pid: number, cluster: string): boolean {
   try {
-    if (process.platform === "linux") return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
-    return (
-      execFileSync("ps", ["-o", "comm=", "-p", String(pid)], { encoding: "utf8" })
-        .trim()
-        .split("/")
-        .at(-1) || null
-    );
+    if (process.platform === "linux") {
+      // The server changes into its data folder.
+      return (
+        readFileSync(`/proc/${pid}/comm`, "utf8").trim() === "postgres" &&
+        readlinkSync(`/proc/${pid}/cwd`) === realpathSync(cluster)
+      );
+    }
+    const command = execFileSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" });
+    return command.includes("postgres") && command.includes(cluster);
   } catch {
-    return null;
+    return false;
   }
 }
 
-function readOwner(dataDirectory: string): Owner | null {
+/**
+ * Claims are files `owner.<n>.json`; the highest number is the one that counts. Whoever finds its owner dead makes the next
+ * number, by a link, which fails when that file is there: of several starts that found the same dead owner exactly one
+ * succeeds. A claim is given up by emptying it and never by removing it, so that a number is not given out twice.
+ */
+const claimName = /^owner\.(\d+)\.json$/;
+const claimFile = (dataDirectory: string, n: number): string => join(dataDirectory, `owner.${n}.json`);
+
+function newestClaim(dataDirectory: string): { readonly n: number; readonly owner: Owner; readonly older: number[] } {
+  const [n = 0, ...older] = readdirSync(dataDirectory)
+    .flatMap((name) => Number(claimName.exec(name)?.[1] ?? []))
+    .toSorted((a, b) => b - a);
   try {
-    return JSON.parse(readFileSync(ownerFile(dataDirectory), "utf8")) as Owner;
+    return { n, owner: JSON.parse(readFileSync(claimFile(dataDirectory, n), "utf8")) as Owner, older };
   } catch {
-    // Missing, or cut short by a crash: nobody's.
-    return null;
+    // There is none, or its content was lost in a power cut.
+    return { n, owner: nobody, older };
   }
 }
+
+const isAlive = ({ pid, startedAt }: Owner): boolean => pid > 0 && startOf(pid) === startedAt;
 
 /** The process that runs a program on this folder now, or null. */
 export function liveOwner(dataDirectory: string): number | null {
-  const owner = readOwner(dataDirectory);
-  return owner !== null && startOf(owner.pid) === owner.startedAt ? owner.pid : null;
+  try {
+    const { owner } = newestClaim(dataDirectory);
+    return isAlive(owner) ? owner.pid : null;
+  } catch {
+    return null;
+  }
 }
-
-/** Long enough for another start that saw the same dead owner to have written its claim over ours. */
-const settleMs = 50;
 
 /**
  * Makes this process the owner of the folder, and returns the function that gives it up.
  * @throws {StartError} when another live process is the owner
  */
-export async function claimOwnership(dataDirectory: string): Promise<() => void> {
-  const file = ownerFile(dataDirectory);
-  const mine = JSON.stringify({ pid: process.pid, startedAt: startOf(process.pid), nonce: Math.random() });
+export function claimOwnership(dataDirectory: string): () => void {
   const taken = (pid: number | null): StartError =>
     new StartError(
       `another tradegraph (pid ${pid ?? "unknown"}) is already running on ${dataDirectory}; stop it, or set TRADEGRAPH_DATA_DIR to another folder`,
     );
-  const owner = liveOwner(dataDirectory);
-  if (owner !== null) throw taken(owner);
-  if (existsSync(file)) rmSync(file, { force: true });
+  const { n, owner, older } = newestClaim(dataDirectory);
+  if (isAlive(owner)) throw taken(owner.pid);
+  const mine = claimFile(dataDirectory, n + 1);
+  // The file gets its name when it is complete, so that nobody reads half a claim.
+  const place = (content: Owner, put: (from: string) => void): void => {
+    const draft = join(dataDirectory, `owner.${randomUUID()}.draft`);
+    writeFileSync(draft, JSON.stringify(content), { mode: 0o600 });
+    try {
+      put(draft);
+    } finally {
+      rmSync(draft, { force: true });
+    }
+  };
   try {
-    writeFileSync(file, mine, { flag: "wx", mode: 0o600 });
-  } catch {
+    place({ pid: process.pid, startedAt: startOf(process.pid) ?? "" }, (draft) => linkSync(draft, mine));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     throw taken(liveOwner(dataDirectory));
   }
-  await new Promise((resolve) => setTimeout(resolve, settleMs));
-  const holdsMine = () => existsSync(file) && readFileSync(file, "utf8") === mine;
-  if (!holdsMine()) throw taken(liveOwner(dataDirectory));
-  return () => {
-    if (holdsMine()) rmSync(file, { force: true });
-  };
+  for (const old of [n, ...older]) rmSync(claimFile(dataDirectory, old), { force: true });
+  return () => place(nobody, (draft) => renameSync(draft, mine));
 }

@@ -5,6 +5,7 @@ import {
   lchownSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -27,7 +28,7 @@ import {
   type PostgresBinaries,
   type ServerUser,
 } from "./embedded-binaries.js";
-import { claimOwnership, liveOwner, programOf } from "./embedded-owner.js";
+import { claimOwnership, liveOwner, servesCluster } from "./embedded-owner.js";
 
 export interface EmbeddedAddress {
   /** Folder of the unix socket; there is no TCP. */
@@ -62,13 +63,13 @@ const maxSocketPath = 107;
 /**
  * Runs Postgres and stops it when this process ends in any way, also by kill -9: the server then finds the end of the pipe
  * that only this process holds. The server has a process group of its own, so that Ctrl-C reaches this program alone,
- * which drains before it stops the database.
+ * which drains before it stops the database. The signal is repeated, because a server that has just begun does not take it yet.
  */
 const supervisorScript = `
 exec 3<&0
 "$@" <&- 3<&- &
 server=$!
-( read -r _ <&3; kill -INT $server ) 2>/dev/null &
+( read -r _ <&3; while kill -INT $server; do sleep 0.2; done ) 2>/dev/null &
 reader=$!
 exec 3<&-
 wait $server
@@ -87,7 +88,7 @@ interface Place {
 export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const { dataDirectory, log } = options;
   mkdirSync(dataDirectory, { recursive: true, mode: 0o755 });
-  const releaseOwnership = await claimOwnership(dataDirectory);
+  const releaseOwnership = claimOwnership(dataDirectory);
   try {
     const place = await preparePlace(options);
     await stopOrphan(place.cluster, log);
@@ -182,10 +183,10 @@ function readPidFile(cluster: string): PidFile | null {
   }
 }
 
-/** Only a process that really is a Postgres server is ever signalled: the pid of an old file may be anybody's now. */
+/** The pid of the server that runs on the cluster now, or null. */
 function livePostmaster(cluster: string): number | null {
   const pid = readPidFile(cluster)?.pid;
-  return pid !== undefined && programOf(pid) === "postgres" ? pid : null;
+  return pid !== undefined && servesCluster(pid, cluster) ? pid : null;
 }
 
 async function waitUntilGone(cluster: string, timeoutMs: number): Promise<boolean> {
@@ -225,6 +226,11 @@ async function initialise({ cluster, binaries, serverUser }: Place, log: Logger)
     }
     return;
   }
+  if (existsSync(cluster) && readdirSync(cluster).length > 0) {
+    throw new StartError(
+      `${cluster} holds files but is no Postgres cluster (PG_VERSION is missing); move it away, or put PG_VERSION back`,
+    );
+  }
   const half = `${cluster}.new`;
   rmSync(half, { recursive: true, force: true });
   makePrivate(half, serverUser);
@@ -238,7 +244,7 @@ async function initialise({ cluster, binaries, serverUser }: Place, log: Logger)
       ["-D", half, "--encoding=UTF8", "--data-checksums", "--no-sync", ...locale, ...access],
       {
         cwd: "/",
-        ...(serverUser ?? {}),
+        ...serverUser,
       },
     );
   } catch (error) {
@@ -331,7 +337,7 @@ class Server {
         cwd: "/",
         detached: true,
         stdio: ["pipe", "ignore", "pipe"],
-        ...(serverUser ?? {}),
+        ...serverUser,
       },
     );
     // The pipe breaks when the server dies first.
@@ -345,8 +351,13 @@ class Server {
       });
     }
     this.#process = child;
-    this.#exited = new Promise((resolve) => child.once("exit", resolve));
-    child.once("error", (error) => this.#lastLines.push(`could not run /bin/sh: ${error.message}`));
+    this.#exited = new Promise((resolve) => {
+      child.once("exit", resolve);
+      child.once("error", (error) => {
+        this.#lastLines.push(`could not run /bin/sh: ${error.message}`);
+        resolve(error);
+      });
+    });
     return child;
   }
 
@@ -373,11 +384,23 @@ class Server {
   async #stop(): Promise<void> {
     // The end of the pipe is the signal to stop.
     this.#process?.stdin?.end();
-    if (!(await waitUntilGone(this.place.cluster, stopTimeoutMs))) {
-      const pid = livePostmaster(this.place.cluster);
-      if (pid !== null) process.kill(pid, "SIGQUIT");
-      await waitUntilGone(this.place.cluster, stopTimeoutMs);
+    for (const signal of ["SIGQUIT", "SIGKILL"] as const) {
+      if (await this.#exitsWithin(stopTimeoutMs)) break;
+      const pid = livePostmaster(this.place.cluster) ?? this.#process?.pid;
+      this.options.log.error({ pid, signal }, "postgres.does-not-stop");
+      if (pid !== undefined) process.kill(pid, signal);
     }
-    await this.#exited;
+    // The supervisor may have been killed before its server.
+    await waitUntilGone(this.place.cluster, stopTimeoutMs);
+  }
+
+  async #exitsWithin(ms: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(false), ms);
+    });
+    const isGone = await Promise.race([this.#exited.then(() => true), tooLate]);
+    clearTimeout(timer);
+    return isGone;
   }
 }

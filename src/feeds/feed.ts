@@ -1,4 +1,4 @@
-import type { Instrument } from "../catalogue/sync-symbols.js";
+import type { InstrumentList } from "../catalogue/sync-symbols.js";
 import type { Logger } from "../core/logger.js";
 import type { Clock } from "../core/time.js";
 import type { MarketEvent } from "../market-data/events.js";
@@ -65,6 +65,6 @@ export interface Feed {
 /** One exchange's protocol. */
 export interface FeedAdapter {
   start(options: FeedOptions): Feed;
-  /** All instruments of the market, by REST; broken ones are left out and counted in the log. @throws {DomainError} PROVIDER_UNAVAILABLE */
-  fetchInstruments(endpoint: FeedEndpoint, log?: Logger): Promise<Instrument[]>;
+  /** All instruments of the market, by REST; why some are broken is logged. @throws {DomainError} PROVIDER_UNAVAILABLE */
+  fetchInstruments(endpoint: FeedEndpoint, log: Logger): Promise<InstrumentList>;
 }

@@ -1,6 +1,7 @@
 import type { Catalogue } from "../catalogue/catalogue.js";
 import { storeInstruments } from "../catalogue/sync-symbols.js";
 import { DomainError, notFound } from "../core/errors.js";
+import type { Logger } from "../core/logger.js";
 import type { Database } from "../db/connect.js";
 import { adapterOf } from "../feeds/adapters.js";
 import { endpointOf } from "../feeds/supervisor.js";
@@ -10,7 +11,12 @@ import { endpointOf } from "../feeds/supervisor.js";
  * or changed.
  * @throws {DomainError} NOT_FOUND for an unknown market, PROVIDER_UNAVAILABLE when the exchange does not answer
  */
-export async function syncInstruments(database: Database, catalogue: Catalogue, marketCode: string): Promise<number> {
+export async function syncInstruments(
+  database: Database,
+  catalogue: Catalogue,
+  marketCode: string,
+  log: Logger,
+): Promise<number> {
   const market = catalogue.marketByCode(marketCode);
   if (market === undefined) throw notFound("market");
   const provider = catalogue.primaryProviderOf(market.id);
@@ -19,5 +25,5 @@ export async function syncInstruments(database: Database, catalogue: Catalogue, 
   if (endpoint === null || adapter === undefined) {
     throw new DomainError("PROVIDER_UNAVAILABLE", `${marketCode} has no provider that lists its instruments`);
   }
-  return storeInstruments(database, market, await adapter.fetchInstruments(endpoint));
+  return storeInstruments(database, market, await adapter.fetchInstruments(endpoint, log));
 }

@@ -31,6 +31,9 @@ export interface Program {
   readonly exit: Promise<number | NodeJS.Signals>;
 }
 
+/** What the program prints when it is up; the group is its address. */
+export const announcement = /GraphiQL +(http:\S+)\/graphiql.*Ctrl-C stops it/s;
+
 /** Only what a newcomer's shell would have: no variable of the test run reaches the program. */
 const cleanEnvironment = (): NodeJS.ProcessEnv => ({ PATH: process.env.PATH, HOME: process.env.HOME });
 

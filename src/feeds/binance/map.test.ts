@@ -172,6 +172,10 @@ describe("rejected", () => {
     expect(decode(frame)).toEqual({ kind: "rejected", what });
   });
 
+  test("statistics whose lowest price is above the highest", () => {
+    expect(decode(tickerFrame({ l: "2", h: "1" }))).toEqual({ kind: "rejected", what: "24hrTicker-price" });
+  });
+
   test.each([
     [
       "a sequence beyond 2^53 in the text",

@@ -1,4 +1,4 @@
-import { type DecimalText, fitsNumeric38, isPositive, parseDecimalText } from "../../core/decimal.js";
+import { Decimal, type DecimalText, fitsNumeric38, isPositive, parseDecimalText } from "../../core/decimal.js";
 import type { MarketEvent } from "../../market-data/events.js";
 import type {
   AggTradePayload,
@@ -165,6 +165,7 @@ function ticker24h(
     const untraded = volume === "0" && open === "0" && high === "0" && low === "0" && !isNegative(last);
     return untraded ? skippedUntraded : stats.price;
   }
+  if (new Decimal(low).gt(high)) return stats.price;
   return {
     kind: "ticker24h",
     symbolId,

@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { pino } from "pino";
 import { afterEach, describe, expect, test } from "vitest";
 import { DomainError } from "../../core/errors.js";
 import type { FeedEndpoint } from "../feed.js";
@@ -101,9 +102,11 @@ describe("reading the instrument list", () => {
     ["negative minimum value", entry({}, {}, {}, { minNotional: "-5" }), "notional"],
     ["null maximum value", entry({}, {}, {}, { maxNotional: null }), "notional"],
   ])("a broken entry is left out and counted, the others stay: %s", (_name, broken, reason) => {
-    const { instruments, leftOut } = read(broken, entry({ symbol: "ETHUSDT" }));
+    const { instruments, brokenTickers, leftOut } = read(broken, entry({ symbol: "ETHUSDT" }));
     expect(instruments.map(({ ticker }) => ticker)).toEqual(["ETHUSDT"]);
     expect([...leftOut]).toEqual([[reason, 1]]);
+    const named = (broken as { symbol?: unknown } | null)?.symbol === "BTCUSDT";
+    expect(brokenTickers).toEqual(named ? ["BTCUSDT"] : []);
   });
 
   test("the second entry of the same name is left out", () => {
@@ -112,8 +115,9 @@ describe("reading the instrument list", () => {
 });
 
 describe("fetching it", () => {
+  const silent = pino({ level: "silent" });
   const failure = (endpoint: FeedEndpoint) =>
-    fetchInstruments(endpoint).then(
+    fetchInstruments(endpoint, silent).then(
       () => expect.fail("should have failed"),
       (error: unknown) => {
         expect(error).toBeInstanceOf(DomainError);
@@ -125,9 +129,11 @@ describe("fetching it", () => {
   test("asks for exchangeInfo and returns what it lists", async () => {
     const endpoint = await serve((request, response) => {
       expect(request.url).toBe("/api/v3/exchangeInfo");
-      response.end(JSON.stringify({ symbols: [entry(), null] }));
+      response.end(JSON.stringify({ symbols: [entry(), null, entry({ symbol: "LUNAUSDT", filters: [] })] }));
     });
-    expect(await fetchInstruments(endpoint)).toHaveLength(1);
+    const { instruments, brokenTickers } = await fetchInstruments(endpoint, silent);
+    expect(instruments.map(({ ticker }) => ticker)).toEqual(["BTCUSDT"]);
+    expect(brokenTickers).toEqual(["LUNAUSDT"]);
   });
 
   test.each([

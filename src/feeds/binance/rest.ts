@@ -1,4 +1,4 @@
-import type { Instrument } from "../../catalogue/sync-symbols.js";
+import type { Instrument, InstrumentList } from "../../catalogue/sync-symbols.js";
 import { Decimal, type DecimalText, fitsNumeric38, isPositive, parseDecimalText } from "../../core/decimal.js";
 import { DomainError, errorMessage } from "../../core/errors.js";
 import type { Logger } from "../../core/logger.js";
@@ -7,26 +7,25 @@ import type { ExchangeInfoSymbol, SymbolFilter, Untrusted } from "./wire.js";
 
 const maxResponseBytes = 50 * 1024 * 1024;
 
-/** Instruments, and by reason how many were left out because their entry was broken. */
-export interface InstrumentList {
-  readonly instruments: Instrument[];
+/** The list, and by reason how many of its entries were broken. */
+export interface ReadInstruments extends InstrumentList {
   readonly leftOut: ReadonlyMap<string, number>;
 }
 
 /**
- * All instruments of the market. Broken entries are left out, and counted in the log.
+ * All instruments of the market. How many entries are broken, and why, is logged.
  * @throws {DomainError} PROVIDER_UNAVAILABLE; `retryAfterSeconds` in its details when the exchange limits or bans us.
  */
-export async function fetchInstruments(endpoint: FeedEndpoint, log?: Logger): Promise<Instrument[]> {
+export async function fetchInstruments(endpoint: FeedEndpoint, log: Logger): Promise<InstrumentList> {
   if (endpoint.endpointUrl === null) throw unavailable("no REST address is configured for this provider");
   const base = endpoint.endpointUrl.endsWith("/") ? endpoint.endpointUrl.slice(0, -1) : endpoint.endpointUrl;
   const text = await download(`${base}/api/v3/exchangeInfo`, endpoint.timeoutMs);
-  const { instruments, leftOut } = readInstruments(text);
+  const { leftOut, ...list } = readInstruments(text);
   if (leftOut.size > 0)
-    log?.warn({ provider: endpoint.code, leftOut: Object.fromEntries(leftOut) }, "instruments.left-out");
+    log.warn({ provider: endpoint.code, leftOut: Object.fromEntries(leftOut) }, "instruments.left-out");
   // An empty list would read as "everything is delisted".
-  if (instruments.length === 0) throw unavailable("the instrument list holds no usable instrument");
-  return instruments;
+  if (list.instruments.length === 0) throw unavailable("the instrument list holds no usable instrument");
+  return list;
 }
 
 async function download(url: string, timeoutMs: number): Promise<string> {
@@ -76,7 +75,7 @@ const unavailable = (message: string, details: DomainError["details"] = {}, caus
  * The instruments in the text of an exchangeInfo response.
  * @throws {DomainError} PROVIDER_UNAVAILABLE when it is no such response.
  */
-export function readInstruments(text: string): InstrumentList {
+export function readInstruments(text: string): ReadInstruments {
   let info: unknown;
   try {
     info = JSON.parse(text);
@@ -87,6 +86,7 @@ export function readInstruments(text: string): InstrumentList {
   if (!Array.isArray(symbols)) throw unavailable("the response holds no instrument list");
 
   const byTicker = new Map<string, Instrument>();
+  const brokenTickers: string[] = [];
   const leftOut = new Map<string, number>();
   for (const symbol of symbols as unknown[]) {
     const instrument = readInstrument(symbol);
@@ -95,9 +95,11 @@ export function readInstruments(text: string): InstrumentList {
     } else {
       const reason = typeof instrument === "string" ? instrument : "duplicate";
       leftOut.set(reason, (leftOut.get(reason) ?? 0) + 1);
+      const ticker = (symbol as Untrusted<ExchangeInfoSymbol> | null)?.symbol;
+      if (isName(ticker) && !byTicker.has(ticker)) brokenTickers.push(ticker);
     }
   }
-  return { instruments: [...byTicker.values()], leftOut };
+  return { instruments: [...byTicker.values()], brokenTickers, leftOut };
 }
 
 type Broken = "names" | "filters" | "price-filter" | "lot-size" | "notional";
