@@ -56,6 +56,7 @@ function setPrice(symbolId: number, price: string): void {
       quantity: decimalText("1"),
       side: "BUY",
       tradeId: "1",
+      tradeCount: 1,
       exchangeSequence: 1,
       exchangeTimeMs: lastMs,
       receivedAtMs: lastMs,

@@ -2,7 +2,7 @@ import { Field, Int, ObjectType } from "type-graphql";
 import { enumOf } from "../catalogue/graphql-types.js";
 import type { DecimalText } from "../core/decimal.js";
 import { NodeType } from "../graphql/node.js";
-import { DateTimeScalar, DecimalScalar } from "../graphql/scalars.js";
+import { DecimalScalar } from "../graphql/scalars.js";
 import { type CandleInterval, candleIntervals } from "./candle-intervals.js";
 
 export const CandleIntervalEnum = enumOf("CandleInterval", candleIntervals, "Length of a candle; all begin in UTC.", {

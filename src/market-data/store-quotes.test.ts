@@ -34,6 +34,7 @@ function boardWith(prices: readonly string[]) {
         quantity: decimalText("1"),
         side: "SELL",
         tradeId: "1",
+        tradeCount: 1,
         exchangeSequence: 1,
         exchangeTimeMs: ++nowMs,
         receivedAtMs: nowMs,

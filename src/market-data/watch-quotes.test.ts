@@ -16,6 +16,7 @@ function boardOf(symbolIds: readonly number[]) {
         quantity: decimalText("1"),
         side: "BUY",
         tradeId: "1",
+        tradeCount: 1,
         exchangeSequence: 1,
         exchangeTimeMs: ++nowMs,
         receivedAtMs: nowMs,
