@@ -4,6 +4,7 @@ import type { Bus } from "./bus/bus.js";
 import { joinNats } from "./bus/nats.js";
 import { Catalogue } from "./catalogue/catalogue.js";
 import { followCatalogue } from "./catalogue/follow.js";
+import { MarketStatusWatch } from "./catalogue/market-status-watch.js";
 import { type CatalogueOperations, setMarketStatus, updateSymbol } from "./catalogue/operate.js";
 import { ProviderStatusWriter } from "./catalogue/provider-status.js";
 import { requireSeeded, seedReferenceData, setSimulatorEndpoint } from "./catalogue/seed.js";
@@ -12,6 +13,7 @@ import { Closers } from "./core/closers.js";
 import { errorMessage, StartError } from "./core/errors.js";
 import type { Logger } from "./core/logger.js";
 import { type Clock, systemClock } from "./core/time.js";
+import { uuidV7 } from "./core/uuid.js";
 import { connect, type Database, type DatabaseAddress, describeAddress, waitForDatabase } from "./db/connect.js";
 import { openEmbeddedDatabase } from "./db/embedded-database.js";
 import { migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
@@ -22,9 +24,14 @@ import type { ApiServices } from "./graphql/context.js";
 import { type Health, type HealthCheck, overallStatus } from "./graphql/health.js";
 import { buildSchema } from "./graphql/schema.js";
 import { type ApiServer, explainListenError, startServer } from "./graphql/server.js";
+import { DropOldSeries } from "./jobs/drop-old-series.js";
 import { syncInstruments } from "./jobs/sync-instruments.js";
+import { LiveMarket } from "./market-data/live-market.js";
 import { QuoteBoard } from "./market-data/quotes.js";
+import { closeForgottenOpportunities, MarketRecorder } from "./market-data/record-market.js";
 import { searchSymbols } from "./market-data/search-symbols.js";
+import { CandleSeeder } from "./market-data/seed-candles.js";
+import { SeriesReader } from "./market-data/series/series-reader.js";
 import { publishQuotes, receiveQuotes } from "./market-data/share-quotes.js";
 import { watchStaleness } from "./market-data/staleness.js";
 import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
@@ -48,6 +55,7 @@ export interface App {
   readonly simulator: string | null;
   readonly catalogue: Catalogue;
   readonly quotes: QuoteBoard;
+  readonly live: LiveMarket;
   /** Closes everything in reverse order: streams, requests, feeds, pending writes, the database. */
   close(): Promise<void>;
 }
@@ -114,6 +122,10 @@ async function build(
   const quotes = new QuoteBoard(clock);
   quotes.restore(await loadQuotes(database), roles.has("feed"));
   closers.add("staleness watch", watchStaleness(quotes, catalogue, clock));
+  const live = new LiveMarket({ catalogue, quotes, clock, newId: () => uuidV7(clock.nowMs()) });
+  const recorder = roles.has("feed") ? new MarketRecorder(live, database, log.child({ room: "market-data" })) : null;
+  if (recorder !== null) closers.add("series", () => recorder.close());
+  closers.add("live market", () => live.close());
 
   // Before the feeds, so that it is there until they have said that they are gone.
   const bus = joinBus(config, log, closers);
@@ -125,9 +137,22 @@ async function build(
     );
   }
 
-  const feeds = roles.has("feed")
-    ? startFeeds(config, log, clock, overrides, announce, { database, catalogue, quotes }, closers)
-    : null;
+  const feeds =
+    recorder !== null
+      ? await startFeeds(
+          config,
+          log,
+          clock,
+          overrides,
+          announce,
+          { database, catalogue, quotes, live, recorder },
+          closers,
+        )
+      : null;
+  if (roles.has("worker")) {
+    const retention = new DropOldSeries(database, log.child({ room: "jobs" }));
+    closers.add("retention", () => retention.close());
+  }
 
   const dependencies = { database, catalogue, follower, clock };
   const operations: CatalogueOperations = {
@@ -150,9 +175,14 @@ async function build(
       checks,
     };
   };
+  const marketStatuses = new MarketStatusWatch(catalogue, clock);
+  closers.add("market statuses", () => marketStatuses.close());
   const services: ApiServices = {
     catalogue,
+    marketStatuses,
     quotes,
+    live,
+    series: new SeriesReader(database),
     clock,
     operations,
     searchSymbols: (search) => searchSymbols(database, search),
@@ -169,6 +199,7 @@ async function build(
     simulator: simulator?.url ?? null,
     catalogue,
     quotes,
+    live,
     close: () => {
       closing = true;
       return closers.close();
@@ -234,16 +265,20 @@ async function readRecording(path: string): Promise<RecordedEntry[]> {
   }
 }
 
-function startFeeds(
+async function startFeeds(
   config: Config,
   log: Logger,
   clock: Clock,
   overrides: Overrides,
   announce: (line: string) => void,
-  on: { database: Database; catalogue: Catalogue; quotes: QuoteBoard },
+  on: { database: Database; catalogue: Catalogue; quotes: QuoteBoard; live: LiveMarket; recorder: MarketRecorder },
   closers: Closers,
-): FeedSupervisor {
-  const { database, catalogue, quotes } = on;
+): Promise<FeedSupervisor> {
+  const { database, catalogue, quotes, live, recorder } = on;
+  await closeForgottenOpportunities(database);
+  const seeder = new CandleSeeder(live, catalogue, database, clock, log.child({ room: "market-data" }));
+  closers.add("candle seeds", () => seeder.close());
+  await seeder.ready;
   const writer = new QuoteWriter(quotes, database, config.quoteFlushMs, log.child({ room: "market-data" }));
   closers.add("quote writer", () => writer.close());
   const statuses = new ProviderStatusWriter(database, clock, log.child({ room: "catalogue" }));
@@ -253,7 +288,10 @@ function startFeeds(
     clock,
     log: log.child({ room: "feeds" }),
     random: overrides.random ?? Math.random,
-    onEvent: (event, provider) => quotes.apply(event, provider.id),
+    onEvent: (event, provider) => {
+      live.take(event, provider);
+      recorder.take(event);
+    },
     onStatus: (provider, status, detail) => {
       statuses.statusChanged(provider, status, detail);
       // CONNECTING comes before any message; every other state than CONNECTED means that messages stopped.

@@ -29,7 +29,7 @@ const session = (startTime: string) =>
     startTime,
     endTime: "17:00",
     isActive: true,
-  }) as TradingSession;
+  }) as unknown as TradingSession;
 
 function start() {
   const catalogue = new Catalogue();

@@ -7,7 +7,8 @@ export type ErrorCode =
   | "CONFLICT"
   | "RATE_LIMITED"
   | "DEPTH_LIMIT"
-  | "PROVIDER_UNAVAILABLE";
+  | "PROVIDER_UNAVAILABLE"
+  | "STREAM_OVERFLOW";
 
 /** An error that the caller is meant to see: `code` is the contract, the message is for people. Every other error is masked. */
 export class DomainError extends Error {

@@ -98,6 +98,20 @@ export async function migrate(sql: Sql, log: Logger, known?: readonly Migration[
   }
 }
 
+const deadlockCode = "40P01";
+const maxDeadlocks = 5;
+
+/** The jobs of TimescaleDB lock in another order than a drop does. Who loses has changed nothing, and begins again. */
+async function againAfterDeadlock<T>(sql: Sql, work: (tx: postgres.TransactionSql) => Promise<T>): Promise<T> {
+  for (let lost = 1; ; lost++) {
+    try {
+      return (await sql.begin(work)) as T;
+    } catch (error) {
+      if ((error as { code?: string }).code !== deadlockCode || lost === maxDeadlocks) throw error;
+    }
+  }
+}
+
 /** One migrator at a time, however long that takes; but a table that somebody else holds is not waited for for ever. */
 async function takeTurn(tx: postgres.TransactionSql): Promise<void> {
   await tx.unsafe("set local statement_timeout = 0");
@@ -125,7 +139,7 @@ export async function rollback(
   const migrations = known ?? (await readMigrations());
   const done: string[] = [];
   while (done.length < options.steps) {
-    const reverted = await sql.begin(async (tx) => {
+    const reverted = await againAfterDeadlock(sql, async (tx) => {
       await takeTurn(tx);
       await pendingMigrations(tx, migrations);
       const newest = (await readApplied(tx)).at(-1);
@@ -149,13 +163,21 @@ export async function rollback(
   return done;
 }
 
+/** Continuous aggregates count as tables: they outlive the rows they were made from. */
 async function tablesWithRows(tx: postgres.TransactionSql): Promise<string[]> {
+  const [timescale] = await tx<
+    { installed: boolean }[]
+  >`select to_regclass('timescaledb_information.continuous_aggregates') is not null as installed`;
+  const aggregates = timescale?.installed
+    ? await tx<{ name: string }[]>`
+        select view_name as name from timescaledb_information.continuous_aggregates where view_schema = 'public'`
+    : [];
   const tables = await tx<{ name: string }[]>`
     select c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = 'public' and c.relkind in ('r', 'p') and c.relname <> 'schema_migrations'
       and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')`;
   const filled: string[] = [];
-  for (const { name } of tables) {
+  for (const { name } of [...tables, ...aggregates]) {
     const [row] = await tx`select exists (select from ${tx(name)}) as filled`;
     if (row?.filled) filled.push(name);
   }

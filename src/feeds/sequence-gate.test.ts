@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import type { DecimalText } from "../core/decimal.js";
-import type { MarketEvent } from "../market-data/events.js";
-import { SequenceGate } from "./sequence-gate.js";
+import type { TradeEvent } from "../market-data/events.js";
+import { type GatedEvent, SequenceGate } from "./sequence-gate.js";
 
 const lateForMs = 5_000;
 const price = "1" as DecimalText;
-const book = (exchangeSequence: number, receivedAtMs = 0, symbolId = 1): MarketEvent => ({
+const book = (exchangeSequence: number, receivedAtMs = 0, symbolId = 1): GatedEvent => ({
   kind: "bookTicker",
   symbolId,
   bid: price,
@@ -16,7 +16,7 @@ const book = (exchangeSequence: number, receivedAtMs = 0, symbolId = 1): MarketE
   exchangeTimeMs: null,
   receivedAtMs,
 });
-const statistics = (exchangeTimeMs: number): MarketEvent => ({
+const statistics = (exchangeTimeMs: number): GatedEvent => ({
   kind: "ticker24h",
   symbolId: 1,
   last: price,
@@ -31,7 +31,35 @@ const statistics = (exchangeTimeMs: number): MarketEvent => ({
   receivedAtMs: 0,
 });
 
+const trade = (exchangeSequence: number, tradeId: string): TradeEvent => ({
+  kind: "trade",
+  symbolId: 1,
+  price,
+  quantity: price,
+  side: "BUY",
+  tradeId,
+  tradeCount: 1,
+  exchangeSequence,
+  exchangeTimeMs: 0,
+  receivedAtMs: 0,
+});
+
 describe("sequence gate", () => {
+  test("trades with one number pass once each, whichever connection brings them", () => {
+    const gate = new SequenceGate(lateForMs);
+    const [old, fresh] = [{ ended: false }, { ended: false }];
+    expect(["a", "b", "c", "b", "a"].map((id) => gate.admit(trade(7, id), old))).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+    ]);
+    expect(["a", "b", "c", "d"].map((id) => gate.admit(trade(7, id), fresh))).toEqual([false, false, false, true]);
+    expect(gate.admit(trade(8, "a"), fresh)).toBe(true);
+    expect(gate.admit(trade(7, "e"), fresh)).toBe(false);
+  });
+
   test("only what is newer passes, per symbol and kind", () => {
     const gate = new SequenceGate(lateForMs);
     const source = { ended: false };

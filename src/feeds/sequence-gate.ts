@@ -1,27 +1,30 @@
-import type { MarketEvent } from "../market-data/events.js";
+import type { BookTickerEvent, FundingRateEvent, Ticker24hEvent, TradeEvent } from "../market-data/events.js";
 
 /** The connection an event came through; the gate only asks whether it still lives. */
 export interface EventSource {
   readonly ended: boolean;
 }
 
+/** The kinds of events whose order the gate can judge by themselves. */
+export type GatedEvent = BookTickerEvent | TradeEvent | Ticker24hEvent | FundingRateEvent;
+
 interface Track {
   last: number;
+  /** Of trades: those with the number `last` that came before the latest of them, and the latest. */
+  earlierIds: string[] | null;
+  lastId: string | null;
   source: EventSource;
   /** When the first event behind `last` came since `last` was set; null when none did. */
   behindSinceMs: number | null;
 }
 
-interface SymbolTracks {
-  bookTicker: Track | null;
-  trade: Track | null;
-  ticker24h: Track | null;
-}
+type SymbolTracks = Record<GatedEvent["kind"], Track | null>;
 
 /**
- * Lets an event through when its number (sequence; for 24 h statistics the exchange time) is above the last one of its
- * symbol and kind. Numbers that are not above it are out of date, with one exception: an exchange that starts numbering
- * anew (symbol listed again, simulator restarted) must not mute the symbol for ever. The rule for that:
+ * Lets an event through when its number (sequence; for statistics and funding the exchange time) is above the last one of
+ * its symbol and kind. Where an exchange gives several trades one number, it is their ids that tell them apart. Numbers that
+ * are not above the last one are out of date, with one exception: an exchange that starts numbering anew (symbol listed
+ * again, simulator restarted) must not mute the symbol for ever. The rule for that:
  *
  * 1. While the connection that gave the last number is open and another one is behind it, the other is merely late or a
  *    duplicate (two connections overlap when one replaces the other): dropped.
@@ -38,20 +41,29 @@ export class SequenceGate {
     this.#lateForMs = lateForMs;
   }
 
-  admit(event: MarketEvent, source: EventSource): boolean {
+  admit(event: GatedEvent, source: EventSource): boolean {
     let tracks = this.#symbols.get(event.symbolId);
     if (tracks === undefined) {
-      tracks = { bookTicker: null, trade: null, ticker24h: null };
+      tracks = { bookTicker: null, trade: null, ticker24h: null, fundingRate: null };
       this.#symbols.set(event.symbolId, tracks);
     }
-    const number = event.kind === "ticker24h" ? event.exchangeTimeMs : event.exchangeSequence;
+    const number =
+      event.kind === "ticker24h" || event.kind === "fundingRate" ? event.exchangeTimeMs : event.exchangeSequence;
+    const id = event.kind === "trade" ? event.tradeId : null;
     const track = tracks[event.kind];
     if (track === null) {
-      tracks[event.kind] = { last: number, source, behindSinceMs: null };
+      tracks[event.kind] = { last: number, earlierIds: null, lastId: id, source, behindSinceMs: null };
       return true;
     }
-    if (number <= track.last && !this.#isRenumbered(track, number, source, event.receivedAtMs)) return false;
-    track.last = number;
+    if (number === track.last && id !== null) {
+      if (id === track.lastId || track.earlierIds?.includes(id) === true) return false;
+      if (track.lastId !== null) remember(track, track.lastId);
+    } else {
+      if (number <= track.last && !this.#isRenumbered(track, number, source, event.receivedAtMs)) return false;
+      track.last = number;
+      track.earlierIds = null;
+    }
+    track.lastId = id;
     track.source = source;
     track.behindSinceMs = null;
     return true;
@@ -69,4 +81,13 @@ export class SequenceGate {
     track.behindSinceMs ??= receivedAtMs;
     return receivedAtMs - track.behindSinceMs >= this.#lateForMs;
   }
+}
+
+/** More than any order fills at one moment; a number that never moves must not fill the memory. */
+const maxIdsOfOneNumber = 1_000;
+
+function remember(track: Track, id: string): void {
+  track.earlierIds ??= [];
+  track.earlierIds.push(id);
+  if (track.earlierIds.length > maxIdsOfOneNumber) track.earlierIds.shift();
 }

@@ -1,15 +1,21 @@
 import type { Catalogue } from "../catalogue/catalogue.js";
+import type { MarketStatusWatch } from "../catalogue/market-status-watch.js";
 import type { CatalogueOperations } from "../catalogue/operate.js";
 import type { Clock } from "../core/time.js";
 import type { Viewer } from "../core/viewer.js";
+import type { LiveMarket } from "../market-data/live-market.js";
 import type { QuoteBoard } from "../market-data/quotes.js";
 import type { SymbolSearch } from "../market-data/search-symbols.js";
+import type { SeriesReader } from "../market-data/series/series-reader.js";
 import type { Health } from "./health.js";
 
 /** What resolvers work with: one per process, but for the viewer. */
 export interface ApiServices {
   readonly catalogue: Catalogue;
+  readonly marketStatuses: MarketStatusWatch;
   readonly quotes: QuoteBoard;
+  readonly live: LiveMarket;
+  readonly series: SeriesReader;
   readonly clock: Clock;
   readonly operations: CatalogueOperations;
   readonly searchSymbols: (search: SymbolSearch) => Promise<number[]>;

@@ -2,11 +2,12 @@ import { Arg, Ctx, ID, Query, Resolver } from "type-graphql";
 import { catalogueNodes } from "../catalogue/graphql.js";
 import { badInput } from "../core/errors.js";
 import { parseGlobalId } from "../core/ids.js";
+import { arbitrageNodes } from "../market-data/graphql-arbitrage.js";
 import { peopleNodes } from "../people/graphql.js";
 import type { ApiContext } from "./context.js";
 import { NodeType } from "./node.js";
 
-const loaders = new Map(Object.entries({ ...catalogueNodes, ...peopleNodes }));
+const loaders = new Map(Object.entries({ ...catalogueNodes, ...arbitrageNodes, ...peopleNodes }));
 const maxNodes = 100;
 
 async function findNode(id: string, context: ApiContext): Promise<object | null> {

@@ -9,7 +9,16 @@ import {
   TradingSessionResolver,
 } from "../catalogue/graphql.js";
 import { CatalogueOperatorResolver } from "../catalogue/graphql-operators.js";
+import { StatusResolver } from "../catalogue/graphql-status.js";
 import { QuoteResolver, SymbolMarketDataResolver } from "../market-data/graphql.js";
+import { ArbitrageResolver } from "../market-data/graphql-arbitrage.js";
+import { OrderBookResolver, OrderFlowResolver, SymbolBookResolver } from "../market-data/graphql-books.js";
+import {
+  CandleResolver,
+  FundingRateResolver,
+  MarketTradeResolver,
+  SymbolSeriesResolver,
+} from "../market-data/graphql-series.js";
 import { DashboardResolver } from "../people/graphql.js";
 import { HealthResolver } from "./health.js";
 import { NodeResolver } from "./node-resolver.js";
@@ -37,8 +46,17 @@ export function buildSchema(): GraphQLSchema {
       DataProviderResolver,
       SymbolResolver,
       CatalogueOperatorResolver,
+      StatusResolver,
       QuoteResolver,
       SymbolMarketDataResolver,
+      CandleResolver,
+      MarketTradeResolver,
+      FundingRateResolver,
+      SymbolSeriesResolver,
+      OrderBookResolver,
+      SymbolBookResolver,
+      OrderFlowResolver,
+      ArbitrageResolver,
       DashboardResolver,
       NodeResolver,
       HealthResolver,

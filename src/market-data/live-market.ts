@@ -1,7 +1,9 @@
 import type { Catalogue, DataProvider } from "../catalogue/catalogue.js";
 import type { Clock } from "../core/time.js";
 import { type ArbitrageOpportunity, ArbitrageWatch } from "./arbitrage-watch.js";
-import type { BookTickerEvent, MarketEvent, OrderBookEvent } from "./events.js";
+import type { CandleInterval } from "./candle-intervals.js";
+import { type Candle, CandleBuilder, type StoredCandle, type TradeOutcome } from "./candles.js";
+import type { BookTickerEvent, MarketEvent, OrderBookEvent, TradeEvent } from "./events.js";
 import { LatestBoard } from "./latest-board.js";
 import { OrderFlowBoard } from "./order-flow-board.js";
 import type { Quote, QuoteBoard } from "./quotes.js";
@@ -12,8 +14,12 @@ export interface LiveMarketOptions {
   readonly quotes: QuoteBoard;
   readonly clock: Clock;
   readonly newId: () => string;
-  readonly onArbitrage: (opportunity: ArbitrageOpportunity) => void;
 }
+
+export const candleKey = (symbolId: number, interval: CandleInterval): string => `${symbolId} ${interval}`;
+
+/** Candles that changed are worked out and told this often. */
+const candlesEveryMs = 100;
 
 /** Everything that is known of the markets now. Takes the feeds' events, in their order, and hands each to who needs it. */
 export class LiveMarket {
@@ -21,13 +27,28 @@ export class LiveMarket {
   readonly tape = new TradeTape();
   readonly flows: OrderFlowBoard;
   readonly arbitrage: ArbitrageWatch;
+  /** The newest candle of each symbol and interval, by {@link candleKey}; a new one comes with its first trade. */
+  readonly candles = new LatestBoard<string, Candle>();
+  readonly builder = new CandleBuilder();
   readonly #quotes: QuoteBoard;
   readonly #stopListening: () => void;
+  readonly #timer: NodeJS.Timeout;
+  readonly #arbitrageListeners = new Set<(opportunity: ArbitrageOpportunity) => void>();
+  readonly #candleListeners = new Set<(changed: readonly StoredCandle[]) => void>();
+  readonly #outcomes = new Map<TradeOutcome, number>();
 
-  constructor({ catalogue, quotes, clock, newId, onArbitrage }: LiveMarketOptions) {
+  constructor({ catalogue, quotes, clock, newId }: LiveMarketOptions) {
     this.#quotes = quotes;
     this.flows = new OrderFlowBoard(catalogue, clock);
-    this.arbitrage = new ArbitrageWatch({ catalogue, clock, newId, onChange: onArbitrage });
+    this.arbitrage = new ArbitrageWatch({
+      catalogue,
+      clock,
+      newId,
+      onChange: (opportunity) => {
+        for (const listener of this.#arbitrageListeners) listener(opportunity);
+      },
+    });
+    this.#timer = setInterval(() => this.flushCandles(), candlesEveryMs);
     // Whoever finds a provider silent or gone marks its quotes; what else is known of the symbol is as old.
     this.#stopListening = quotes.onChange((quote) => {
       if (quote.isStale) this.#lost(quote);
@@ -44,6 +65,7 @@ export class LiveMarket {
       case "trade":
         this.#quotes.apply(event, provider.id);
         this.tape.publish(event);
+        this.#takeTrade(event);
         return;
       case "ticker24h":
         this.#quotes.apply(event, provider.id);
@@ -60,9 +82,45 @@ export class LiveMarket {
     }
   }
 
+  /** Calls back when an opportunity opens, changes or closes. Returns the function that ends it. */
+  onArbitrage(listener: (opportunity: ArbitrageOpportunity) => void): () => void {
+    this.#arbitrageListeners.add(listener);
+    return () => this.#arbitrageListeners.delete(listener);
+  }
+
+  /** Calls back with all candles that changed, longest first. Returns the function that ends it. */
+  onCandles(listener: (changed: readonly StoredCandle[]) => void): () => void {
+    this.#candleListeners.add(listener);
+    return () => this.#candleListeners.delete(listener);
+  }
+
+  /** What became of the trades, since start. */
+  get tradeOutcomes(): ReadonlyMap<TradeOutcome, number> {
+    return this.#outcomes;
+  }
+
+  /** Tells the candles that changed since it was last called. */
+  flushCandles(): void {
+    const changed = this.builder.takeChanged();
+    if (changed.length === 0) return;
+    for (const candle of changed) {
+      const key = candleKey(candle.symbolId, candle.interval);
+      // A corrected older candle is for the store; a stream shows the newest.
+      if (candle.openTimeMs >= (this.candles.get(key)?.openTimeMs ?? 0)) this.candles.set(key, candle);
+    }
+    for (const listener of this.#candleListeners) listener(changed);
+  }
+
   close(): void {
+    clearInterval(this.#timer);
     this.#stopListening();
     this.arbitrage.close();
+    this.flushCandles();
+  }
+
+  #takeTrade(trade: TradeEvent): void {
+    const outcome = this.builder.apply(trade);
+    this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1);
   }
 
   #lost({ symbolId }: Quote): void {

@@ -26,11 +26,11 @@ export function recordedFrames(name: string): { timeMs: number; body: string }[]
   return frames;
 }
 
-/** The body of the first response in an http recording: `URL -> T: BODY`. */
-export function recordedResponse(name: string): string {
+/** The body of the first response in an http recording, `URL -> T: BODY`, whose URL ends as asked. */
+export function recordedResponse(name: string, urlEnd = ""): string {
   for (const line of readRecording(name).split("\n")) {
-    const body = /^\S+ -> \d+(?:\.\d+)?: (.*)$/.exec(line)?.[1];
-    if (body !== undefined) return body;
+    const [, url, body] = /^(\S+) -> \d+(?:\.\d+)?: (.*)$/.exec(line) ?? [];
+    if (body !== undefined && url?.endsWith(urlEnd) === true) return body;
   }
   throw new Error(`no response in ${name}`);
 }

@@ -1,7 +1,9 @@
 import { pino } from "pino";
-import { startBinanceSpotFeed } from "../../src/feeds/binance/feed.js";
-import type { SpotTuning } from "../../src/feeds/binance/tuning.js";
+import { binanceSpotProtocol } from "../../src/feeds/binance/protocol.js";
 import type { FeedOptions, FeedSymbol } from "../../src/feeds/feed.js";
+import { startStreamFeed } from "../../src/feeds/stream/feed.js";
+import type { BookSink, Protocol } from "../../src/feeds/stream/protocol.js";
+import type { StreamTuning } from "../../src/feeds/stream/tuning.js";
 import type { MarketEvent } from "../../src/market-data/events.js";
 
 export const symbolsOf = (...tickers: string[]): FeedSymbol[] => tickers.map((ticker, id) => ({ id, ticker }));
@@ -10,15 +12,19 @@ export const symbolsOf = (...tickers: string[]): FeedSymbol[] => tickers.map((ti
 export function startTestFeed(
   endpoint: { websocketUrl: string } & Partial<FeedOptions["endpoint"]>,
   symbols: readonly FeedSymbol[],
-  tuning: Partial<SpotTuning> = {},
+  tuning: Partial<StreamTuning> = {},
+  protocol: Protocol = binanceSpotProtocol,
+  books?: BookSink,
 ) {
   const events: MarketEvent[] = [];
   const statuses: string[] = [];
   const details: (string | null)[] = [];
   const logged: Record<string, unknown>[] = [];
   const log = pino({ level: "debug" }, { write: (line: string) => void logged.push(JSON.parse(line) as never) });
-  const feed = startBinanceSpotFeed(
+  const feed = startStreamFeed(
+    protocol,
     {
+      ...(books === undefined ? {} : { books }),
       endpoint: {
         code: "TEST",
         backupWebsocketUrl: null,

@@ -9,7 +9,7 @@ import {
 import { startTestFeed, symbolsOf } from "../../../test/support/spot-feed.js";
 import { until } from "../../../test/support/until.js";
 import type { Feed } from "../feed.js";
-import { spotTuning } from "./tuning.js";
+import { spotTuning } from "./protocol.js";
 
 let exchange: FakeBinance;
 let feeds: Feed[];

@@ -88,6 +88,7 @@ describe("events", () => {
       quantity: "0.02",
       side,
       tradeId: "4711",
+      tradeCount: 2,
       exchangeSequence: 4711,
       exchangeTimeMs: 1_700_000_000_120,
       receivedAtMs: nowMs,
@@ -162,6 +163,8 @@ describe("rejected", () => {
     ...table(tradeFrame, ["a"], badSequences, "aggTrade-sequence"),
     ...table(tradeFrame, ["T"], badTimes, "aggTrade-time"),
     ...table(tradeFrame, ["m"], [undefined, null, 1, "true"], "aggTrade-side"),
+    ...table(tradeFrame, ["f"], [...badSequences, 9003], "aggTrade-count"),
+    ...table(tradeFrame, ["l"], [...badSequences, 9000, 2_000_000], "aggTrade-count"),
     ...table(tradeFrame, ["s"], badTickers, "unknown-symbol"),
     ...table(tickerFrame, ["c", "o", "h", "l"], badPrices, "24hrTicker-price"),
     ...table(tickerFrame, ["p", "P"], [...badNumbers, ...unfit], "24hrTicker-change"),
@@ -267,6 +270,7 @@ function expectSound(decoded: Decoded): void {
       expect(decoded.price).toMatch(positive);
       expect(decoded.quantity).toMatch(positive);
       expect(decoded.tradeId).toMatch(/^\d+$/);
+      expect(decoded.tradeCount).toBeGreaterThan(0);
       expect(Number.isSafeInteger(decoded.exchangeSequence)).toBe(true);
       expect(new Date(decoded.exchangeTimeMs).getUTCFullYear()).toBeGreaterThanOrEqual(2010);
       return;

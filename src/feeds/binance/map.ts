@@ -1,5 +1,15 @@
-import { Decimal, type DecimalText, fitsNumeric38, isPositive, parseDecimalText } from "../../core/decimal.js";
-import type { MarketEvent } from "../../market-data/events.js";
+import { Decimal, isPositive } from "../../core/decimal.js";
+import { amount, isNegative, isObject, isPlausibleTime, isSequence, isTradeCount, type Untrusted } from "../reading.js";
+import {
+  type Answer,
+  type Decoded,
+  type Rejected,
+  rejected,
+  type Shutdown,
+  type Skipped,
+  type StreamSymbol,
+  skipped,
+} from "../stream/protocol.js";
 import type {
   AggTradePayload,
   BookTickerPayload,
@@ -7,41 +17,12 @@ import type {
   RequestAnswer,
   RequestError,
   TickerPayload,
-  Untrusted,
 } from "./wire.js";
 
+export type { Decoded };
+
 /** A symbol by the exchange's name for it. */
-export interface SpotSymbol {
-  /** Null when it is no longer wanted: frames may still arrive until the exchange has unsubscribed it. */
-  readonly id: number | null;
-  /** How it is written in stream names. */
-  readonly streamPrefix: string;
-}
-
-interface Skipped {
-  readonly kind: "skipped";
-  readonly what: string;
-}
-
-interface Rejected {
-  readonly kind: "rejected";
-  readonly what: string;
-}
-
-/** The answer to one of our requests; `id` is null when the exchange could not tell which. */
-export interface Answer {
-  readonly kind: "answer";
-  readonly id: number | null;
-  /** Null means done. */
-  readonly error: string | null;
-}
-
-/** The exchange closes this connection in a few minutes and asks us to open another one. */
-interface Shutdown {
-  readonly kind: "shutdown";
-}
-
-export type Decoded = MarketEvent | Skipped | Rejected | Answer | Shutdown;
+export type SpotSymbol = StreamSymbol;
 
 /**
  * One text frame of the combined stream endpoint as a market event, or as the reason why it is none. Never throws; the
@@ -54,6 +35,11 @@ export function decodeFrame(text: string, receivedAtMs: number, symbols: Readonl
   } catch {
     return notJson;
   }
+  return decodeParsed(frame, receivedAtMs, symbols);
+}
+
+/** As {@link decodeFrame}, for a frame that has been parsed. */
+export function decodeParsed(frame: unknown, receivedAtMs: number, symbols: ReadonlyMap<string, SpotSymbol>): Decoded {
   if (!isObject(frame)) return notAFrame;
   const { stream, data } = frame as Untrusted<CombinedFrame>;
   if (typeof stream !== "string" || !isObject(data)) return decodeUnwrapped(frame);
@@ -118,7 +104,7 @@ function trade(
 ): Decoded {
   const symbolId = symbolOf(payload.s, stream, channelAt, symbols);
   if (typeof symbolId !== "number") return symbolId;
-  const { a, T, m } = payload;
+  const { a, f, l, T, m } = payload;
   if (!isSequence(a)) return agg.sequence;
   const price = amount(payload.p);
   if (price === null || !isPositive(price)) return agg.price;
@@ -126,6 +112,7 @@ function trade(
   if (quantity === null || !isPositive(quantity)) return agg.quantity;
   if (!isPlausibleTime(T, receivedAtMs)) return agg.time;
   if (typeof m !== "boolean") return agg.side;
+  if (!isSequence(f) || !isSequence(l) || !isTradeCount(l - f + 1)) return agg.count;
   return {
     kind: "trade",
     symbolId,
@@ -133,6 +120,7 @@ function trade(
     quantity,
     side: m ? "SELL" : "BUY",
     tradeId: String(a),
+    tradeCount: l - f + 1,
     exchangeSequence: a,
     exchangeTimeMs: T,
     receivedAtMs,
@@ -199,7 +187,7 @@ function refusal(id: number | null, { code, msg }: { code?: unknown; msg?: unkno
   return { kind: "answer", id, error: typeof code === "number" ? `${reason} (${code})` : reason };
 }
 
-/** Our id for the symbol that both the payload and the stream's name speak of. */
+/** The id of the symbol that both the payload and the stream's name speak of. */
 function symbolOf(
   ticker: unknown,
   stream: string,
@@ -212,31 +200,9 @@ function symbolOf(
   return symbol.id ?? skippedUnsubscribed;
 }
 
-const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
-
-/** Canonical text of an amount that the database can hold; the sign is not judged here. */
-function amount(raw: unknown): DecimalText | null {
-  const text = parseDecimalText(raw);
-  return text !== null && fitsNumeric38(text) ? text : null;
-}
-
-const isNegative = (text: DecimalText): boolean => text.charCodeAt(0) === 45;
-
-const isSequence = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
-
-const earliestTimeMs = Date.UTC(2010, 0);
-const clockToleranceMs = 24 * 60 * 60 * 1000;
-
-/** Milliseconds since the epoch, neither before there were such exchanges nor a day ahead of us: seconds and microseconds fail. */
-const isPlausibleTime = (value: unknown, nowMs: number): value is number =>
-  Number.isSafeInteger(value) && (value as number) >= earliestTimeMs && (value as number) <= nowMs + clockToleranceMs;
-
-const skipped = (what: string): Skipped => ({ kind: "skipped", what });
-const rejected = (what: string): Rejected => ({ kind: "rejected", what });
-
-const notJson = rejected("not-json");
+export const notJson = rejected("not-json");
 const notAFrame = rejected("not-a-frame");
-const wrongStream = rejected("wrong-stream");
+export const wrongStream = rejected("wrong-stream");
 const unknownType = rejected("unknown-type");
 const unknownSymbol = rejected("unknown-symbol");
 const book = {
@@ -250,6 +216,7 @@ const agg = {
   quantity: rejected("aggTrade-quantity"),
   time: rejected("aggTrade-time"),
   side: rejected("aggTrade-side"),
+  count: rejected("aggTrade-count"),
 };
 const stats = {
   price: rejected("24hrTicker-price"),

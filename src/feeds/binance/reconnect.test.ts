@@ -23,7 +23,7 @@ const start: typeof startTestFeed = (...args) => {
   closers.push(() => started.feed.close());
   return started;
 };
-const sequences = (events: MarketEvent[]) => events.map((e) => (e.kind === "ticker24h" ? null : e.exchangeSequence));
+const sequences = (events: MarketEvent[]) => events.map((e) => ("exchangeSequence" in e ? e.exchangeSequence : null));
 
 /** Accepts TCP connections and never says a word. */
 async function startMuteServer(): Promise<{ url: string; sockets: Socket[] }> {

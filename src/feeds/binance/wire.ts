@@ -1,10 +1,9 @@
-/**
+/*
  * What Binance spot sends, field by field as it is meant to be. Nothing of it is trusted: the mapping reads these types
- * through {@link Untrusted}.
- * @see https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams
- * @see https://developers.binance.com/docs/binance-spot-api-docs/rest-api/general-endpoints#exchange-information
+ * through `Untrusted`.
+ * https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams
+ * https://developers.binance.com/docs/binance-spot-api-docs/rest-api/general-endpoints#exchange-information
  */
-export type Untrusted<T> = { readonly [K in keyof T]?: unknown };
 
 /** Every frame of the combined endpoint but the answers to requests: `{"stream":"btcusdt@aggTrade","data":{…}}` */
 export interface CombinedFrame {
@@ -37,6 +36,9 @@ export interface AggTradePayload {
   a: number;
   p: string;
   q: string;
+  /** First and last id of the trades it stands for. */
+  f: number;
+  l: number;
   /** Time of the trade. */
   T: number;
   /** The buyer was the maker, so the taker sold. */
@@ -106,7 +108,7 @@ export interface ExchangeInfoSymbol {
 /**
  * `{"filterType":"LOT_SIZE","minQty":"0.00001000","maxQty":"9000.00000000","stepSize":"0.00001000"}` ·
  * `{"filterType":"NOTIONAL","minNotional":"5.00000000","maxNotional":"9000000.00000000"}` (before 2023 `MIN_NOTIONAL`,
- * without a maximum). A zero switches the rule off.
+ * without a maximum; futures have `{"filterType":"MIN_NOTIONAL","notional":"5"}`). A zero switches the rule off.
  */
 export interface SymbolFilter {
   filterType: string;
@@ -116,4 +118,5 @@ export interface SymbolFilter {
   maxQty: string;
   minNotional: string;
   maxNotional: string;
+  notional: string;
 }

@@ -2,9 +2,8 @@ import type { Clock } from "../../core/time.js";
 import { Connection, type ConnectionEnd } from "../connection.js";
 import { Pacer } from "../pacer.js";
 import type { EventSource } from "../sequence-gate.js";
-import { type Answer, type Decoded, decodeFrame, type SpotSymbol } from "./map.js";
-import { channels, type SpotTuning } from "./tuning.js";
-import type { SubscriptionRequest } from "./wire.js";
+import type { Answer, DecodeContext, Decoded, Decoder, Message, Method, Protocol, Route } from "./protocol.js";
+import type { StreamTuning } from "./tuning.js";
 
 /** Why a session ended: as its connection did, or a request was never answered. */
 export interface SessionEnd {
@@ -12,19 +11,23 @@ export interface SessionEnd {
   readonly detail: string;
 }
 
-export interface SessionContext {
+export interface SessionContext extends DecodeContext {
+  readonly protocol: Protocol;
+  readonly route: Route;
   readonly timeoutMs: number;
   readonly staleAfterMs: number;
-  readonly tuning: SpotTuning;
+  readonly tuning: StreamTuning;
   readonly clock: Clock;
-  /** By the exchange's name; shared by all sessions of the feed. */
-  readonly symbols: ReadonlyMap<string, SpotSymbol>;
 }
 
 export interface SessionListener {
-  /** Every text frame, after the session has used what is meant for it. */
+  /** Every text frame, before it is decoded. */
+  onFrame(): void;
+  /** What the frame says, after the session has used what is meant for it. */
   onDecoded(decoded: Decoded, session: Session): void;
   onBinary(): void;
+  /** The exchange has confirmed these. */
+  onSubscribed(tickers: readonly string[]): void;
   /** All wanted symbols are subscribed, or refused for good; or one was just refused. */
   onSubscriptions(session: Session): void;
   /** The first market event on this session. */
@@ -34,14 +37,23 @@ export interface SessionListener {
   onEnd(end: SessionEnd, session: Session): void;
 }
 
+/** A change of subscriptions, which may take several messages: it is done when all are answered, refused when one is. */
 interface Request {
-  readonly method: SubscriptionRequest["method"];
+  readonly method: Method;
   readonly tickers: readonly string[];
+  openMessages: number;
+  error: string | null;
+}
+
+interface SentMessage {
+  readonly request: Request;
+  answersLeft: number;
+  readonly timer: NodeJS.Timeout;
 }
 
 /**
  * One connection and what is subscribed on it. {@link Session.want} says what shall be; at each turn that the pacing
- * allows, the session sends the one request that brings the exchange nearer to it: unsubscribing first, because
+ * allows, the session sends the one message that brings the exchange nearer to it: unsubscribing first, because
  * that keeps the number of streams below the limit, then subscribing in the wanted order.
  */
 export class Session implements EventSource {
@@ -49,6 +61,7 @@ export class Session implements EventSource {
   readonly #listener: SessionListener;
   readonly #connection: Connection;
   readonly #pacer: Pacer;
+  readonly #decode: Decoder;
   readonly #symbolsPerRequest: number;
   #wanted: readonly string[];
   /** What the exchange was asked to send and has not refused. */
@@ -56,9 +69,13 @@ export class Session implements EventSource {
   readonly #refused = new Set<string>();
   /** Parts of a refused request that are tried again by themselves, to find the symbol at fault. */
   #halves: string[][] = [];
-  readonly #pending = new Map<number, Request & { timer: NodeJS.Timeout }>();
+  /** Messages of a request that is only partly sent. */
+  #unsent: { readonly request: Request; readonly message: Message }[] = [];
+  readonly #unanswered = new Map<number, SentMessage>();
   #nextId = 1;
   #open = false;
+  #pingDue = false;
+  #pingTimer: NodeJS.Timeout | undefined;
   #ageTimer: NodeJS.Timeout | undefined;
   ended = false;
   /** Everything wanted has been subscribed (or refused) at least once. */
@@ -68,11 +85,12 @@ export class Session implements EventSource {
   refusal: string | null = null;
 
   constructor(url: string, wanted: readonly string[], context: SessionContext, listener: SessionListener) {
-    const { tuning } = context;
+    const { protocol, route, tuning } = context;
     this.#context = context;
     this.#listener = listener;
     this.#wanted = wanted;
-    this.#symbolsPerRequest = Math.max(1, Math.floor(tuning.maxNamesPerRequest / channels.length));
+    this.#decode = protocol.decoder(context);
+    this.#symbolsPerRequest = Math.max(1, Math.floor(tuning.maxNamesPerRequest / route.streamsPerSymbol));
     this.#pacer = new Pacer(tuning.requestGapMs, () => this.#sendNext());
     this.#connection = new Connection({
       url,
@@ -80,11 +98,7 @@ export class Session implements EventSource {
       staleAfterMs: context.staleAfterMs,
       maxFrameBytes: tuning.maxFrameBytes,
       closeGraceMs: tuning.closeGraceMs,
-      onOpen: () => {
-        this.#open = true;
-        this.#ageTimer = setTimeout(() => listener.onExpiring(this, "age"), tuning.maxConnectionAgeMs);
-        this.#pacer.wake();
-      },
+      onOpen: () => this.#opened(),
       onText: (text) => this.#receive(text),
       onBinary: () => listener.onBinary(),
       onPing: () => this.#pacer.pongSent(),
@@ -113,8 +127,33 @@ export class Session implements EventSource {
     void this.#connection.close();
   }
 
+  #opened(): void {
+    const { protocol, tuning } = this.#context;
+    this.#open = true;
+    this.#ageTimer = setTimeout(() => this.#listener.onExpiring(this, "age"), tuning.maxConnectionAgeMs);
+    if (protocol.ping !== null) {
+      this.#pingTimer = setInterval(() => {
+        this.#pingDue = true;
+        this.#pacer.wake();
+      }, protocol.ping.everyMs);
+    }
+    this.#pacer.wake();
+  }
+
   #receive(text: string): void {
-    const decoded = decodeFrame(text, this.#context.clock.nowMs(), this.#context.symbols);
+    this.#listener.onFrame();
+    const decoded = this.#decode(text, this.#context.clock.nowMs());
+    if ("kind" in decoded) {
+      this.#take(decoded);
+      return;
+    }
+    for (const part of decoded) {
+      // What a listener did about an earlier part may have ended us.
+      if (!this.ended) this.#take(part);
+    }
+  }
+
+  #take(decoded: Decoded): void {
     switch (decoded.kind) {
       case "answer":
         this.#listener.onDecoded(decoded, this);
@@ -124,44 +163,62 @@ export class Session implements EventSource {
         this.#listener.onDecoded(decoded, this);
         if (!this.ended) this.#listener.onExpiring(this, "shutdown");
         return;
-      case "bookTicker":
-      case "trade":
-      case "ticker24h":
+      case "skipped":
+      case "rejected":
+        this.#listener.onDecoded(decoded, this);
+        return;
+      default:
         if (!this.delivering) {
           this.delivering = true;
           this.#listener.onDelivering(this);
         }
         this.#listener.onDecoded(decoded, this);
-        return;
-      default:
-        this.#listener.onDecoded(decoded, this);
     }
   }
 
-  /** Sends the next request, if there is one. */
+  /** Sends the next message, if there is one. */
   #sendNext(): boolean {
-    const request = this.#nextRequest();
-    if (request === null) return false;
-    const id = this.#nextId++;
-    for (const ticker of request.tickers) {
-      if (request.method === "SUBSCRIBE") this.#asked.add(ticker);
-      else this.#asked.delete(ticker);
+    const { protocol, clock } = this.#context;
+    if (this.#pingDue && protocol.ping !== null) {
+      this.#pingDue = false;
+      this.#connection.send(protocol.ping.text(clock.nowMs()));
+      return true;
     }
-    const params = request.tickers.flatMap((ticker) => {
-      const prefix = ticker.toLowerCase();
-      return channels.map((channel) => `${prefix}@${channel}`);
-    });
-    const timer = setTimeout(() => {
-      const { timeoutMs } = this.#context;
-      this.#fail({ reason: "no-answer", detail: `${request.method} not answered within ${timeoutMs} ms` });
-    }, this.#context.timeoutMs);
-    this.#pending.set(id, { ...request, timer });
-    const message: SubscriptionRequest = { method: request.method, params, id };
-    this.#connection.send(JSON.stringify(message));
+    if (this.#unsent.length === 0) this.#writeNextRequest();
+    const next = this.#unsent.shift();
+    if (next === undefined) return false;
+    this.#send(next.message, next.request);
     return true;
   }
 
-  #nextRequest(): Request | null {
+  #writeNextRequest(): void {
+    const change = this.#nextChange();
+    if (change === null) return;
+    const { method, tickers } = change;
+    for (const ticker of tickers) {
+      if (method === "SUBSCRIBE") this.#asked.add(ticker);
+      else this.#asked.delete(ticker);
+    }
+    const { route, clock } = this.#context;
+    const messages = route.requests(method, tickers, () => this.#nextId++, clock.nowMs());
+    const request: Request = { method, tickers, openMessages: messages.length, error: null };
+    this.#unsent = messages.map((message) => ({ request, message }));
+  }
+
+  #send({ id, text, answers }: Message, request: Request): void {
+    this.#connection.send(text);
+    if (answers === 0) {
+      this.#messageDone(request);
+      return;
+    }
+    const { timeoutMs } = this.#context;
+    const timer = setTimeout(() => {
+      this.#fail({ reason: "no-answer", detail: `${request.method} not answered within ${timeoutMs} ms` });
+    }, timeoutMs);
+    this.#unanswered.set(id, { request, answersLeft: answers, timer });
+  }
+
+  #nextChange(): Pick<Request, "method" | "tickers"> | null {
     const wanted = new Set(this.#wanted);
     const gone = [...this.#asked].filter((ticker) => !wanted.has(ticker));
     if (gone.length > 0) return { method: "UNSUBSCRIBE", tickers: gone.slice(0, this.#symbolsPerRequest) };
@@ -173,17 +230,26 @@ export class Session implements EventSource {
     return half === undefined ? null : { method: "SUBSCRIBE", tickers: half };
   }
 
-  #answered(answer: Answer): void {
+  #answered({ id: answerId, error }: Answer): void {
     // An answer without an id can only be told by its place: the exchange answers in order.
-    const id = answer.id ?? this.#pending.keys().next().value;
-    const request = id === undefined ? undefined : this.#pending.get(id);
-    if (id === undefined || request === undefined) return;
-    clearTimeout(request.timer);
-    this.#pending.delete(id);
-    if (answer.error !== null) this.#wasRefused(request, answer.error);
+    const id = answerId ?? this.#unanswered.keys().next().value;
+    const message = id === undefined ? undefined : this.#unanswered.get(id);
+    if (id === undefined || message === undefined) return;
+    if (error === null && --message.answersLeft > 0) return;
+    clearTimeout(message.timer);
+    this.#unanswered.delete(id);
+    message.request.error ??= error;
+    this.#messageDone(message.request);
+    if (!this.ended) this.#pacer.wake();
+  }
+
+  #messageDone(request: Request): void {
+    if (--request.openMessages > 0) return;
+    if (request.error !== null) this.#wasRefused(request, request.error);
+    else if (request.method === "SUBSCRIBE") this.#listener.onSubscribed(request.tickers);
+    if (this.ended) return;
     if (this.#refused.size === 0 && this.#halves.length === 0) this.refusal = null;
-    this.#pacer.wake();
-    if (answer.error !== null) this.#listener.onSubscriptions(this);
+    if (request.error !== null) this.#listener.onSubscriptions(this);
     this.#checkSettled();
   }
 
@@ -203,7 +269,8 @@ export class Session implements EventSource {
   }
 
   #checkSettled(): void {
-    if (this.#pending.size > 0 || !this.#wanted.every((t) => this.#asked.has(t) || this.#refused.has(t))) return;
+    if (this.#unsent.length > 0 || this.#unanswered.size > 0) return;
+    if (!this.#wanted.every((t) => this.#asked.has(t) || this.#refused.has(t))) return;
     this.subscribed = true;
     this.#listener.onSubscriptions(this);
   }
@@ -223,7 +290,8 @@ export class Session implements EventSource {
     this.ended = true;
     this.#pacer.stop();
     clearTimeout(this.#ageTimer);
-    for (const { timer } of this.#pending.values()) clearTimeout(timer);
-    this.#pending.clear();
+    clearInterval(this.#pingTimer);
+    for (const { timer } of this.#unanswered.values()) clearTimeout(timer);
+    this.#unanswered.clear();
   }
 }

@@ -1,7 +1,7 @@
 import type { Logger } from "../../core/logger.js";
 import { backoffDelayMs } from "../../core/time.js";
 import type { AttemptWindow } from "../attempt-window.js";
-import type { Decoded } from "./map.js";
+import type { Decoded } from "./protocol.js";
 import { Session, type SessionContext, type SessionEnd, type SessionListener } from "./session.js";
 
 export type ShardState = "CONNECTING" | "CONNECTED" | "RECONNECTING" | "STALE";
@@ -13,8 +13,12 @@ export interface ShardContext extends SessionContext {
   readonly attempts: AttemptWindow;
   readonly random: () => number;
   readonly log: Logger;
+  onFrame(): void;
   onDecoded(decoded: Decoded, session: Session): void;
   onRejected(what: string): void;
+  onSubscribed(tickers: readonly string[]): void;
+  /** The connection is gone, and no other one carries them now. */
+  onLost(tickers: readonly string[]): void;
   onReconnect(): void;
   /** State or detail may have changed. */
   onState(): void;
@@ -110,6 +114,14 @@ export class Shard implements SessionListener {
     this.#context.onState();
   }
 
+  onFrame(): void {
+    this.#context.onFrame();
+  }
+
+  onSubscribed(tickers: readonly string[]): void {
+    this.#context.onSubscribed(tickers);
+  }
+
   onDecoded(decoded: Decoded, session: Session): void {
     this.#context.onDecoded(decoded, session);
   }
@@ -156,6 +168,7 @@ export class Shard implements SessionListener {
         this.#become("CONNECTED", null);
         return;
       }
+      this.#context.onLost(this.#tickers);
       if (this.#current === null) this.#openLater(this.#failures++);
       this.#become(end.reason === "silent" ? "STALE" : "RECONNECTING", end.detail);
     }

@@ -1,0 +1,74 @@
+import { Arg, Resolver, Root, Subscription } from "type-graphql";
+import { ConflatedStream } from "../core/conflated-stream.js";
+import { notFound } from "../core/errors.js";
+import type { ApiContext } from "../graphql/context.js";
+import type { DataProvider, Market } from "./catalogue.js";
+import { DataProviderType, MarketType } from "./graphql-types.js";
+
+/** More markets or providers than any installation has. */
+const maxWaiting = 10_000;
+
+@Resolver()
+export class StatusResolver {
+  @Subscription(() => MarketType, {
+    name: "marketStatus",
+    description:
+      "Markets as their status changes: by their hours, or because an operator halts them. First each asked market as it is now.",
+    subscribe: ({ args, context }) =>
+      watchMarkets(context as ApiContext, (args as { markets?: readonly string[] | null }).markets ?? null),
+  })
+  marketStatus(
+    @Root() market: Market,
+    @Arg("markets", () => [String], {
+      nullable: true,
+      description: "Codes of markets; left out or null: all active ones.",
+    })
+    _markets: readonly string[] | null,
+  ): Market {
+    return market;
+  }
+
+  @Subscription(() => DataProviderType, {
+    name: "providerStatus",
+    description: "Providers as their connection or their settings change. First each of them as it is now.",
+    subscribe: ({ context }) => watchProviders(context as ApiContext),
+  })
+  providerStatus(@Root() provider: DataProvider): DataProvider {
+    return provider;
+  }
+}
+
+/** @throws {DomainError} NOT_FOUND */
+function watchMarkets(context: ApiContext, codes: readonly string[] | null): AsyncIterable<Market> {
+  const { catalogue, marketStatuses } = context;
+  const wanted =
+    codes === null
+      ? null
+      : new Set(
+          codes.map((code) => {
+            const market = catalogue.marketByCode(code);
+            if (market === undefined) throw notFound("market");
+            return market.id;
+          }),
+        );
+  const isWanted = ({ id, isActive }: Market) => (wanted === null ? isActive : wanted.has(id));
+  return new ConflatedStream<number, Market>((push) => {
+    for (const market of catalogue.markets) if (isWanted(market)) push(market.id, market);
+    return marketStatuses.onChange((market) => {
+      if (isWanted(market)) push(market.id, market);
+    });
+  }, maxWaiting);
+}
+
+function watchProviders({ catalogue }: ApiContext): AsyncIterable<DataProvider> {
+  return new ConflatedStream<number, DataProvider>((push) => {
+    for (const provider of catalogue.providers) push(provider.id, provider);
+    return catalogue.onChange(({ table, ids }) => {
+      if (table !== "data_providers") return;
+      for (const id of ids) {
+        const provider = catalogue.findProvider(id);
+        if (provider !== undefined) push(id, provider);
+      }
+    });
+  }, maxWaiting);
+}

@@ -1,0 +1,213 @@
+import { Arg, Ctx, FieldResolver, ID, Int, Query, Resolver, Root, Subscription } from "type-graphql";
+import type { MarketSymbol } from "../catalogue/catalogue.js";
+import { symbolOfId } from "../catalogue/graphql.js";
+import { SymbolType } from "../catalogue/graphql-types.js";
+import { badInput, DomainError } from "../core/errors.js";
+import type { ApiContext } from "../graphql/context.js";
+import { DateTimeScalar } from "../graphql/scalars.js";
+import { type CandleInterval, candleIntervalMs, closeTimeOf } from "./candle-intervals.js";
+import type { Candle } from "./candles.js";
+import type { TradeEvent } from "./events.js";
+import { CandleIntervalEnum, CandleType, FundingRateType, MarketTradeType } from "./graphql-series-types.js";
+import { LatestWatch } from "./latest-board.js";
+import { candleKey } from "./live-market.js";
+import type { StoredFundingRate } from "./series/read-series.js";
+import { type TradeOverflow, TradeStream } from "./trade-stream.js";
+
+const maxCandles = 1_500;
+const maxTrades = 1_000;
+const maxFundingRates = 1_000;
+
+const fromDescription = "Only candles that open at this time or later; without it, the newest `limit`.";
+const toDescription = "Only candles that open before this time; by default now.";
+const candlesDescription = "Its candles, oldest first. An interval without a trade has none.";
+const candleLimitDescription = `How many at most; 1 to ${maxCandles}.`;
+
+/** @throws {DomainError} BAD_USER_INPUT */
+function limitOf(limit: number | null, fallback: number, max: number): number {
+  const count = limit ?? fallback;
+  if (!Number.isInteger(count) || count < 1 || count > max) throw badInput("limit", `limit must be from 1 to ${max}`);
+  return count;
+}
+
+interface CandleArguments {
+  readonly interval: CandleInterval;
+  readonly from: Date | null;
+  readonly to: Date | null;
+  readonly limit: number | null;
+}
+
+function candlesOf(context: ApiContext, symbol: MarketSymbol, args: CandleArguments): Promise<readonly Candle[]> {
+  const { interval, from, to } = args;
+  if (from !== null && to !== null && from >= to) throw badInput("to", "to must be after from");
+  return context.series.candles({
+    symbolId: symbol.id,
+    interval,
+    fromMs: from?.getTime() ?? null,
+    toMs: to?.getTime() ?? null,
+    limit: limitOf(args.limit, 500, maxCandles),
+  });
+}
+
+@Resolver(() => CandleType)
+export class CandleResolver {
+  @FieldResolver(() => SymbolType, { description: "What was traded." })
+  symbol(@Root() root: Candle, @Ctx() { catalogue }: ApiContext): MarketSymbol | undefined {
+    return catalogue.findSymbol(root.symbolId);
+  }
+
+  @FieldResolver(() => DateTimeScalar, { description: "Its first moment." })
+  openTime(@Root() root: Candle): number {
+    return root.openTimeMs;
+  }
+
+  @FieldResolver(() => DateTimeScalar, { description: "Its end, which is the next one's first moment." })
+  closeTime(@Root() root: Candle): number {
+    return closeTimeOf(root.interval, root.openTimeMs);
+  }
+
+  @FieldResolver(() => Boolean, {
+    description: "Whether its time is over. A late trade can still correct it.",
+  })
+  isClosed(@Root() root: Candle, @Ctx() { clock }: ApiContext): boolean {
+    return clock.nowMs() >= root.openTimeMs + candleIntervalMs[root.interval];
+  }
+
+  @Query(() => [CandleType], {
+    description: "Candles of a symbol, oldest first. An interval without a trade has none.",
+  })
+  candles(
+    @Arg("symbolId", () => ID, { description: "The symbol." }) symbolId: string,
+    @Arg("interval", () => CandleIntervalEnum, { description: "Their length." }) interval: CandleInterval,
+    @Arg("from", () => DateTimeScalar, { nullable: true, description: fromDescription }) from: Date | null,
+    @Arg("to", () => DateTimeScalar, { nullable: true, description: toDescription }) to: Date | null,
+    @Arg("limit", () => Int, { nullable: true, defaultValue: 500, description: candleLimitDescription }) limit:
+      | number
+      | null,
+    @Ctx() context: ApiContext,
+  ): Promise<readonly Candle[]> {
+    const symbol = symbolOfId(context, "symbolId", symbolId);
+    return candlesOf(context, symbol, { interval, from: from ?? null, to: to ?? null, limit });
+  }
+
+  @Subscription(() => CandleType, {
+    name: "candle",
+    description:
+      "The forming candle of a symbol: as it is now, then after trades, at most four messages per second; when its time is over, the next one follows.",
+    subscribe: ({ args, context }) =>
+      watchCandle(context as ApiContext, args as { symbolId: string; interval: CandleInterval }),
+  })
+  liveCandle(
+    @Root() candle: Candle,
+    @Arg("symbolId", () => ID, { description: "The symbol." }) _symbolId: string,
+    @Arg("interval", () => CandleIntervalEnum, { description: "Its length." }) _interval: CandleInterval,
+  ): Candle {
+    return candle;
+  }
+}
+
+const candleEveryMs = 250;
+
+function watchCandle(context: ApiContext, args: { symbolId: string; interval: CandleInterval }): AsyncIterable<Candle> {
+  const symbol = symbolOfId(context, "symbolId", args.symbolId);
+  return new LatestWatch(context.live.candles, candleKey(symbol.id, args.interval), candleEveryMs);
+}
+
+/** A trade as the feed or the store has it. */
+type AnyTrade = Pick<TradeEvent, "symbolId" | "price" | "quantity" | "side" | "tradeId" | "exchangeTimeMs">;
+
+@Resolver(() => MarketTradeType)
+export class MarketTradeResolver {
+  @FieldResolver(() => SymbolType, { description: "What was traded." })
+  symbol(@Root() root: AnyTrade, @Ctx() { catalogue }: ApiContext): MarketSymbol | undefined {
+    return catalogue.findSymbol(root.symbolId);
+  }
+
+  @FieldResolver(() => DateTimeScalar, { description: "When it was made, by the exchange's clock." })
+  executedAt(@Root() root: AnyTrade): number {
+    return root.exchangeTimeMs;
+  }
+
+  @Subscription(() => [MarketTradeType], {
+    name: "trades",
+    description:
+      "Every trade of one symbol, none skipped: a reader that cannot keep up is closed with an error that says from which trade to resume.",
+    subscribe: ({ args, context }) => {
+      const { symbolId } = args as { symbolId: string };
+      const api = context as ApiContext;
+      return new TradeStream(api.live.tape, symbolOfId(api, "symbolId", symbolId).id);
+    },
+  })
+  trades(
+    @Root() batch: readonly TradeEvent[] | TradeOverflow,
+    @Arg("symbolId", () => ID, { description: "The symbol." }) _symbolId: string,
+  ): readonly TradeEvent[] {
+    if ("overflow" in batch) {
+      throw new DomainError("STREAM_OVERFLOW", "the stream was not read fast enough and has ended", {
+        resumeFrom: batch.lastTradeId,
+      });
+    }
+    return batch;
+  }
+}
+
+@Resolver(() => FundingRateType)
+export class FundingRateResolver {
+  @FieldResolver(() => SymbolType, { description: "The perpetual." })
+  symbol(@Root() root: StoredFundingRate, @Ctx() { catalogue }: ApiContext): MarketSymbol | undefined {
+    return catalogue.findSymbol(root.symbolId);
+  }
+
+  @FieldResolver(() => DateTimeScalar, { description: "When it was, or will be, paid." })
+  fundingTime(@Root() root: StoredFundingRate): number {
+    return root.fundingTimeMs;
+  }
+
+  @FieldResolver(() => DateTimeScalar, { nullable: true, description: "When the next one is paid." })
+  nextFundingTime(@Root() root: StoredFundingRate): number | null {
+    return root.nextFundingTimeMs;
+  }
+}
+
+@Resolver(() => SymbolType)
+export class SymbolSeriesResolver {
+  @FieldResolver(() => [CandleType], { description: candlesDescription })
+  candles(
+    @Root() root: MarketSymbol,
+    @Arg("interval", () => CandleIntervalEnum, { description: "Their length." }) interval: CandleInterval,
+    @Arg("from", () => DateTimeScalar, { nullable: true, description: fromDescription }) from: Date | null,
+    @Arg("to", () => DateTimeScalar, { nullable: true, description: toDescription }) to: Date | null,
+    @Arg("limit", () => Int, { nullable: true, defaultValue: 500, description: candleLimitDescription }) limit:
+      | number
+      | null,
+    @Ctx() context: ApiContext,
+  ): Promise<readonly Candle[]> {
+    return candlesOf(context, root, { interval, from: from ?? null, to: to ?? null, limit });
+  }
+
+  @FieldResolver(() => [MarketTradeType], { description: "Its newest trades, newest first." })
+  trades(
+    @Root() root: MarketSymbol,
+    @Arg("limit", () => Int, { nullable: true, defaultValue: 50, description: `How many at most; 1 to ${maxTrades}.` })
+    limit: number | null,
+    @Ctx() { series }: ApiContext,
+  ): Promise<readonly AnyTrade[]> {
+    return series.trades({ symbolId: root.id, limit: limitOf(limit, 50, maxTrades) });
+  }
+
+  @FieldResolver(() => [FundingRateType], {
+    description: "Its newest funding rates, newest first; none for anything but a perpetual.",
+  })
+  fundingRates(
+    @Root() root: MarketSymbol,
+    @Arg("limit", () => Int, {
+      nullable: true,
+      defaultValue: 50,
+      description: `How many at most; 1 to ${maxFundingRates}.`,
+    })
+    limit: number | null,
+    @Ctx() { series }: ApiContext,
+  ): Promise<readonly StoredFundingRate[]> {
+    return series.fundingRates({ symbolId: root.id, limit: limitOf(limit, 50, maxFundingRates) });
+  }
+}

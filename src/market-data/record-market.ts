@@ -1,0 +1,75 @@
+import type { Logger } from "../core/logger.js";
+import type { Database } from "../db/connect.js";
+import type { MarketEvent } from "./events.js";
+import type { LiveMarket } from "./live-market.js";
+import { orderFlowWindowMs } from "./order-flow-board.js";
+import {
+  ArbitrageWriter,
+  BookTickerWriter,
+  CandleWriter,
+  FundingWriter,
+  OrderBookWriter,
+  OrderFlowWriter,
+  TradeWriter,
+} from "./series/writers.js";
+
+/** Stores what the feeds of this node see, and what follows from it, as series. */
+export class MarketRecorder {
+  readonly #trades: TradeWriter;
+  readonly #bookTickers: BookTickerWriter;
+  readonly #candles: CandleWriter;
+  readonly #funding: FundingWriter;
+  readonly #books: OrderBookWriter;
+  readonly #flows: OrderFlowWriter;
+  readonly #opportunities: ArbitrageWriter;
+  readonly #stops: (() => void)[];
+
+  constructor(live: LiveMarket, database: Database, log: Logger) {
+    this.#trades = new TradeWriter(database, { log });
+    this.#bookTickers = new BookTickerWriter(database, { log });
+    this.#candles = new CandleWriter(database, { log });
+    this.#funding = new FundingWriter(database, { log });
+    this.#books = new OrderBookWriter(database, { log });
+    this.#flows = new OrderFlowWriter(database, { log });
+    this.#opportunities = new ArbitrageWriter(database, { log });
+    const flowTimer = setInterval(() => {
+      for (const flow of live.flows.all()) this.#flows.add(flow);
+    }, orderFlowWindowMs);
+    this.#stops = [
+      live.onCandles((changed) => {
+        for (const candle of changed) this.#candles.add(candle);
+      }),
+      live.onArbitrage((opportunity) => this.#opportunities.add(opportunity)),
+      () => clearInterval(flowTimer),
+    ];
+  }
+
+  take(event: MarketEvent): void {
+    if (event.kind === "trade") this.#trades.add(event);
+    else if (event.kind === "bookTicker") this.#bookTickers.add(event);
+    else if (event.kind === "fundingRate") this.#funding.add(event);
+    else if (event.kind === "orderBook") this.#books.add(event);
+  }
+
+  /** Writes what is waiting; call it after the feeds and the live market have ended. */
+  async close(): Promise<void> {
+    for (const stop of this.#stops) stop();
+    const writers = [
+      this.#trades,
+      this.#bookTickers,
+      this.#candles,
+      this.#funding,
+      this.#books,
+      this.#flows,
+      this.#opportunities,
+    ];
+    await Promise.all(writers.map((writer) => writer.close()));
+  }
+}
+
+/** Opportunities that were open when the program died: nobody saw them end, so they end with its successor's start. */
+export async function closeForgottenOpportunities({ sql }: Database): Promise<number> {
+  const { count } = await sql`
+    update arbitrage_opportunities set closed_at = greatest(now(), detected_at) where closed_at is null`;
+  return count;
+}
