@@ -96,7 +96,7 @@ export function readInstruments(text: string): ReadInstruments {
       const reason = typeof instrument === "string" ? instrument : "duplicate";
       leftOut.set(reason, (leftOut.get(reason) ?? 0) + 1);
       const ticker = (symbol as Untrusted<ExchangeInfoSymbol> | null)?.symbol;
-      if (isName(ticker) && !byTicker.has(ticker)) brokenTickers.push(ticker);
+      if (isTicker(ticker) && !byTicker.has(ticker)) brokenTickers.push(ticker);
     }
   }
   return { instruments: [...byTicker.values()], brokenTickers, leftOut };
@@ -106,7 +106,8 @@ type Broken = "names" | "filters" | "price-filter" | "lot-size" | "notional";
 
 function readInstrument(symbol: unknown): Instrument | Broken {
   const { symbol: ticker, status, baseAsset, quoteAsset, filters } = (symbol ?? {}) as Untrusted<ExchangeInfoSymbol>;
-  if (!isName(ticker) || !isName(baseAsset) || !isName(quoteAsset) || !isName(status)) return "names";
+  if (!isTicker(ticker) || !isCurrency(baseAsset) || !isCurrency(quoteAsset) || typeof status !== "string")
+    return "names";
   if (!Array.isArray(filters)) return "filters";
   const byType = new Map<unknown, Untrusted<SymbolFilter>>();
   for (const filter of filters as unknown[]) {
@@ -139,7 +140,11 @@ function readInstrument(symbol: unknown): Instrument | Broken {
   };
 }
 
-const isName = (value: unknown): value is string => typeof value === "string" && value !== "" && value.length <= 50;
+/** As the table of symbols takes it: one name that it refuses would undo the whole list, and some of Binance's are Chinese. */
+const isCode = (value: unknown, maxLength: number): value is string =>
+  typeof value === "string" && value.length <= maxLength && /^[A-Z0-9][A-Z0-9._:/-]*$/.test(value);
+const isTicker = (value: unknown): value is string => isCode(value, 50);
+const isCurrency = (value: unknown): value is string => isCode(value, 20);
 
 /** A tick or step; null when it is broken, or zero, which would mean that any price or quantity is allowed. */
 function size(raw: unknown): DecimalText | null {
