@@ -82,6 +82,8 @@ export async function followCatalogue(
   }
 
   function want(table: CatalogueTable, ids: readonly number[] | null, delayMs = gatherMs): void {
+    // The driver cannot end a listening that it made anew: notifications may still come.
+    if (closed) return;
     const known = wanted.get(table);
     if (ids === null || known === null) wanted.set(table, null);
     else wanted.set(table, new Set([...(known ?? []), ...ids]));
@@ -94,15 +96,20 @@ export async function followCatalogue(
   const listening = await database.sql.listen(
     channel,
     (payload) => {
-      const change = JSON.parse(payload) as { table: string; ids: number[] | null };
-      if (change.table in tables) want(change.table as CatalogueTable, change.ids);
+      const change = readChange(payload);
+      if (change === null) log.warn({ length: payload.length }, "catalogue.unknown-notification");
+      else want(change.table, change.ids);
     },
     // Also runs after every reconnect of the listening connection.
     () => {
       for (const table of tableNames) want(table, null);
     },
   );
-  await readCatalogue(database, catalogue);
+  // Later reads wait for this one, or its older rows could replace newer ones. What was heard until now is in it.
+  wanted.clear();
+  const firstRead = readCatalogue(database, catalogue);
+  reading = firstRead.catch(() => {});
+  await firstRead;
 
   const readNow = (table: CatalogueTable, ids: readonly number[] | null): Promise<void> => {
     const mine = reading.then(() => read(table, ids));
@@ -119,4 +126,19 @@ export async function followCatalogue(
       await listening.unlisten().catch(() => {});
     },
   };
+}
+
+/** The rows that a notification names, null ids: all of the table; null when it is none of ours, as anyone may notify. */
+function readChange(payload: string): { table: CatalogueTable; ids: readonly number[] | null } | null {
+  let change: { table?: unknown; ids?: unknown } | null;
+  try {
+    change = JSON.parse(payload);
+  } catch {
+    return null;
+  }
+  const table = tableNames.find((name) => name === change?.table);
+  const ids = change?.ids;
+  if (table === undefined) return null;
+  if (ids === null) return { table, ids };
+  return Array.isArray(ids) && ids.every(Number.isInteger) ? { table, ids } : null;
 }

@@ -7,10 +7,17 @@ import {
   nextStatusChangeAt,
   type SessionHours,
 } from "./market-hours.js";
+import { marketHolidays, markets, tradingSessions } from "./reference-data.js";
 
 const weekdays = [1, 2, 3, 4, 5];
 const daily = (sessionType: SessionHours["sessionType"], startTime: string, endTime: string): SessionHours[] =>
   weekdays.map((dayOfWeek) => ({ sessionType, dayOfWeek, startTime, endTime }));
+const open = (dayOfWeek: number, startTime: string, endTime: string): SessionHours => ({
+  sessionType: "OPEN",
+  dayOfWeek,
+  startTime,
+  endTime,
+});
 const closed = (date: string): HolidayHours => ({ date, openTime: null, closeTime: null, postMarketCloseTime: null });
 
 const newYork: MarketCalendar = {
@@ -102,6 +109,157 @@ describe("the status at an instant", () => {
   });
 });
 
+/** The hours of a market as they ship. */
+function shipped(code: string): MarketCalendar {
+  const { timezone = "", is24x7 = false } = markets.find((market) => market.code === code) ?? {};
+  return {
+    timezone,
+    is24x7,
+    sessions: tradingSessions.filter(({ market }) => market === code),
+    holidays: marketHolidays
+      .filter(({ market }) => market === code)
+      .map((holiday) => ({ openTime: null, closeTime: null, postMarketCloseTime: null, ...holiday })),
+  };
+}
+
+/** The instants, without a gap, at which the status becomes another. */
+const timelines: readonly (readonly [what: string, calendar: MarketCalendar, changes: readonly [string, string][]])[] =
+  [
+    [
+      "NASDAQ from the half day before Christmas to the Monday after",
+      shipped("NASDAQ_EQUITY"),
+      [
+        ["2026-12-24T09:00:00Z", "PRE_MARKET"],
+        ["2026-12-24T14:30:00Z", "OPEN"],
+        ["2026-12-24T18:00:00Z", "POST_MARKET"],
+        ["2026-12-24T22:00:00Z", "CLOSED"],
+        ["2026-12-28T09:00:00Z", "PRE_MARKET"],
+      ],
+    ],
+    [
+      "NYSE over Thanksgiving",
+      shipped("NYSE_EQUITY"),
+      [
+        ["2026-11-25T14:30:00Z", "OPEN"],
+        ["2026-11-25T21:00:00Z", "POST_MARKET"],
+        ["2026-11-26T01:00:00Z", "CLOSED"],
+        ["2026-11-27T09:00:00Z", "PRE_MARKET"],
+        ["2026-11-27T14:30:00Z", "OPEN"],
+        ["2026-11-27T18:00:00Z", "POST_MARKET"],
+        ["2026-11-27T22:00:00Z", "CLOSED"],
+        ["2026-11-30T09:00:00Z", "PRE_MARKET"],
+      ],
+    ],
+    [
+      "NYSE over Good Friday",
+      shipped("NYSE_EQUITY"),
+      [
+        ["2026-04-02T20:00:00Z", "POST_MARKET"],
+        ["2026-04-03T00:00:00Z", "CLOSED"],
+        ["2026-04-06T08:00:00Z", "PRE_MARKET"],
+      ],
+    ],
+    [
+      "NASDAQ over the night in which the clocks go back",
+      shipped("NASDAQ_EQUITY"),
+      [
+        ["2026-10-30T20:00:00Z", "POST_MARKET"],
+        ["2026-10-31T00:00:00Z", "CLOSED"],
+        ["2026-11-02T09:00:00Z", "PRE_MARKET"],
+        ["2026-11-02T14:30:00Z", "OPEN"],
+      ],
+    ],
+    [
+      "Istanbul from a half day over the Feast of the Sacrifice",
+      shipped("BIST_EQUITY"),
+      [
+        ["2026-05-26T06:40:00Z", "PRE_MARKET"],
+        ["2026-05-26T07:00:00Z", "OPEN"],
+        ["2026-05-26T09:30:00Z", "POST_MARKET"],
+        ["2026-05-26T09:40:00Z", "CLOSED"],
+        ["2026-06-01T06:40:00Z", "PRE_MARKET"],
+      ],
+    ],
+    [
+      "Istanbul while the clocks of Europe change",
+      shipped("BIST_EQUITY"),
+      [
+        ["2026-10-23T15:00:00Z", "POST_MARKET"],
+        ["2026-10-23T15:10:00Z", "CLOSED"],
+        ["2026-10-26T06:40:00Z", "PRE_MARKET"],
+        ["2026-10-26T07:00:00Z", "OPEN"],
+      ],
+    ],
+    [
+      "every night of New York, one of them an hour short",
+      { ...overnight, sessions: [6, 7].map((day) => open(day, "18:00", "17:00")) },
+      [
+        ["2026-03-07T23:00:00Z", "OPEN"],
+        ["2026-03-08T21:00:00Z", "CLOSED"],
+        ["2026-03-08T22:00:00Z", "OPEN"],
+        ["2026-03-09T21:00:00Z", "CLOSED"],
+      ],
+    ],
+    [
+      "every night of New York, one of them an hour long",
+      { ...overnight, sessions: [6, 7].map((day) => open(day, "18:00", "17:00")) },
+      [
+        ["2026-10-31T22:00:00Z", "OPEN"],
+        ["2026-11-01T22:00:00Z", "CLOSED"],
+        ["2026-11-01T23:00:00Z", "OPEN"],
+        ["2026-11-02T22:00:00Z", "CLOSED"],
+      ],
+    ],
+    [
+      // 02:30 does not exist on that day: the session begins an hour later by the new clock.
+      "hours that begin at a time which the clocks skip",
+      { ...overnight, sessions: [open(7, "02:30", "04:00")] },
+      [
+        ["2026-03-08T07:30:00Z", "OPEN"],
+        ["2026-03-08T08:00:00Z", "CLOSED"],
+      ],
+    ],
+    [
+      "hours that begin and end at times which come twice: the first ones count",
+      { ...overnight, sessions: [open(7, "01:00", "01:30")] },
+      [
+        ["2026-11-01T05:00:00Z", "OPEN"],
+        ["2026-11-01T05:30:00Z", "CLOSED"],
+        ["2026-11-08T06:00:00Z", "OPEN"],
+      ],
+    ],
+  ];
+
+test.each(timelines)("%s", (_, calendar, changes) => {
+  changes.forEach(([from, status], n) => {
+    const atMs = Date.parse(from);
+    const nextMs = n + 1 < changes.length ? Date.parse(changes[n + 1]?.[0] ?? "") : null;
+    expect([from, marketStatusAt(calendar, atMs)]).toEqual([from, status]);
+    expect(marketStatusAt(calendar, atMs - 1)).not.toBe(status);
+    expect(nextStatusChangeAt(calendar, atMs - 1)).toBe(atMs);
+    if (nextMs === null) return;
+    expect([from, marketStatusAt(calendar, nextMs - 1)]).toEqual([from, status]);
+    expect(nextStatusChangeAt(calendar, atMs)).toBe(nextMs);
+  });
+});
+
+test("crypto that ships is open at any time", () => {
+  const crypto = markets.filter(({ assetClass }) => assetClass === "CRYPTO").map(({ code }) => shipped(code));
+  for (const at of ["2026-01-01T00:00:00Z", "2026-03-08T07:00:00Z", "2026-12-25T12:00:00Z"]) {
+    for (const calendar of crypto) {
+      expect(marketStatusAt(calendar, Date.parse(at))).toBe("OPEN");
+      expect(nextStatusChangeAt(calendar, Date.parse(at))).toBeNull();
+    }
+  }
+});
+
+test("hours that follow each other without a gap never change", () => {
+  const allDay = [1, 2, 3, 4, 5, 6, 7].map((day) => open(day, "00:00", "00:00"));
+  const calendar = { ...overnight, sessions: allDay };
+  expect(marketStatusAt(calendar, Date.parse("2026-11-01T06:30:00Z"))).toBe("OPEN");
+  expect(nextStatusChangeAt(calendar, Date.parse("2026-10-31T12:00:00Z"))).toBeNull();
+});
+
 /* The oracle: the same rules from local times that `Intl` tells, with instants found by trying, and a walk minute by minute. */
 
 const minuteMs = 60_000;
@@ -177,8 +335,9 @@ function statusesAround(calendar: MarketCalendar, atMs: number, days: number): (
 const zones = ["America/New_York", "Europe/London", "Europe/Istanbul", "Asia/Tokyo", "UTC", "Australia/Sydney"];
 /** Days on or next to which clocks change in one of the zones, and an ordinary one. */
 const bases = ["2026-03-08", "2026-03-29", "2026-04-05", "2026-10-04", "2026-10-25", "2026-11-01", "2026-06-17"];
+/** Quarters of an hour, half of them in the early morning, when clocks change. */
 const times = fc
-  .integer({ min: 0, max: 95 })
+  .oneof(fc.integer({ min: 0, max: 95 }), fc.integer({ min: 0, max: 15 }))
   .map((n) => `${String(Math.floor(n / 4)).padStart(2, "0")}:${String((n % 4) * 15).padStart(2, "0")}`);
 const calendars = fc
   .record({
@@ -187,7 +346,8 @@ const calendars = fc
     sessions: fc.array(
       fc.record({
         sessionType: fc.constantFrom("PRE_MARKET" as const, "OPEN" as const, "POST_MARKET" as const),
-        dayOfWeek: fc.integer({ min: 1, max: 7 }),
+        // Clocks change on Sundays.
+        dayOfWeek: fc.oneof(fc.integer({ min: 1, max: 7 }), fc.constant(7)),
         startTime: times,
         endTime: times,
       }),
@@ -254,4 +414,67 @@ describe("whatever the hours, the holidays and the clocks", () => {
       { numRuns: 200 },
     );
   });
+
+  test("just before the next change the status is today's, at it another, and it is not now", () => {
+    fc.assert(
+      fc.property(calendars, ({ calendar, atMs }) => {
+        const now = marketStatusAt(calendar, atMs);
+        const next = nextStatusChangeAt(calendar, atMs);
+        if (next === null) {
+          // Forty days are looked at: a session of any weekday would have come.
+          expect(marketStatusAt(calendar, atMs + 20 * dayMs)).toBe(now);
+          return;
+        }
+        expect(next).toBeGreaterThan(atMs);
+        expect(marketStatusAt(calendar, next - 1)).toBe(now);
+        expect(marketStatusAt(calendar, next)).not.toBe(now);
+        // From any instant on the way it is the same.
+        expect(nextStatusChangeAt(calendar, Math.floor((atMs + next) / 2))).toBe(next);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("what a clock on the wall of the exchange says decides, where no session begins or ends while clocks change", () => {
+    fc.assert(
+      fc.property(calendars, ({ calendar, atMs }) => {
+        const away = (time: string) => (time < "04:00" ? `1${time.slice(1)}` : time);
+        const quiet: MarketCalendar = {
+          ...calendar,
+          sessions: calendar.sessions.map((session) => ({
+            ...session,
+            startTime: away(session.startTime),
+            endTime: away(session.endTime),
+          })),
+          holidays: calendar.holidays.map(({ date }) => closed(date)),
+        };
+        for (let n = 0; n < 96; n++) {
+          const t = Math.floor(atMs / minuteMs) * minuteMs + n * 20 * minuteMs;
+          expect([t, marketStatusAt(quiet, t)]).toEqual([t, statusOnTheWall(quiet, wallClock(quiet.timezone, t))]);
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
 });
+
+/** Compares the texts of times and makes no instants; closed days are all that it knows of holidays. */
+function statusOnTheWall(calendar: MarketCalendar, wallMs: number): string {
+  const time = new Date(wallMs).toISOString().slice(11, 16);
+  const isOn = (dayMsOfWall: number, { dayOfWeek }: SessionHours) => {
+    const date = new Date(dayMsOfWall);
+    return (
+      (date.getUTCDay() || 7) === dayOfWeek &&
+      calendar.holidays.every((holiday) => holiday.date !== date.toISOString().slice(0, 10))
+    );
+  };
+  const now = calendar.sessions
+    .filter((session) => {
+      const { startTime, endTime } = session;
+      const today = isOn(wallMs, session);
+      if (startTime < endTime) return today && startTime <= time && time < endTime;
+      return (today && startTime <= time) || (isOn(wallMs - dayMs, session) && time < endTime);
+    })
+    .map(({ sessionType }) => sessionType);
+  return (["OPEN", "PRE_MARKET", "POST_MARKET"] as const).find((type) => now.includes(type)) ?? "CLOSED";
+}

@@ -21,15 +21,19 @@ interface Owner {
 
 const nobody: Owner = { pid: 0, startedAt: "" };
 
-/** When a process was started, in a form that differs for another process of the same pid; null when there is none. */
+/** When a process was started, in a form that differs for another process of the same pid; null when it is gone. */
 function startOf(pid: number): string | null {
   try {
     if (process.platform === "linux") {
       const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
       // The name in field 2 may hold spaces and brackets; the start time is the 20th field after it.
-      return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? null;
+      const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      // A zombie is dead, and waits for a parent that may never ask.
+      return state === "Z" ? null : (fields[18] ?? null);
     }
-    return execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" }).trim() || null;
+    // Written in the language and time zone of whoever asks, who may not be the one who wrote the claim.
+    const env = { ...process.env, LC_ALL: "C", TZ: "UTC" };
+    return execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8", env }).trim() || null;
   } catch {
     return null;
   }
@@ -39,23 +43,37 @@ function startOf(pid: number): string | null {
 export function servesCluster(pid: number, cluster: string): boolean {
   try {
     if (process.platform === "linux") {
+      if (readFileSync(`/proc/${pid}/comm`, "utf8").trim() !== "postgres") return false;
+      const folder = workingFolder(pid);
       // The server changes into its data folder.
-      return (
-        readFileSync(`/proc/${pid}/comm`, "utf8").trim() === "postgres" &&
-        readlinkSync(`/proc/${pid}/cwd`) === realpathSync(cluster)
-      );
+      if (folder !== null) return folder === realpathSync(cluster);
     }
-    const command = execFileSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" });
-    return command.includes("postgres") && command.includes(cluster);
+    return commandLine(pid).includes(` -D ${cluster} `);
   } catch {
     return false;
   }
 }
 
+/** Null when it is hidden: root in a container may not look at another user's process (no CAP_SYS_PTRACE). */
+function workingFolder(pid: number): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch (error) {
+    if (["EACCES", "EPERM"].includes((error as NodeJS.ErrnoException).code ?? "")) return null;
+    throw error;
+  }
+}
+
+const commandLine = (pid: number): string =>
+  process.platform === "linux"
+    ? readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ")
+    : execFileSync("ps", ["-ww", "-o", "command=", "-p", String(pid)], { encoding: "utf8" });
+
 /**
  * Claims are files `owner.<n>.json`; the highest number is the one that counts. Whoever finds its owner dead makes the next
  * number, by a link, which fails when that file is there: of several starts that found the same dead owner exactly one
- * succeeds. A claim is given up by emptying it and never by removing it, so that a number is not given out twice.
+ * succeeds. A claim is given up by emptying it, and removed only when a higher one is there. So whoever judged long ago, and
+ * makes a number that others have taken, given up and removed meanwhile, still finds a higher one when it looks again.
  */
 const claimName = /^owner\.(\d+)\.json$/;
 const claimFile = (dataDirectory: string, n: number): string => join(dataDirectory, `owner.${n}.json`);
@@ -110,6 +128,10 @@ export function claimOwnership(dataDirectory: string): () => void {
     place({ pid: process.pid, startedAt: startOf(process.pid) ?? "" }, (draft) => linkSync(draft, mine));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    throw taken(liveOwner(dataDirectory));
+  }
+  if (newestClaim(dataDirectory).n !== n + 1) {
+    rmSync(mine, { force: true });
     throw taken(liveOwner(dataDirectory));
   }
   for (const old of [n, ...older]) rmSync(claimFile(dataDirectory, old), { force: true });

@@ -5,6 +5,7 @@ import {
   lchownSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -13,7 +14,7 @@ import {
   symlinkSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import postgres from "postgres";
@@ -95,13 +96,15 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
     await initialise(place, log);
     const server = new Server(place, options);
     await server.start();
+    let closing: Promise<void> | undefined;
     return {
       host: place.socketFolder,
       port,
       user,
-      close: async () => {
-        await server.close();
-        releaseOwnership();
+      // Once: a second time it could be a successor's server that runs there.
+      close: () => {
+        closing ??= server.close().then(releaseOwnership);
+        return closing;
       },
     };
   } catch (error) {
@@ -198,6 +201,15 @@ async function waitUntilGone(cluster: string, timeoutMs: number): Promise<boolea
   return true;
 }
 
+function sendSignal(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    // It may go between the look and the signal.
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A server without an owner is one that is still shutting down, or whose supervisor was killed too. */
@@ -207,7 +219,7 @@ async function stopOrphan(cluster: string, log: Logger): Promise<void> {
     const pid = livePostmaster(cluster);
     if (pid === null) return;
     log.warn({ pid, signal }, "postgres.stopping-orphan");
-    process.kill(pid, signal);
+    sendSignal(pid, signal);
     if (await waitUntilGone(cluster, stopTimeoutMs)) return;
   }
   throw new StartError(`a Postgres without an owner (pid ${livePostmaster(cluster)}) does not stop; end it by hand`);
@@ -231,8 +243,9 @@ async function initialise({ cluster, binaries, serverUser }: Place, log: Logger)
       `${cluster} holds files but is no Postgres cluster (PG_VERSION is missing); move it away, or put PG_VERSION back`,
     );
   }
-  const half = `${cluster}.new`;
-  rmSync(half, { recursive: true, force: true });
+  removeHalfMade(cluster);
+  // A name of its own: the initdb of a start that was killed may still be at work for a moment.
+  const half = mkdtempSync(halfMade(cluster));
   makePrivate(half, serverUser);
   const locale =
     major >= 17 ? ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"] : ["--locale=C.UTF-8"];
@@ -250,8 +263,21 @@ async function initialise({ cluster, binaries, serverUser }: Place, log: Logger)
   } catch (error) {
     throw new StartError(`initdb failed: ${((error as { stderr?: string }).stderr || errorMessage(error)).trim()}`);
   }
-  rmSync(cluster, { recursive: true, force: true });
+  if (lstatSync(cluster, { throwIfNoEntry: false })?.isSymbolicLink()) rmSync(cluster);
+  // This replaces an empty folder, and fails on one that was filled meanwhile.
   renameSync(half, cluster);
+  removeHalfMade(cluster);
+}
+
+const halfMade = (cluster: string): string => join(dirname(cluster), "initdb-");
+
+function removeHalfMade(cluster: string): void {
+  const folder = dirname(cluster);
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    // An initdb that still writes there gives up when its files are gone.
+    if (path.startsWith(halfMade(cluster))) rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+  }
 }
 
 async function answers(address: EmbeddedAddress): Promise<boolean> {
@@ -291,7 +317,7 @@ class Server {
         if (child.exitCode !== null || child.signalCode !== null) this.#onExit();
         return;
       }
-      if (performance.now() > deadlineMs) break;
+      if (this.#closed || performance.now() > deadlineMs) break;
       await pause(5);
     }
     await this.#stop();
@@ -375,6 +401,7 @@ class Server {
         this.options.log.warn({}, "postgres.restarted");
         return;
       } catch (error) {
+        if (this.#closed) return;
         this.options.log.error({ error: errorMessage(error) }, "postgres.restart-failed");
         await pause(delayMs);
       }
@@ -382,25 +409,28 @@ class Server {
   }
 
   async #stop(): Promise<void> {
-    // The end of the pipe is the signal to stop.
-    this.#process?.stdin?.end();
+    const child = this.#process;
+    if (child?.pid === undefined) return;
+    // The end of the pipe is the signal to stop; the supervisor repeats it until the server is gone.
+    child.stdin?.end();
     for (const signal of ["SIGQUIT", "SIGKILL"] as const) {
-      if (await this.#exitsWithin(stopTimeoutMs)) break;
-      const pid = livePostmaster(this.place.cluster) ?? this.#process?.pid;
-      this.options.log.error({ pid, signal }, "postgres.does-not-stop");
-      if (pid !== undefined) process.kill(pid, signal);
+      if (await this.#isGoneWithin(stopTimeoutMs)) return;
+      this.options.log.error({ group: child.pid, signal }, "postgres.does-not-stop");
+      // To the supervisor and the server, also one that has no pid file yet.
+      sendSignal(-child.pid, signal);
     }
-    // The supervisor may have been killed before its server.
-    await waitUntilGone(this.place.cluster, stopTimeoutMs);
+    await this.#isGoneWithin(stopTimeoutMs);
   }
 
-  async #exitsWithin(ms: number): Promise<boolean> {
+  async #isGoneWithin(ms: number): Promise<boolean> {
+    const deadlineMs = performance.now() + ms;
     let timer: NodeJS.Timeout | undefined;
     const tooLate = new Promise<boolean>((resolve) => {
       timer = setTimeout(() => resolve(false), ms);
     });
-    const isGone = await Promise.race([this.#exited.then(() => true), tooLate]);
+    const hasExited = await Promise.race([this.#exited.then(() => true), tooLate]);
     clearTimeout(timer);
-    return isGone;
+    // The supervisor may have been killed before its server.
+    return hasExited && (await waitUntilGone(this.place.cluster, deadlineMs - performance.now()));
   }
 }

@@ -96,7 +96,7 @@ export function collectInstruments(
       const reason = typeof instrument === "string" ? instrument : "duplicate";
       leftOut.set(reason, (leftOut.get(reason) ?? 0) + 1);
       const ticker = (entry as Record<string, unknown> | null)?.[nameField];
-      if (isName(ticker) && !byTicker.has(ticker)) brokenTickers.push(ticker);
+      if (isTicker(ticker) && !byTicker.has(ticker)) brokenTickers.push(ticker);
     }
   }
   return { instruments: [...byTicker.values()], brokenTickers, leftOut };
@@ -111,8 +111,11 @@ export function usable({ leftOut, ...list }: ReadInstruments, endpoint: FeedEndp
   return list;
 }
 
-export const isName = (value: unknown): value is string =>
-  typeof value === "string" && value !== "" && value.length <= 50;
+/** As the table of symbols takes it: one name that it refuses would undo the whole list, and some of Binance's are Chinese. */
+const isCode = (value: unknown, maxLength: number): value is string =>
+  typeof value === "string" && value.length <= maxLength && /^[A-Z0-9][A-Z0-9._:/-]*$/.test(value);
+export const isTicker = (value: unknown): value is string => isCode(value, 50);
+export const isCurrency = (value: unknown): value is string => isCode(value, 20);
 
 /** A tick or step; null when it is broken, or zero, which would mean that any price or quantity is allowed. */
 export function size(raw: unknown): DecimalText | null {

@@ -56,7 +56,7 @@ const aTrade = (sequence: number, timeMs: number, change: Partial<TradeEvent> = 
 
 const keyOf = ({ symbolId, interval, openTimeMs }: Candle): string => `${symbolId} ${interval} ${openTimeMs}`;
 const byKey = <T extends Candle>(candles: readonly T[]): Map<string, T> => new Map(candles.map((c) => [keyOf(c), c]));
-const withoutMark = ({ throughSequence: _, ...candle }: StoredCandle): Candle => candle;
+const withoutMark = ({ throughSequence: _throughSequence, ...candle }: StoredCandle): Candle => candle;
 const plain = (candles: Iterable<StoredCandle>): Map<string, Candle> => byKey([...candles].map(withoutMark));
 
 /** Where a candle opens, by the calendar. */

@@ -44,7 +44,7 @@ function imbalanceOf(before: Top, now: Top): FixedPoint {
 /** Follows the best bid and offer of one symbol. Bounded: a fixed number of sums and the counts of the microprice model. */
 export class OrderFlowMeter {
   readonly #partMs: number;
-  readonly #parts = new Array<FixedPoint>(partsPerWindow).fill(0n);
+  readonly #parts = Array.from({ length: partsPerWindow }, (): FixedPoint => 0n);
   readonly #microprice: MicropriceModel;
   #total: FixedPoint = 0n;
   /** Number of the newest part, counted from the epoch. */

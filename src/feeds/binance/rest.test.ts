@@ -85,6 +85,10 @@ describe("reading the instrument list", () => {
 
   test.each([
     ["no name", entry({ symbol: "" }), "names"],
+    ["a name that the table refuses", entry({ symbol: "币安人生USDT" }), "names"],
+    ["a name in small letters", entry({ symbol: "btcusdt" }), "names"],
+    ["a name in two lines", entry({ symbol: "BTCUSDT\n" }), "names"],
+    ["a currency too long for the table", entry({ baseAsset: "B".repeat(21) }), "names"],
     ["a numeric currency", entry({ baseAsset: 5 }), "names"],
     ["no status", entry({ status: null }), "names"],
     ["null", null, "names"],

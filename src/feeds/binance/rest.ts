@@ -2,7 +2,17 @@ import type { Instrument, InstrumentList } from "../../catalogue/sync-symbols.js
 import type { Logger } from "../../core/logger.js";
 import type { FeedEndpoint } from "../feed.js";
 import type { Untrusted } from "../reading.js";
-import { collectInstruments, download, isName, parseList, type ReadInstruments, range, size, usable } from "../rest.js";
+import {
+  collectInstruments,
+  download,
+  isCurrency,
+  isTicker,
+  parseList,
+  type ReadInstruments,
+  range,
+  size,
+  usable,
+} from "../rest.js";
 import type { ExchangeInfoSymbol, SymbolFilter } from "./wire.js";
 
 /**
@@ -29,7 +39,8 @@ type Broken = "names" | "filters" | "price-filter" | "lot-size" | "notional";
 
 export function readInstrument(symbol: unknown): Instrument | Broken {
   const { symbol: ticker, status, baseAsset, quoteAsset, filters } = (symbol ?? {}) as Untrusted<ExchangeInfoSymbol>;
-  if (!isName(ticker) || !isName(baseAsset) || !isName(quoteAsset) || !isName(status)) return "names";
+  if (!isTicker(ticker) || !isCurrency(baseAsset) || !isCurrency(quoteAsset) || typeof status !== "string")
+    return "names";
   if (!Array.isArray(filters)) return "filters";
   const byType = new Map<unknown, Untrusted<SymbolFilter>>();
   for (const filter of filters as unknown[]) {

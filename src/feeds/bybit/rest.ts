@@ -5,7 +5,8 @@ import { isObject, type Untrusted } from "../reading.js";
 import {
   collectInstruments,
   download,
-  isName,
+  isCurrency,
+  isTicker,
   parseList,
   type ReadInstruments,
   range,
@@ -63,8 +64,10 @@ const overStates: ReadonlySet<string> = new Set(["Settling", "Delivering", "Clos
 
 function readInstrument(entry: Untrusted<InstrumentEntry>, category: BybitCategory): Instrument | string | null {
   const { symbol, status, baseCoin, quoteCoin, contractType, priceFilter, lotSizeFilter } = entry;
-  if (!isName(symbol) || !isName(baseCoin) || !isName(quoteCoin) || !isName(status)) return "names";
-  if (category === "linear" && contractType !== "LinearPerpetual") return isName(contractType) ? null : "contract-type";
+  if (!isTicker(symbol) || !isCurrency(baseCoin) || !isCurrency(quoteCoin) || typeof status !== "string")
+    return "names";
+  if (category === "linear" && contractType !== "LinearPerpetual")
+    return typeof contractType === "string" ? null : "contract-type";
   if (overStates.has(status)) return null;
   if (!isObject(priceFilter) || !isObject(lotSizeFilter)) return "filters";
   const tickSize = size((priceFilter as Untrusted<InstrumentEntry["priceFilter"]>).tickSize);

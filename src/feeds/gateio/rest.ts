@@ -7,7 +7,8 @@ import { numberAsText, type Untrusted } from "../reading.js";
 import {
   collectInstruments,
   download,
-  isName,
+  isCurrency,
+  isTicker,
   parseList,
   type ReadInstruments,
   range,
@@ -49,7 +50,7 @@ export function readContractSizes(text: string): ContractSizes {
   for (const raw of contracts as unknown[]) {
     const { name, type, quanto_multiplier } = (raw ?? {}) as Untrusted<Contract>;
     const multiplier = size(quanto_multiplier);
-    if (isName(name) && type === "direct" && multiplier !== null) sizes.set(name, toFixedPoint(multiplier));
+    if (isTicker(name) && type === "direct" && multiplier !== null) sizes.set(name, toFixedPoint(multiplier));
   }
   if (sizes.size === 0) throw unavailable("the instrument list holds no contract size");
   return sizes;
@@ -58,7 +59,7 @@ export function readContractSizes(text: string): ContractSizes {
 function readPair(raw: unknown): Instrument | string {
   const pair = (raw ?? {}) as Untrusted<CurrencyPair>;
   const { id, base, quote, trade_status } = pair;
-  if (!isName(id) || !isName(base) || !isName(quote) || !isName(trade_status)) return "names";
+  if (!isTicker(id) || !isCurrency(base) || !isCurrency(quote) || typeof trade_status !== "string") return "names";
   const tickSize = unitOf(pair.precision);
   if (tickSize === null) return "tick-size";
   const stepSize = unitOf(pair.amount_precision);
@@ -90,8 +91,8 @@ function unitOf(digits: unknown): DecimalText | null {
 function readContract(raw: unknown): Instrument | string | null {
   const contract = (raw ?? {}) as Untrusted<Contract>;
   const { name, type, status, in_delisting } = contract;
-  const [base, quote, ...more] = isName(name) ? name.split("_") : [];
-  if (!isName(name) || !isName(base) || !isName(quote) || more.length > 0) return "names";
+  const [base, quote, ...more] = isTicker(name) ? name.split("_") : [];
+  if (!isTicker(name) || !isCurrency(base) || !isCurrency(quote) || more.length > 0) return "names";
   if (type === "inverse") return null;
   if (type !== "direct" || typeof in_delisting !== "boolean") return "contract-type";
   const tickSize = size(contract.order_price_round);

@@ -7,7 +7,8 @@ import { isObject, type Untrusted } from "../reading.js";
 import {
   collectInstruments,
   download,
-  isName,
+  isCurrency,
+  isTicker,
   parseList,
   type ReadInstruments,
   range,
@@ -50,7 +51,7 @@ export function readContractSizes(text: string): ContractSizes {
   for (const raw of entriesIn(text)) {
     const entry = (raw ?? {}) as Untrusted<InstrumentEntry>;
     const contractSize = contractSizeOf(entry);
-    if (isName(entry.instId) && contractSize !== null) sizes.set(entry.instId, contractSize);
+    if (isTicker(entry.instId) && contractSize !== null) sizes.set(entry.instId, contractSize);
   }
   if (sizes.size === 0) throw unavailable("the instrument list holds no contract size");
   return sizes;
@@ -67,7 +68,7 @@ function entriesIn(text: string): unknown[] {
 function readSpot(raw: unknown): Instrument | string | null {
   const entry = (raw ?? {}) as Untrusted<InstrumentEntry>;
   const { instId, baseCcy, quoteCcy } = entry;
-  if (!isName(instId) || !isName(baseCcy) || !isName(quoteCcy)) return "names";
+  if (!isTicker(instId) || !isCurrency(baseCcy) || !isCurrency(quoteCcy)) return "names";
   return withRules(entry, { ticker: instId, baseCurrency: baseCcy, quoteCurrency: quoteCcy }, null);
 }
 
@@ -77,7 +78,7 @@ function readSwap(raw: unknown): Instrument | string | null {
   // Inverse contracts are worth a fixed amount of the quote currency: they have no quantity in the base currency.
   if (ctType === "inverse") return null;
   if (ctType !== "linear") return "contract-type";
-  if (!isName(instId) || !isName(ctValCcy) || !isName(settleCcy)) return "names";
+  if (!isTicker(instId) || !isCurrency(ctValCcy) || !isCurrency(settleCcy)) return "names";
   const contractSize = contractSizeOf(entry);
   if (contractSize === null) return "contract-size";
   return withRules(entry, { ticker: instId, baseCurrency: ctValCcy, quoteCurrency: settleCcy }, contractSize);
@@ -88,7 +89,7 @@ function withRules(
   names: Pick<Instrument, "ticker" | "baseCurrency" | "quoteCurrency">,
   contractSize: FixedPoint | null,
 ): Instrument | string | null {
-  if (!isName(state)) return "state";
+  if (typeof state !== "string") return "state";
   if (state === "test") return null;
   const tickSize = size(tickSz);
   if (tickSize === null) return "tick-size";
