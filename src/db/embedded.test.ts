@@ -224,7 +224,7 @@ describe("the embedded Postgres", () => {
   test("starts at once after a program was killed while it made the cluster", async () => {
     const { child } = startElsewhere();
     const half = () =>
-      (existsSync(dataDirectory) ? readdirSync(dataDirectory) : []).find((name) => /^initdb/.test(name));
+      (existsSync(dataDirectory) ? readdirSync(dataDirectory) : []).find((name) => name.startsWith("initdb"));
     await until(() => existsSync(join(dataDirectory, half() ?? "none", "global", "pg_control")), 20_000);
     await killHard(child);
     await start();
