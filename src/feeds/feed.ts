@@ -1,4 +1,5 @@
 import type { InstrumentList } from "../catalogue/sync-symbols.js";
+import type { DecimalText } from "../core/decimal.js";
 import type { Logger } from "../core/logger.js";
 import type { Clock } from "../core/time.js";
 import type { MarketEvent } from "../market-data/events.js";
@@ -62,9 +63,48 @@ export interface Feed {
   close(): Promise<void>;
 }
 
+/** A minute as the exchange's own klines have it. Minutes without a trade may be there with a volume of zero, or not at all. */
+export interface ExchangeMinute {
+  readonly openTimeMs: number;
+  readonly open: DecimalText;
+  readonly high: DecimalText;
+  readonly low: DecimalText;
+  readonly close: DecimalText;
+  /** In the base currency. */
+  readonly volume: DecimalText;
+  readonly quoteVolume: DecimalText;
+  /** This and the next two are null where the exchange does not tell. */
+  readonly tradeCount: number | null;
+  readonly takerBuyVolume: DecimalText | null;
+  readonly takerBuyQuoteVolume: DecimalText | null;
+}
+
+/** One page of klines: open times from `fromMs` up to, and without, `toMs`. */
+export interface MinuteRequest {
+  readonly symbol: FeedSymbol;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** What {@link FeedAdapter.minutes} can do. */
+export interface MinuteSource {
+  /** The exchange gives at most so many in one answer; a request for more is refused with a RangeError. */
+  readonly maxPerRequest: number;
+  /** Between two requests, so that all of them together stay within the exchange's limits. */
+  readonly requestGapMs: number;
+  /**
+   * Oldest first, each open time once.
+   * @throws {DomainError} PROVIDER_UNAVAILABLE; `retryAfterSeconds` in its details when the exchange limits or bans us
+   */
+  fetch(endpoint: FeedEndpoint, log: Logger, request: MinuteRequest): Promise<ExchangeMinute[]>;
+}
+
 /** One exchange's protocol. */
 export interface FeedAdapter {
   start(options: FeedOptions): Feed;
   /** All instruments of the market, by REST; why some are broken is logged. @throws {DomainError} PROVIDER_UNAVAILABLE */
   fetchInstruments(endpoint: FeedEndpoint, log: Logger): Promise<InstrumentList>;
+  /** Past minutes, by REST; null where there are none. */
+  readonly minutes: MinuteSource | null;
 }

@@ -83,6 +83,7 @@ function start(...providers: DataProvider[]) {
       return feed;
     },
     fetchInstruments: () => Promise.reject(new Error("not asked")),
+    minutes: null,
   };
   const heard: string[] = [];
   const supervisor = new FeedSupervisor({
