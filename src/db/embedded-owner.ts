@@ -32,8 +32,8 @@ function startOf(pid: number): string | null {
       return state === "Z" ? null : (fields[18] ?? null);
     }
     // Written in the language and time zone of whoever asks, who may not be the one who wrote the claim.
-    const env = { ...process.env, LC_ALL: "C", TZ: "UTC" };
-    return execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8", env }).trim() || null;
+    const ps = ["LC_ALL=C", "TZ=UTC", "ps", "-o", "lstart=", "-p", String(pid)];
+    return execFileSync("env", ps, { encoding: "utf8" }).trim() || null;
   } catch {
     return null;
   }
