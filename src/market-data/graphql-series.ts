@@ -1,4 +1,17 @@
-import { Arg, Ctx, FieldResolver, ID, Int, Query, Resolver, Root, Subscription } from "type-graphql";
+import {
+  Arg,
+  Args,
+  ArgsType,
+  Ctx,
+  Field,
+  FieldResolver,
+  ID,
+  Int,
+  Query,
+  Resolver,
+  Root,
+  Subscription,
+} from "type-graphql";
 import type { MarketSymbol } from "../catalogue/catalogue.js";
 import { symbolOfId } from "../catalogue/graphql.js";
 import { SymbolType } from "../catalogue/graphql-types.js";
@@ -8,6 +21,7 @@ import { DateTimeScalar } from "../graphql/scalars.js";
 import { type CandleInterval, candleIntervalMs, closeTimeOf } from "./candle-intervals.js";
 import type { Candle } from "./candles.js";
 import type { TradeEvent } from "./events.js";
+import { fillCandles, windowOf } from "./fill-candles.js";
 import { CandleIntervalEnum, CandleType, FundingRateType, MarketTradeType } from "./graphql-series-types.js";
 import { LatestWatch } from "./latest-board.js";
 import { candleKey } from "./live-market.js";
@@ -20,7 +34,10 @@ const maxFundingRates = 1_000;
 
 const fromDescription = "Only candles that open at this time or later; without it, the newest `limit`.";
 const toDescription = "Only candles that open before this time; by default now.";
-const candlesDescription = "Its candles, oldest first. An interval without a trade has none.";
+const fillDescription =
+  "Whether an interval without a trade has a candle too, at the price before it and with nothing traded. Then `limit` counts intervals.";
+const candlesDescription =
+  "Its candles, oldest first. An interval without a trade has none, unless `fillGaps` asks for it.";
 const candleLimitDescription = `How many at most; 1 to ${maxCandles}.`;
 
 /** @throws {DomainError} BAD_USER_INPUT */
@@ -30,23 +47,48 @@ function limitOf(limit: number | null, fallback: number, max: number): number {
   return count;
 }
 
-interface CandleArguments {
-  readonly interval: CandleInterval;
-  readonly from: Date | null;
-  readonly to: Date | null;
-  readonly limit: number | null;
+@ArgsType()
+class CandleArguments {
+  @Field(() => CandleIntervalEnum, { description: "Their length." })
+  interval!: CandleInterval;
+  @Field(() => DateTimeScalar, { nullable: true, description: fromDescription })
+  from?: Date | null;
+  @Field(() => DateTimeScalar, { nullable: true, description: toDescription })
+  to?: Date | null;
+  @Field(() => Int, { nullable: true, defaultValue: 500, description: candleLimitDescription })
+  limit?: number | null;
+  @Field(() => Boolean, { nullable: true, defaultValue: false, description: fillDescription })
+  fillGaps?: boolean | null;
 }
 
-function candlesOf(context: ApiContext, symbol: MarketSymbol, args: CandleArguments): Promise<readonly Candle[]> {
-  const { interval, from, to } = args;
-  if (from !== null && to !== null && from >= to) throw badInput("to", "to must be after from");
-  return context.series.candles({
-    symbolId: symbol.id,
+@ArgsType()
+class CandlesOfSymbolArguments extends CandleArguments {
+  @Field(() => ID, { description: "The symbol." })
+  symbolId!: string;
+}
+
+async function candlesOf(
+  { series, clock }: ApiContext,
+  { id: symbolId }: MarketSymbol,
+  { interval, from, to, limit, fillGaps }: CandleArguments,
+): Promise<readonly Candle[]> {
+  if (from && to && from >= to) throw badInput("to", "to must be after from");
+  const request = {
+    symbolId,
     interval,
     fromMs: from?.getTime() ?? null,
     toMs: to?.getTime() ?? null,
-    limit: limitOf(args.limit, 500, maxCandles),
-  });
+    limit: limitOf(limit ?? null, 500, maxCandles),
+  };
+  if (fillGaps !== true) return series.candles(request);
+
+  const window = windowOf(request, clock.nowMs());
+  if (window === null) return [];
+  const { fromMs, lastMs } = window;
+  const traded = await series.candles({ ...request, fromMs, toMs: lastMs + 1 });
+  const before =
+    traded[0]?.openTimeMs === fromMs ? [] : await series.candles({ ...request, fromMs: null, toMs: fromMs, limit: 1 });
+  return fillCandles(traded, before[0] ?? null, window);
 }
 
 @Resolver(() => CandleType)
@@ -74,20 +116,11 @@ export class CandleResolver {
   }
 
   @Query(() => [CandleType], {
-    description: "Candles of a symbol, oldest first. An interval without a trade has none.",
+    description:
+      "Candles of a symbol, oldest first. An interval without a trade has none, unless `fillGaps` asks for it.",
   })
-  candles(
-    @Arg("symbolId", () => ID, { description: "The symbol." }) symbolId: string,
-    @Arg("interval", () => CandleIntervalEnum, { description: "Their length." }) interval: CandleInterval,
-    @Arg("from", () => DateTimeScalar, { nullable: true, description: fromDescription }) from: Date | null,
-    @Arg("to", () => DateTimeScalar, { nullable: true, description: toDescription }) to: Date | null,
-    @Arg("limit", () => Int, { nullable: true, defaultValue: 500, description: candleLimitDescription }) limit:
-      | number
-      | null,
-    @Ctx() context: ApiContext,
-  ): Promise<readonly Candle[]> {
-    const symbol = symbolOfId(context, "symbolId", symbolId);
-    return candlesOf(context, symbol, { interval, from: from ?? null, to: to ?? null, limit });
+  candles(@Args() args: CandlesOfSymbolArguments, @Ctx() context: ApiContext): Promise<readonly Candle[]> {
+    return candlesOf(context, symbolOfId(context, "symbolId", args.symbolId), args);
   }
 
   @Subscription(() => CandleType, {
@@ -174,15 +207,10 @@ export class SymbolSeriesResolver {
   @FieldResolver(() => [CandleType], { description: candlesDescription })
   candles(
     @Root() root: MarketSymbol,
-    @Arg("interval", () => CandleIntervalEnum, { description: "Their length." }) interval: CandleInterval,
-    @Arg("from", () => DateTimeScalar, { nullable: true, description: fromDescription }) from: Date | null,
-    @Arg("to", () => DateTimeScalar, { nullable: true, description: toDescription }) to: Date | null,
-    @Arg("limit", () => Int, { nullable: true, defaultValue: 500, description: candleLimitDescription }) limit:
-      | number
-      | null,
+    @Args() args: CandleArguments,
     @Ctx() context: ApiContext,
   ): Promise<readonly Candle[]> {
-    return candlesOf(context, root, { interval, from: from ?? null, to: to ?? null, limit });
+    return candlesOf(context, root, args);
   }
 
   @FieldResolver(() => [MarketTradeType], { description: "Its newest trades, newest first." })
