@@ -23,7 +23,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What the GraphQL files of every room build on, though the room that assembles them is above them all. */
-const graphqlFoundation = ["graphql/context.ts", "graphql/node.ts", "graphql/scalars.ts"];
+const graphqlFoundation = ["graphql/context.ts", "graphql/node.ts", "graphql/scalars.ts", "graphql/shared.ts"];
 
 interface Import {
   readonly from: string;

@@ -1,7 +1,9 @@
 import { Arg, Resolver, Root, Subscription } from "type-graphql";
 import { ConflatedStream } from "../core/conflated-stream.js";
 import { notFound } from "../core/errors.js";
+import type { SharedWatch } from "../core/shared-watch.js";
 import type { ApiContext } from "../graphql/context.js";
+import { Shared, servedShared } from "../graphql/shared.js";
 import type { DataProvider, Market } from "./catalogue.js";
 import { DataProviderType, MarketType } from "./graphql-types.js";
 
@@ -14,8 +16,12 @@ export class StatusResolver {
     name: "marketStatus",
     description:
       "Markets as their status changes: by their hours, or because an operator halts them. First each asked market as it is now.",
-    subscribe: ({ args, context }) =>
-      watchMarkets(context as ApiContext, (args as { markets?: readonly string[] | null }).markets ?? null),
+    subscribe: servedShared,
+  })
+  @Shared({
+    choosing: ["markets"],
+    watch: (context, { markets }: { readonly markets?: readonly string[] | null }) =>
+      watchMarkets(context, markets ?? null),
   })
   marketStatus(
     @Root() market: Market,
@@ -39,7 +45,7 @@ export class StatusResolver {
 }
 
 /** @throws {DomainError} NOT_FOUND */
-function watchMarkets(context: ApiContext, codes: readonly string[] | null): AsyncIterable<Market> {
+function watchMarkets(context: ApiContext, codes: readonly string[] | null): SharedWatch<number, Market> {
   const { catalogue, marketStatuses } = context;
   const wanted =
     codes === null
@@ -52,12 +58,20 @@ function watchMarkets(context: ApiContext, codes: readonly string[] | null): Asy
           }),
         );
   const isWanted = ({ id, isActive }: Market) => (wanted === null ? isActive : wanted.has(id));
-  return new ConflatedStream<number, Market>((push) => {
-    for (const market of catalogue.markets) if (isWanted(market)) push(market.id, market);
-    return marketStatuses.onChange((market) => {
-      if (isWanted(market)) push(market.id, market);
-    });
-  }, maxWaiting);
+  return {
+    name: wanted === null ? "active" : [...wanted].toSorted((a, b) => a - b).join(),
+    intervalMs: 0,
+    isList: false,
+    keys: () => catalogue.markets.filter(isWanted).map((market) => market.id),
+    valueOf: (id) => catalogue.findMarket(id),
+    // Its status also changes with the time, while the market stays as it is.
+    versionOf: () => Symbol("status"),
+    follow: (onChange) =>
+      marketStatuses.onChange((market) => {
+        if (isWanted(market)) onChange(market.id);
+      }),
+    overflow: null,
+  };
 }
 
 function watchProviders({ catalogue }: ApiContext): AsyncIterable<DataProvider> {

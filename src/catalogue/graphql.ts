@@ -5,6 +5,7 @@ import type { PageArguments } from "../core/pagination.js";
 import type { ApiContext } from "../graphql/context.js";
 import { idField, type NodeLoader } from "../graphql/node.js";
 import { DateTimeScalar } from "../graphql/scalars.js";
+import { Private } from "../graphql/shared.js";
 import type { AssetClass, DataProvider, Exchange, Market, MarketSymbol, TradingSession } from "./catalogue.js";
 import {
   AssetClassType,
@@ -156,6 +157,7 @@ export class DataProviderResolver {
     nullable: true,
     description: "What last went wrong. Operators only; null for everyone else.",
   })
+  @Private()
   lastError(@Root() root: DataProvider, @Ctx() { viewer }: ApiContext): string | null {
     return viewer === null ? null : root.lastError;
   }
@@ -164,6 +166,7 @@ export class DataProviderResolver {
     nullable: true,
     description: "Errors within the last hour. Operators only; null for everyone else.",
   })
+  @Private()
   errorCountHourly(@Root() root: DataProvider, @Ctx() { viewer }: ApiContext): number | null {
     return viewer === null ? null : root.errorCountHourly;
   }
@@ -173,6 +176,7 @@ export class DataProviderResolver {
     description:
       "Messages per second over the last seconds, on the node that feeds it. Operators only; null for everyone else.",
   })
+  @Private()
   messagesPerSecond(@Root() root: DataProvider, @Ctx() { viewer, messagesPerSecond }: ApiContext): number | null {
     return viewer === null ? null : messagesPerSecond(root.id);
   }

@@ -4,15 +4,22 @@ import {
   GraphQLError,
   type GraphQLFormattedError,
   type GraphQLSchema,
-  getOperationAST,
+  Kind,
+  type OperationDefinitionNode,
+  OperationTypeNode,
   parse,
   specifiedRules,
+  TypeInfo,
   type ValidationRule,
   validate,
+  visit,
+  visitWithTypeInfo,
 } from "graphql";
+import { LRUCache } from "lru-cache";
 import type { Logger } from "../core/logger.js";
 import { toClientError } from "./errors.js";
 import { depthLimit, maxDocumentTokens } from "./limits.js";
+import { rootDirectives, type SharedShape, sharedShapeOf } from "./live/shape.js";
 
 export interface OperationRequest {
   readonly query: string;
@@ -20,37 +27,63 @@ export interface OperationRequest {
   readonly variables?: Record<string, unknown> | null | undefined;
 }
 
-/** Prepares operations that come over a stream by the same rules as those that come over HTTP. */
+/** An operation that may be executed, and what its text alone tells about it. */
+export interface Operation {
+  readonly document: DocumentNode;
+  readonly definition: OperationDefinitionNode;
+  /** Whether it selects anything that depends on who is asking. */
+  readonly isPrivate: boolean;
+  /** Null when it is no subscription to shared data. */
+  readonly shared: SharedShape | null;
+}
+
+type Prepared = readonly Operation[] | readonly GraphQLError[];
+
+/** Texts that are kept, and their length together: a flood of different ones pushes out the least used, and nothing grows. */
+const maxTexts = 2_000;
+const maxTextLength = 10_000_000;
+
+/**
+ * Prepares operations by the same rules, however they come. Each text is parsed and validated once, and as long as it is in
+ * use not again.
+ */
 export class OperationPreparer {
   readonly #rules: readonly ValidationRule[];
+  readonly #prepared = new LRUCache<string, Prepared>({
+    max: maxTexts,
+    maxSize: maxTextLength,
+    sizeCalculation: (_, text) => text.length + 1,
+  });
+
   constructor(
     private readonly schema: GraphQLSchema,
     maxDepth: number,
     private readonly log: Logger,
   ) {
-    this.#rules = [...specifiedRules, depthLimit(maxDepth)];
+    this.#rules = [...specifiedRules, rootDirectives, depthLimit(maxDepth)];
   }
 
-  /** Arguments for graphql-js, or why the operation is refused. */
-  prepare(request: OperationRequest, contextValue: unknown): ExecutionArgs | readonly GraphQLError[] {
-    const { schema } = this;
-    let document: DocumentNode;
-    try {
-      document = parse(request.query, { maxTokens: maxDocumentTokens });
-    } catch (error) {
-      if (!(error instanceof GraphQLError)) throw error;
-      return [withCode(error, "GRAPHQL_PARSE_FAILED")];
+  /** The operation, or why it is refused. */
+  prepare({ query, operationName }: OperationRequest): Operation | readonly GraphQLError[] {
+    let prepared = this.#prepared.get(query);
+    if (prepared === undefined) {
+      prepared = this.#read(query);
+      this.#prepared.set(query, prepared);
     }
-    const errors = validate(schema, document, this.#rules);
-    if (errors.length > 0) return errors.map((error) => withCode(error, "GRAPHQL_VALIDATION_FAILED"));
+    const [first] = prepared;
+    if (first instanceof GraphQLError) return prepared as readonly GraphQLError[];
+    const operations = prepared as readonly Operation[];
+    const named = operationName ? operations.find(({ definition }) => definition.name?.value === operationName) : first;
+    if (named !== undefined && (operationName || operations.length === 1)) return named;
+    const message = operationName
+      ? `unknown operation "${operationName.slice(0, 100)}"`
+      : "name the operation to execute";
+    return [withCode(new GraphQLError(message), "OPERATION_RESOLUTION_FAILURE")];
+  }
+
+  executionArgs({ document }: Operation, request: OperationRequest, contextValue: unknown): ExecutionArgs {
     const { operationName, variables: variableValues } = request;
-    if (!getOperationAST(document, operationName)) {
-      const message = operationName
-        ? `unknown operation "${operationName.slice(0, 100)}"`
-        : "name the operation to execute";
-      return [withCode(new GraphQLError(message), "OPERATION_RESOLUTION_FAILURE")];
-    }
-    return { schema, document, operationName, variableValues, contextValue };
+    return { schema: this.schema, document, operationName, variableValues, contextValue };
   }
 
   /** Errors as the client may see them. */
@@ -60,6 +93,44 @@ export class OperationPreparer {
       toClientError(error, this.log, error.path === undefined ? "BAD_USER_INPUT" : undefined),
     );
   }
+
+  #read(text: string): Prepared {
+    const { schema } = this;
+    let document: DocumentNode;
+    try {
+      document = parse(text, { maxTokens: maxDocumentTokens });
+    } catch (error) {
+      if (!(error instanceof GraphQLError)) throw error;
+      return [withCode(error, "GRAPHQL_PARSE_FAILED")];
+    }
+    const errors = validate(schema, document, this.#rules);
+    if (errors.length > 0) return errors.map((error) => withCode(error, "GRAPHQL_VALIDATION_FAILED"));
+    const isPrivate = selectsPrivate(schema, document);
+    const operations = document.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION);
+    if (operations.length === 0)
+      return [withCode(new GraphQLError("there is no operation"), "GRAPHQL_VALIDATION_FAILED")];
+    return operations.map((definition) => ({
+      document,
+      definition,
+      isPrivate,
+      shared:
+        definition.operation === OperationTypeNode.SUBSCRIPTION ? sharedShapeOf(schema, document, definition) : null,
+    }));
+  }
+}
+
+function selectsPrivate(schema: GraphQLSchema, document: DocumentNode): boolean {
+  let found = false;
+  const types = new TypeInfo(schema);
+  visit(
+    document,
+    visitWithTypeInfo(types, {
+      Field() {
+        found ||= types.getFieldDef()?.extensions.private === true;
+      },
+    }),
+  );
+  return found;
 }
 
 function withCode(error: GraphQLError, code: string): GraphQLError {

@@ -10,7 +10,9 @@ import type { Viewer } from "../core/viewer.js";
 import type { ApiContext, ApiServices } from "./context.js";
 import { toClientError } from "./errors.js";
 import { depthLimit, maxDocumentTokens } from "./limits.js";
+import { Broadcast } from "./live/broadcast.js";
 import { OperationPreparer } from "./prepare.js";
+import { OperationRunner } from "./run-operation.js";
 import { SseEndpoint } from "./sse.js";
 import { WebSocketEndpoint } from "./websocket.js";
 
@@ -110,10 +112,12 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     handler: fastifyApolloHandler(apollo, { context: async (request) => requestContext(request) }),
   });
   const preparer = new OperationPreparer(options.schema, options.maxQueryDepth, log);
+  const broadcast = new Broadcast({ formatErrors: (errors) => preparer.formatErrors(errors), log });
+  const runner = new OperationRunner(preparer, broadcast);
   const { maxConnections } = options;
   const sse = new SseEndpoint(app, {
     path: "/graphql/stream",
-    preparer,
+    runner,
     contextOf: requestContext,
     keepAliveMs: options.keepAliveMs,
     maxConnections,
@@ -132,7 +136,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
 
   const sockets = new WebSocketEndpoint(app.server, {
     path: "/graphql",
-    preparer,
+    runner,
     contextOf,
     keepAliveMs: options.keepAliveMs,
     maxMessageBytes: options.maxBodyBytes,
@@ -143,6 +147,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const close = async () => {
     sse.close();
     await sockets.close();
+    broadcast.close();
     await apollo.stop();
     await app.close();
   };

@@ -1,19 +1,13 @@
 import type { ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import {
-  type ExecutionResult,
-  execute,
-  type GraphQLFormattedError,
-  getOperationAST,
-  OperationTypeNode,
-  subscribe,
-} from "graphql";
 import type { ApiContext } from "./context.js";
-import type { OperationPreparer, OperationRequest } from "./prepare.js";
+import { SharedPayload } from "./live/payload.js";
+import type { OperationRequest } from "./prepare.js";
+import type { OperationRunner, Running } from "./run-operation.js";
 
 export interface SseOptions {
   readonly path: string;
-  readonly preparer: OperationPreparer;
+  readonly runner: OperationRunner;
   readonly contextOf: (request: FastifyRequest) => ApiContext;
   /** A comment line this often keeps proxies from closing a quiet stream. A client that takes nothing for twice as long is cut off. */
   readonly keepAliveMs: number;
@@ -22,7 +16,7 @@ export interface SseOptions {
 
 /**
  * GraphQL over server-sent events (the "distinct connections" mode of graphql-sse), for clients behind proxies that let no
- * WebSocket through. An event is written only when the client has taken the one before; the iterators conflate meanwhile.
+ * WebSocket through. While the client has not taken what was written before, nothing more is.
  */
 export class SseEndpoint {
   readonly #streams = new Set<ServerResponse>();
@@ -54,28 +48,13 @@ export class SseEndpoint {
         errors: [{ message: "too many open streams", extensions: { code: "RATE_LIMITED", retryAfterMs: 5_000 } }],
       });
     }
-    const results = await this.#start(parameters, this.options.contextOf(request));
     reply.hijack();
-    await this.#stream(reply.raw, results);
+    this.#stream(reply.raw, parameters, this.options.contextOf(request));
   }
 
-  async #start(parameters: OperationRequest, context: ApiContext): Promise<AsyncIterable<ExecutionResult>> {
-    const prepared = this.options.preparer.prepare(parameters, context);
-    if (!("schema" in prepared)) return once({ errors: prepared });
-    const isSubscription =
-      getOperationAST(prepared.document, prepared.operationName)?.operation === OperationTypeNode.SUBSCRIPTION;
-    const result = await (isSubscription ? subscribe(prepared) : execute(prepared));
-    return Symbol.asyncIterator in result ? result : once(result);
-  }
-
-  async #stream(response: ServerResponse, results: AsyncIterable<ExecutionResult>): Promise<void> {
+  #stream(response: ServerResponse, request: OperationRequest, context: ApiContext): void {
+    const { keepAliveMs, runner } = this.options;
     this.#streams.add(response);
-    const iterator = results[Symbol.asyncIterator]();
-    const comments = setInterval(() => {
-      if (!response.writableNeedDrain) response.write(":\n\n");
-    }, this.options.keepAliveMs);
-    response.once("close", () => void iterator.return?.());
-    response.on("error", () => response.destroy());
     response.writeHead(200, {
       "content-type": "text/event-stream; charset=utf-8",
       "cache-control": "no-cache, no-transform",
@@ -83,42 +62,43 @@ export class SseEndpoint {
       connection: "keep-alive",
     });
     response.flushHeaders();
-    try {
-      for (let next = await iterator.next(); !next.done && !response.destroyed; next = await iterator.next()) {
-        if (!response.write(`event: next\ndata: ${JSON.stringify(this.#visible(next.value))}\n\n`))
-          await drained(response, 2 * this.options.keepAliveMs);
-      }
-      if (!response.destroyed && !response.writableEnded) response.end("event: complete\ndata:\n\n");
-    } finally {
+    let cutOff: NodeJS.Timeout | undefined;
+    const write = (event: string): void => {
+      if (response.writableEnded || response.destroyed || response.write(event)) return;
+      cutOff ??= setTimeout(() => response.destroy(), 2 * keepAliveMs);
+    };
+    const comments = setInterval(() => {
+      if (!response.writableNeedDrain) write(":\n\n");
+    }, keepAliveMs);
+    let running: Running | undefined;
+    response.on("error", () => response.destroy());
+    response.on("drain", () => {
+      clearTimeout(cutOff);
+      cutOff = undefined;
+      running?.onWritable();
+    });
+    response.once("close", () => {
+      clearTimeout(cutOff);
       clearInterval(comments);
       this.#streams.delete(response);
-      await iterator.return?.();
-    }
-  }
-
-  #visible(result: ExecutionResult): { data?: unknown; errors?: readonly GraphQLFormattedError[] } {
-    return result.errors === undefined
-      ? result
-      : { ...result, errors: this.options.preparer.formatErrors(result.errors) };
-  }
-}
-
-async function* once(result: ExecutionResult): AsyncGenerator<ExecutionResult> {
-  yield result;
-}
-
-function drained(response: ServerResponse, timeoutMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const finish = () => {
-      clearTimeout(cutOff);
-      response.off("drain", finish);
-      response.off("close", finish);
-      resolve();
+      running?.stop();
+    });
+    const complete = () => {
+      if (!response.destroyed && !response.writableEnded) response.end("event: complete\ndata:\n\n");
     };
-    const cutOff = setTimeout(() => response.destroy(), timeoutMs);
-    response.on("drain", finish);
-    response.on("close", finish);
-  });
+    running = runner.run(request, context, {
+      get isWritable() {
+        return !response.writableNeedDrain && response.writable;
+      },
+      next: (payload) => write(payload.event),
+      error: (errors) => {
+        write(new SharedPayload(JSON.stringify({ errors })).event);
+        complete();
+      },
+      complete,
+    });
+    if (response.destroyed) running.stop();
+  }
 }
 
 /** The operation of a request, or what is wrong with it. */

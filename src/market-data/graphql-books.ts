@@ -5,13 +5,15 @@ import { SymbolType } from "../catalogue/graphql-types.js";
 import type { DecimalText } from "../core/decimal.js";
 import { badInput } from "../core/errors.js";
 import { fromFixedPoint, toFixedPoint } from "../core/fixed-point.js";
+import type { SharedWatch } from "../core/shared-watch.js";
 import type { ApiContext } from "../graphql/context.js";
 import { DateTimeScalar } from "../graphql/scalars.js";
+import { Shared, servedShared } from "../graphql/shared.js";
 import type { BookLevel, OrderBookEvent } from "./events.js";
 import { intervalDescription, intervalOf } from "./graphql.js";
 import { OrderBookType, OrderFlowMetricsType, type PriceLevelType } from "./graphql-series-types.js";
-import { LatestWatch } from "./latest-board.js";
 import type { OrderFlow } from "./order-flow.js";
+import { latestOf } from "./shared-latest.js";
 
 /** What a feed keeps of a book. */
 const maxDepth = 50;
@@ -100,8 +102,9 @@ export class OrderBookResolver {
     description:
       "The book of a symbol: as it is now, then after changes, at most one message per intervalMs. Slow readers get the newest book. " +
       "While the book cannot be trusted (connection lost, gap, wrong checksum) nothing comes.",
-    subscribe: ({ args, context }) => watchBook(context as ApiContext, args as OrderBookArguments),
+    subscribe: servedShared,
   })
+  @Shared({ choosing: ["symbolId", "intervalMs"], watch: watchBook })
   liveOrderBook(
     @Root() book: OrderBookEvent,
     @Arg("symbolId", () => ID, { description: "The symbol." }) _symbolId: string,
@@ -114,10 +117,13 @@ export class OrderBookResolver {
   }
 }
 
-function watchBook(context: ApiContext, args: OrderBookArguments): AsyncIterable<OrderBookEvent> {
-  depthOf(args.depth);
-  const symbol = symbolOfId(context, "symbolId", args.symbolId);
-  return new LatestWatch(context.live.books, symbol.id, intervalOf(args.intervalMs ?? 250));
+function watchBook(
+  context: ApiContext,
+  { symbolId, depth, intervalMs }: OrderBookArguments,
+): SharedWatch<number, OrderBookEvent> {
+  depthOf(depth);
+  const { id } = symbolOfId(context, "symbolId", symbolId);
+  return latestOf(context.live.books, id, intervalOf(intervalMs ?? 250));
 }
 
 @Resolver(() => SymbolType)

@@ -15,18 +15,19 @@ import {
 import type { MarketSymbol } from "../catalogue/catalogue.js";
 import { symbolOfId } from "../catalogue/graphql.js";
 import { SymbolType } from "../catalogue/graphql-types.js";
-import { badInput, DomainError } from "../core/errors.js";
+import { badInput } from "../core/errors.js";
 import type { ApiContext } from "../graphql/context.js";
 import { DateTimeScalar } from "../graphql/scalars.js";
+import { Shared, servedShared } from "../graphql/shared.js";
 import { type CandleInterval, candleIntervalMs, closeTimeOf } from "./candle-intervals.js";
 import type { Candle } from "./candles.js";
 import type { TradeEvent } from "./events.js";
 import { fillCandles, windowOf } from "./fill-candles.js";
 import { CandleIntervalEnum, CandleType, FundingRateType, MarketTradeType } from "./graphql-series-types.js";
-import { LatestWatch } from "./latest-board.js";
 import { candleKey } from "./live-market.js";
 import type { StoredFundingRate } from "./series/read-series.js";
-import { type TradeOverflow, TradeStream } from "./trade-stream.js";
+import { latestOf } from "./shared-latest.js";
+import { tradesOf } from "./shared-trades.js";
 
 const maxCandles = 1_500;
 const maxTrades = 1_000;
@@ -127,8 +128,12 @@ export class CandleResolver {
     name: "candle",
     description:
       "The forming candle of a symbol: as it is now, then after trades, at most four messages per second; when its time is over, the next one follows.",
-    subscribe: ({ args, context }) =>
-      watchCandle(context as ApiContext, args as { symbolId: string; interval: CandleInterval }),
+    subscribe: servedShared,
+  })
+  @Shared({
+    choosing: ["symbolId", "interval"],
+    watch: (context, { symbolId, interval }: { readonly symbolId: string; readonly interval: CandleInterval }) =>
+      latestOf(context.live.candles, candleKey(symbolOfId(context, "symbolId", symbolId).id, interval), candleEveryMs),
   })
   liveCandle(
     @Root() candle: Candle,
@@ -140,11 +145,6 @@ export class CandleResolver {
 }
 
 const candleEveryMs = 250;
-
-function watchCandle(context: ApiContext, args: { symbolId: string; interval: CandleInterval }): AsyncIterable<Candle> {
-  const symbol = symbolOfId(context, "symbolId", args.symbolId);
-  return new LatestWatch(context.live.candles, candleKey(symbol.id, args.interval), candleEveryMs);
-}
 
 /** A trade as the feed or the store has it. */
 type AnyTrade = Pick<TradeEvent, "symbolId" | "price" | "quantity" | "side" | "tradeId" | "exchangeTimeMs">;
@@ -165,21 +165,17 @@ export class MarketTradeResolver {
     name: "trades",
     description:
       "Every trade of one symbol, none skipped: a reader that cannot keep up is closed with an error that says from which trade to resume.",
-    subscribe: ({ args, context }) => {
-      const { symbolId } = args as { symbolId: string };
-      const api = context as ApiContext;
-      return new TradeStream(api.live.tape, symbolOfId(api, "symbolId", symbolId).id);
-    },
+    subscribe: servedShared,
+  })
+  @Shared({
+    choosing: ["symbolId"],
+    watch: (context, { symbolId }: { readonly symbolId: string }) =>
+      tradesOf(context.live.tape, symbolOfId(context, "symbolId", symbolId).id),
   })
   trades(
-    @Root() batch: readonly TradeEvent[] | TradeOverflow,
+    @Root() batch: readonly TradeEvent[],
     @Arg("symbolId", () => ID, { description: "The symbol." }) _symbolId: string,
   ): readonly TradeEvent[] {
-    if ("overflow" in batch) {
-      throw new DomainError("STREAM_OVERFLOW", "the stream was not read fast enough and has ended", {
-        resumeFrom: batch.lastTradeId,
-      });
-    }
     return batch;
   }
 }

@@ -23,12 +23,14 @@ import {
 } from "../catalogue/graphql-types.js";
 import type { DecimalText } from "../core/decimal.js";
 import { badInput } from "../core/errors.js";
+import type { SharedWatch } from "../core/shared-watch.js";
 import { requireOperator } from "../core/viewer.js";
 import type { ApiContext } from "../graphql/context.js";
 import { DateTimeScalar, DecimalScalar } from "../graphql/scalars.js";
+import { Shared, servedShared } from "../graphql/shared.js";
 import type { Quote } from "./quotes.js";
 import { broadcastList, listSymbols, type SymbolOrder, symbolOrders } from "./rank-symbols.js";
-import { QuoteWatch } from "./watch-quotes.js";
+import { quotesOf, quotesOfDefaults } from "./shared-quotes.js";
 
 const SymbolOrderEnum = enumOf(
   "SymbolOrder",
@@ -135,8 +137,9 @@ export class QuoteResolver {
       "Live quotes. The first message carries the current quote of every requested symbol; each later one only those that changed " +
       "since the last message, at most one message per intervalMs. Slow readers get the newest quotes, never a growing backlog. " +
       "Without symbolIds: the default symbols.",
-    subscribe: ({ args, context }) => watchQuotes(context as ApiContext, args as QuotesArguments),
+    subscribe: servedShared,
   })
+  @Shared({ choosing: ["symbolIds", "intervalMs"], watch: watchQuotes })
   liveQuotes(
     @Root() batch: Quote[],
     @Arg("symbolIds", () => [ID], {
@@ -173,21 +176,15 @@ export function intervalOf(intervalMs: number | null | undefined): number {
   return ms;
 }
 
-function watchQuotes(context: ApiContext, args: QuotesArguments): AsyncIterable<Quote[]> {
-  const intervalMs = intervalOf(args.intervalMs);
-  if (args.symbolIds == null) return watchDefaultQuotes(context, intervalMs);
-  return new QuoteWatch(context.quotes, {
-    symbolIds: symbolsOfIds(context, args.symbolIds).map((symbol) => symbol.id),
-    intervalMs,
-  });
-}
-
-/** Quotes of the default symbols; follows the defaults when operators change them on the open stream. */
-export function watchDefaultQuotes({ catalogue, quotes }: ApiContext, intervalMs: number): AsyncIterable<Quote[]> {
-  const idsNow = () => catalogue.defaultSymbols.map((symbol) => symbol.id);
-  const watch = new QuoteWatch(quotes, { symbolIds: idsNow(), intervalMs });
-  watch.onEnd(catalogue.onChange(({ table }) => table === "symbols" && watch.setSymbols(idsNow())));
-  return watch;
+function watchQuotes(context: ApiContext, { symbolIds, intervalMs }: QuotesArguments): SharedWatch<number, Quote> {
+  const { quotes, catalogue } = context;
+  const ms = intervalOf(intervalMs);
+  if (symbolIds == null) return quotesOfDefaults(quotes, catalogue, ms);
+  return quotesOf(
+    quotes,
+    symbolsOfIds(context, symbolIds).map((symbol) => symbol.id),
+    ms,
+  );
 }
 
 @Resolver(() => SymbolType)

@@ -4,8 +4,10 @@ import { SymbolType } from "../catalogue/graphql-types.js";
 import type { ApiContext } from "../graphql/context.js";
 import { idField, type NodeLoader, NodeType } from "../graphql/node.js";
 import { JsonScalar } from "../graphql/scalars.js";
-import { intervalDescription, intervalOf, QuoteType, watchDefaultQuotes } from "../market-data/graphql.js";
+import { Shared, servedShared } from "../graphql/shared.js";
+import { intervalDescription, intervalOf, QuoteType } from "../market-data/graphql.js";
 import type { Quote } from "../market-data/quotes.js";
+import { quotesOfDefaults } from "../market-data/shared-quotes.js";
 import { type DashboardItem, defaultDashboard, findDefaultItem } from "./dashboard.js";
 
 @ObjectType("DashboardItem", { implements: NodeType, description: "One symbol on a dashboard." })
@@ -49,8 +51,12 @@ export class DashboardResolver {
   @Subscription(() => [QuoteType], {
     description:
       "Quotes of the dashboard, followed live: when a symbol joins or leaves it, the open stream follows. Messages as of `quotes`.",
-    subscribe: ({ args, context }) =>
-      watchDefaultQuotes(context as ApiContext, intervalOf((args as { intervalMs?: number | null }).intervalMs)),
+    subscribe: servedShared,
+  })
+  @Shared({
+    choosing: ["intervalMs"],
+    watch: ({ quotes, catalogue }, { intervalMs }: { readonly intervalMs?: number | null }) =>
+      quotesOfDefaults(quotes, catalogue, intervalOf(intervalMs)),
   })
   dashboardQuotes(
     @Root() batch: Quote[],

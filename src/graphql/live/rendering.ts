@@ -1,0 +1,117 @@
+import {
+  type ExecutionArgs,
+  type ExecutionResult,
+  execute,
+  type GraphQLError,
+  type GraphQLFormattedError,
+} from "graphql";
+import { SharedPayload } from "./payload.js";
+
+/** A value as one selection shows it. */
+interface Rendered {
+  readonly version: unknown;
+  readonly text: string;
+  /** Paths begin below the value. */
+  readonly errors: readonly GraphQLFormattedError[];
+  /** Whether an error left nothing of the message's data. */
+  readonly isNull: boolean;
+}
+
+export interface RenderingOptions {
+  /** Of the first subscription of this shape, whose other variables make no difference. */
+  readonly execution: ExecutionArgs;
+  readonly responseName: string;
+  readonly isList: boolean;
+  readonly formatErrors: (errors: readonly GraphQLError[]) => readonly GraphQLFormattedError[];
+}
+
+/**
+ * Executes one selection on values, each version of a value once, and puts messages together from the results. Bounded: it
+ * keeps the newest result of every key that is followed in this shape.
+ */
+export class Rendering<K, V> {
+  readonly #rendered = new Map<K, Rendered>();
+  /** Of keys that are things of their own, such as trades: it is gone with its key. */
+  readonly #renderedThings = new WeakMap<object, Rendered>();
+
+  constructor(private readonly options: RenderingOptions) {}
+
+  /** Makes sure that the given versions are there. */
+  async update(values: ReadonlyMap<K, V>, versionOf: (value: V) => unknown): Promise<void> {
+    const stale: [K, V, unknown][] = [];
+    for (const [key, value] of values) {
+      const version = versionOf(value);
+      if (this.#find(key)?.version !== version) stale.push([key, value, version]);
+    }
+    if (stale.length === 0) return;
+    if (!this.options.isList) {
+      for (const entry of stale) await this.#renderAlone(entry);
+      return;
+    }
+    const result = await this.#execute(stale.map(([, value]) => value));
+    const items = (result.data as Record<string, unknown[]> | null)?.[this.options.responseName];
+    if (result.errors !== undefined || items === undefined) {
+      // Rare: each by itself, to see whose error it is.
+      for (const entry of stale) await this.#renderAlone(entry);
+      return;
+    }
+    stale.forEach(([key, , version], index) => {
+      this.#keep(key, { version, text: JSON.stringify(items[index]), errors: [], isNull: false });
+    });
+  }
+
+  /** One message with a list of these, in their order; or, where it is no list, one for each. */
+  payloads(keys: Iterable<K>): SharedPayload[] {
+    const rendered: Rendered[] = [];
+    for (const key of keys) {
+      const one = this.#find(key);
+      if (one !== undefined) rendered.push(one);
+    }
+    return this.options.isList ? [this.#message(rendered)] : rendered.map((one) => this.#message([one]));
+  }
+
+  #find(key: K): Rendered | undefined {
+    return isThing(key) ? this.#renderedThings.get(key) : this.#rendered.get(key);
+  }
+
+  #keep(key: K, rendered: Rendered): void {
+    if (isThing(key)) this.#renderedThings.set(key, rendered);
+    else this.#rendered.set(key, rendered);
+  }
+
+  async #renderAlone([key, value, version]: [K, V, unknown]): Promise<void> {
+    const { isList, responseName, formatErrors } = this.options;
+    const { data, errors = [] } = await this.#execute(isList ? [value] : value);
+    const shown = (data as Record<string, unknown> | null | undefined)?.[responseName];
+    const pathStart = isList ? 2 : 1;
+    this.#keep(key, {
+      version,
+      text: JSON.stringify(isList ? (shown as unknown[] | undefined)?.[0] : shown) ?? "null",
+      errors: formatErrors(errors).map(({ path, ...error }) =>
+        path === undefined ? error : { ...error, path: path.slice(pathStart) },
+      ),
+      isNull: shown === undefined || shown === null,
+    });
+  }
+
+  #message(rendered: readonly Rendered[]): SharedPayload {
+    const { responseName, isList } = this.options;
+    const name = JSON.stringify(responseName);
+    const texts = rendered.map(({ text }) => text).join(",");
+    const data = rendered.some(({ isNull }) => isNull) ? "null" : `{${name}:${isList ? `[${texts}]` : texts}}`;
+    const errors = rendered.flatMap((one, index) =>
+      one.errors.map(({ path, ...error }) =>
+        path === undefined ? error : { ...error, path: [responseName, ...(isList ? [index] : []), ...path] },
+      ),
+    );
+    return new SharedPayload(
+      errors.length === 0 ? `{"data":${data}}` : `{"errors":${JSON.stringify(errors)},"data":${data}}`,
+    );
+  }
+
+  async #execute(rootField: unknown): Promise<ExecutionResult> {
+    return execute({ ...this.options.execution, rootValue: rootField });
+  }
+}
+
+const isThing = (key: unknown): key is object => typeof key === "object" && key !== null;

@@ -1,0 +1,24 @@
+import { Extensions } from "type-graphql";
+import type { SharedWatch } from "../core/shared-watch.js";
+import type { ApiContext } from "./context.js";
+
+/** A subscription whose messages are made once for all who ask in the same words. */
+export interface SharedSubscription<Arguments = never, K = unknown, V = unknown> {
+  /** Arguments that choose what is followed; all others take part in how a message looks. */
+  readonly choosing: readonly string[];
+  /** @throws {DomainError} when an argument is wrong */
+  readonly watch: (context: ApiContext, args: Arguments) => SharedWatch<K, V>;
+}
+
+/** Put on a subscription next to `subscribe: servedShared`. */
+export const Shared = <Arguments, K, V>(
+  subscription: SharedSubscription<Arguments, K, V>,
+): MethodDecorator & PropertyDecorator => Extensions({ shared: subscription });
+
+/** Put on a field whose value depends on who is asking: a document that selects it is never shared. */
+export const Private = (): MethodDecorator & PropertyDecorator => Extensions({ private: true });
+
+/** The library wants an iterator of every subscription; the shared ones are served without. */
+export const servedShared = (): never => {
+  throw new Error("a shared subscription is served by the broadcast");
+};

@@ -1,0 +1,153 @@
+import type { Socket } from "node:net";
+import type { GraphQLFormattedError } from "graphql";
+import {
+  CloseCode,
+  GRAPHQL_TRANSPORT_WS_PROTOCOL,
+  type Message,
+  MessageType,
+  parseMessage,
+  type SubscribeMessage,
+} from "graphql-ws";
+import type { WebSocket } from "ws";
+import { DomainError, errorMessage } from "../core/errors.js";
+import type { ApiContext } from "./context.js";
+import { idBytes } from "./live/frames.js";
+import { Outbox } from "./live/outbox.js";
+import type { SharedPayload } from "./live/payload.js";
+import type { Running } from "./run-operation.js";
+import type { WebSocketOptions } from "./websocket.js";
+
+/** How long a client may take to initialise. */
+const initTimeoutMs = 5_000;
+
+/** One client: the rules of graphql-transport-ws, and its operations. */
+export class WebSocketConnection {
+  readonly #outbox: Outbox;
+  readonly #operations = new Map<string, Running | null>();
+  readonly #initTimer: NodeJS.Timeout;
+  readonly #pings: NodeJS.Timeout;
+  #isInitialised = false;
+  #context: ApiContext | null = null;
+  #isAwaitingPong = false;
+
+  constructor(
+    private readonly client: WebSocket,
+    socket: Socket,
+    private readonly options: WebSocketOptions,
+  ) {
+    const { log } = options;
+    this.#outbox = new Outbox(socket, () => {
+      for (const operation of this.#operations.values()) operation?.onWritable();
+    });
+    this.#initTimer = setTimeout(
+      () => client.close(CloseCode.ConnectionInitialisationTimeout, "Connection initialisation timeout"),
+      initTimeoutMs,
+    );
+    this.#pings = setInterval(() => this.#ping(), options.keepAliveMs);
+    client.on("pong", () => {
+      this.#isAwaitingPong = false;
+    });
+    // Protocol faults of the client (a frame too large, broken framing); the library closes the socket with the right code.
+    client.on("error", (error) => log.debug({ error: errorMessage(error) }, "websocket.client-fault"));
+    client.on("message", (data: Buffer, isBinary) => this.#onMessage(data, isBinary));
+    client.once("close", () => this.#end());
+    if (client.protocol !== GRAPHQL_TRANSPORT_WS_PROTOCOL)
+      client.close(CloseCode.SubprotocolNotAcceptable, "Subprotocol not acceptable");
+  }
+
+  #end(): void {
+    clearTimeout(this.#initTimer);
+    clearInterval(this.#pings);
+    const operations = [...this.#operations.values()];
+    this.#operations.clear();
+    for (const operation of operations) operation?.stop();
+  }
+
+  #ping(): void {
+    if (this.#isAwaitingPong) return this.client.terminate();
+    this.#isAwaitingPong = true;
+    this.client.ping();
+  }
+
+  #onMessage(data: Buffer, isBinary: boolean): void {
+    if (this.client.readyState !== this.client.OPEN) return;
+    if (isBinary) return this.client.close(1003, "text messages only");
+    let message: Message;
+    try {
+      message = parseMessage(data.toString());
+    } catch {
+      return this.client.close(CloseCode.BadRequest, "Invalid message received");
+    }
+    switch (message.type) {
+      case MessageType.ConnectionInit:
+        return this.#initialise(message.payload);
+      case MessageType.Ping:
+        return this.#outbox.send({ type: MessageType.Pong, ...(message.payload ? { payload: message.payload } : {}) });
+      case MessageType.Pong:
+        return;
+      case MessageType.Subscribe:
+        return this.#subscribe(message);
+      case MessageType.Complete: {
+        const operation = this.#operations.get(message.id);
+        this.#operations.delete(message.id);
+        return operation?.stop();
+      }
+      default:
+        return this.client.close(CloseCode.BadRequest, `Unexpected message of type ${message.type} received`);
+    }
+  }
+
+  #initialise(parameters: Record<string, unknown> | undefined): void {
+    if (this.#isInitialised)
+      return this.client.close(CloseCode.TooManyInitialisationRequests, "Too many initialisation requests");
+    this.#isInitialised = true;
+    clearTimeout(this.#initTimer);
+    const authorization = parameters?.authorization;
+    try {
+      this.#context = this.options.contextOf(typeof authorization === "string" ? authorization : null);
+    } catch (error) {
+      if (error instanceof DomainError) return this.client.close(CloseCode.Forbidden, "Forbidden");
+      this.options.log.error({ err: error }, "websocket.internal-error");
+      return this.client.close(CloseCode.InternalServerError, "Internal error");
+    }
+    this.#outbox.send({ type: MessageType.ConnectionAck });
+  }
+
+  #subscribe({ id, payload }: SubscribeMessage): void {
+    const context = this.#context;
+    if (context === null) return this.client.close(CloseCode.Unauthorized, "Unauthorized");
+    if (this.#operations.has(id))
+      return this.client.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
+    const { maxSubscriptionsPerConnection } = this.options;
+    if (this.#operations.size >= maxSubscriptionsPerConnection) {
+      const message = `a connection may have at most ${maxSubscriptionsPerConnection} operations at a time`;
+      this.#error(id, [{ message, extensions: { code: "RATE_LIMITED", retryAfterMs: 0 } }]);
+      return;
+    }
+    const bytes = idBytes(id);
+    // Its place is taken from here on: results may come while it is being started.
+    this.#operations.set(id, null);
+    const outbox = this.#outbox;
+    const isOpen = () => this.#operations.has(id);
+    const running = this.options.runner.run(payload, context, {
+      get isWritable() {
+        return outbox.isWritable;
+      },
+      next: (result: SharedPayload) => {
+        if (isOpen()) outbox.next(result, bytes);
+      },
+      error: (errors) => {
+        if (this.#operations.delete(id)) this.#error(id, errors);
+      },
+      complete: () => {
+        if (this.#operations.delete(id)) outbox.send({ id, type: MessageType.Complete });
+      },
+    });
+    if (isOpen()) this.#operations.set(id, running);
+    else running.stop();
+  }
+
+  #error(id: string, payload: readonly GraphQLFormattedError[]): void {
+    this.#outbox.send({ id, type: MessageType.Error, payload });
+  }
+}

@@ -1,0 +1,25 @@
+import { DomainError } from "../core/errors.js";
+import type { SharedWatch } from "../core/shared-watch.js";
+import type { TradeEvent } from "./events.js";
+import type { TradeTape } from "./trade-stream.js";
+
+/** Trades that wait for one reader; with one more it is told that it lost the thread. */
+const maxWaiting = 5_000;
+
+/** Every trade of one symbol from now on, none skipped. */
+export const tradesOf = (tape: TradeTape, symbolId: number): SharedWatch<TradeEvent, TradeEvent> => ({
+  name: String(symbolId),
+  intervalMs: 0,
+  isList: true,
+  keys: () => [],
+  valueOf: (trade) => trade,
+  versionOf: (trade) => trade,
+  follow: (onChange) => tape.listen(symbolId, onChange),
+  overflow: {
+    maxWaiting,
+    error: (lastSent) =>
+      new DomainError("STREAM_OVERFLOW", "the stream was not read fast enough and has ended", {
+        resumeFrom: lastSent?.tradeId ?? null,
+      }),
+  },
+});
