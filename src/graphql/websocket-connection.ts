@@ -13,8 +13,7 @@ import { DomainError, errorMessage } from "../core/errors.js";
 import type { ApiContext } from "./context.js";
 import { idBytes } from "./live/frames.js";
 import { Outbox } from "./live/outbox.js";
-import type { SharedPayload } from "./live/payload.js";
-import type { Running } from "./run-operation.js";
+import type { OperationSink, Running } from "./run-operation.js";
 import type { WebSocketOptions } from "./websocket.js";
 
 /** How long a client may take to initialise. */
@@ -64,87 +63,112 @@ export class WebSocketConnection {
   }
 
   #ping(): void {
-    if (this.#isAwaitingPong) return this.client.terminate();
+    if (this.#isAwaitingPong) {
+      this.client.terminate();
+      return;
+    }
     this.#isAwaitingPong = true;
     this.client.ping();
   }
 
+  #close(code: number, reason: string): void {
+    this.client.close(code, reason);
+  }
+
   #onMessage(data: Buffer, isBinary: boolean): void {
     if (this.client.readyState !== this.client.OPEN) return;
-    if (isBinary) return this.client.close(1003, "text messages only");
+    if (isBinary) {
+      this.#close(1003, "text messages only");
+      return;
+    }
     let message: Message;
     try {
       message = parseMessage(data.toString());
     } catch {
-      return this.client.close(CloseCode.BadRequest, "Invalid message received");
+      this.#close(CloseCode.BadRequest, "Invalid message received");
+      return;
     }
     switch (message.type) {
       case MessageType.ConnectionInit:
-        return this.#initialise(message.payload);
+        this.#initialise(message.payload);
+        return;
       case MessageType.Ping:
-        return this.#outbox.send({ type: MessageType.Pong, ...(message.payload ? { payload: message.payload } : {}) });
+        this.#outbox.send({ type: MessageType.Pong, ...(message.payload ? { payload: message.payload } : {}) });
+        return;
       case MessageType.Pong:
         return;
       case MessageType.Subscribe:
-        return this.#subscribe(message);
-      case MessageType.Complete: {
-        const operation = this.#operations.get(message.id);
-        this.#operations.delete(message.id);
-        return operation?.stop();
-      }
+        this.#subscribe(message);
+        return;
+      case MessageType.Complete:
+        this.#complete(message.id);
+        return;
       default:
-        return this.client.close(CloseCode.BadRequest, `Unexpected message of type ${message.type} received`);
+        this.#close(CloseCode.BadRequest, `Unexpected message of type ${message.type} received`);
     }
   }
 
   #initialise(parameters: Record<string, unknown> | undefined): void {
-    if (this.#isInitialised)
-      return this.client.close(CloseCode.TooManyInitialisationRequests, "Too many initialisation requests");
+    if (this.#isInitialised) {
+      this.#close(CloseCode.TooManyInitialisationRequests, "Too many initialisation requests");
+      return;
+    }
     this.#isInitialised = true;
     clearTimeout(this.#initTimer);
     const authorization = parameters?.authorization;
     try {
       this.#context = this.options.contextOf(typeof authorization === "string" ? authorization : null);
     } catch (error) {
-      if (error instanceof DomainError) return this.client.close(CloseCode.Forbidden, "Forbidden");
-      this.options.log.error({ err: error }, "websocket.internal-error");
-      return this.client.close(CloseCode.InternalServerError, "Internal error");
+      if (error instanceof DomainError) this.#close(CloseCode.Forbidden, "Forbidden");
+      else {
+        this.options.log.error({ err: error }, "websocket.internal-error");
+        this.#close(CloseCode.InternalServerError, "Internal error");
+      }
+      return;
     }
     this.#outbox.send({ type: MessageType.ConnectionAck });
   }
 
   #subscribe({ id, payload }: SubscribeMessage): void {
+    const { maxSubscriptionsPerConnection, runner } = this.options;
     const context = this.#context;
-    if (context === null) return this.client.close(CloseCode.Unauthorized, "Unauthorized");
-    if (this.#operations.has(id))
-      return this.client.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
-    const { maxSubscriptionsPerConnection } = this.options;
-    if (this.#operations.size >= maxSubscriptionsPerConnection) {
+    if (context === null) {
+      this.#close(CloseCode.Unauthorized, "Unauthorized");
+    } else if (this.#operations.has(id)) {
+      this.#close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
+    } else if (this.#operations.size >= maxSubscriptionsPerConnection) {
       const message = `a connection may have at most ${maxSubscriptionsPerConnection} operations at a time`;
       this.#error(id, [{ message, extensions: { code: "RATE_LIMITED", retryAfterMs: 0 } }]);
-      return;
+    } else {
+      // Its place is taken before it is started: it may end while it starts.
+      this.#operations.set(id, null);
+      const running = runner.run(payload, context, this.#sink(id));
+      if (this.#operations.has(id)) this.#operations.set(id, running);
+      else running.stop();
     }
+  }
+
+  #complete(id: string): void {
+    const operation = this.#operations.get(id);
+    this.#operations.delete(id);
+    operation?.stop();
+  }
+
+  #sink(id: string): OperationSink {
     const bytes = idBytes(id);
-    // Its place is taken from here on: results may come while it is being started.
-    this.#operations.set(id, null);
     const outbox = this.#outbox;
-    const isOpen = () => this.#operations.has(id);
-    const running = this.options.runner.run(payload, context, {
+    return {
       get isWritable() {
         return outbox.isWritable;
       },
-      next: (result: SharedPayload) => {
-        if (isOpen()) outbox.next(result, bytes);
-      },
+      next: (result) => outbox.next(result, bytes),
       error: (errors) => {
         if (this.#operations.delete(id)) this.#error(id, errors);
       },
       complete: () => {
         if (this.#operations.delete(id)) outbox.send({ id, type: MessageType.Complete });
       },
-    });
-    if (isOpen()) this.#operations.set(id, running);
-    else running.stop();
+    };
   }
 
   #error(id: string, payload: readonly GraphQLFormattedError[]): void {

@@ -70,6 +70,11 @@ export class Rendering<K, V> {
     return this.options.isList ? [this.#message(rendered)] : rendered.map((one) => this.#message([one]));
   }
 
+  /** Of what was rendered last. */
+  versionOf(key: K): unknown {
+    return this.#find(key)?.version;
+  }
+
   #find(key: K): Rendered | undefined {
     return isThing(key) ? this.#renderedThings.get(key) : this.#rendered.get(key);
   }

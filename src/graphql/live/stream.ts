@@ -17,6 +17,8 @@ export interface Subscriber<K> {
   /** What it has not got because it was not ready; null while it is up to date, and then it shares the others' messages. */
   missed: Set<K> | null;
   isNew: boolean;
+  /** Versions that its first message had, of what was about to be sent to the others; null when there was none. */
+  seen: ReadonlyMap<K, unknown> | null;
   lastMs: number;
   lastSent: K | null;
 }
@@ -80,6 +82,7 @@ export class SharedStream<K, V> implements Flushable {
       sink,
       missed: new Set(channel.watch.keys()),
       isNew: true,
+      seen: null,
       lastMs: Number.NEGATIVE_INFINITY,
       lastSent: null,
     };
@@ -216,6 +219,9 @@ export class SharedStream<K, V> implements Flushable {
       welcome = { size: missed.size, payloads: this.options.rendering.payloads(visible(channel, missed)) };
       welcomes.set(channel, welcome);
     }
+    const { rendering } = this.options;
+    if (channel.changed.size > 0)
+      subscriber.seen = new Map([...channel.changed].map((key) => [key, rendering.versionOf(key)]));
     for (const payload of welcome.payloads) sink.next(payload);
     if (welcome.payloads.length > 0) sent(subscriber, missed, performance.now());
   }
@@ -224,6 +230,12 @@ export class SharedStream<K, V> implements Flushable {
     let shared: readonly SharedPayload[] | undefined;
     if (keys.size > 0) {
       for (const subscriber of channel.subscribers) {
+        if (subscriber.seen !== null) {
+          this.#miss(channel, subscriber, this.#unseen(subscriber.seen, keys));
+          subscriber.seen = null;
+          if (this.#isReady(subscriber, atMs)) this.#catchUp(channel, subscriber, atMs);
+          continue;
+        }
         if (subscriber.missed !== null || keys.size > maxPerMessage || !this.#isReady(subscriber, atMs)) {
           this.#miss(channel, subscriber, keys);
           continue;
@@ -243,7 +255,13 @@ export class SharedStream<K, V> implements Flushable {
     }
   }
 
+  #unseen(seen: ReadonlyMap<K, unknown>, keys: ReadonlySet<K>): ReadonlySet<K> {
+    const { rendering } = this.options;
+    return new Set([...keys].filter((key) => !seen.has(key) || seen.get(key) !== rendering.versionOf(key)));
+  }
+
   #miss(channel: Channel<K, V>, subscriber: Subscriber<K>, keys: ReadonlySet<K>): void {
+    if (keys.size === 0) return;
     subscriber.missed ??= new Set();
     for (const key of keys) subscriber.missed.add(key);
     channel.late.add(subscriber);
