@@ -16,7 +16,7 @@ export interface SharedWatch<K = unknown, V = unknown> {
   /** The value now; undefined when there is none, or when the key is not followed any more. */
   valueOf(key: K): V | undefined;
   /** Differs for values that look different. The value itself, where it is never changed in place. */
-  versionOf(value: V): unknown;
+  readonly versionOf: (value: V) => unknown;
   /** Calls back after each change. Returns the function that ends it. */
   follow(onChange: (key: K) => void): () => void;
   /** Null where a reader that falls behind just gets the newest values, which are at most as many as there are keys. */

@@ -61,7 +61,7 @@ describe("messages of shared bytes", () => {
       const connections: Connection[] = [];
       for (const _ of ids) connections.push(await connect());
       const payload = payloadOf(length);
-      connections.forEach(({ outbox }, index) => outbox.next(payload, idBytes(ids[index] ?? "")));
+      for (const [index, { outbox }] of connections.entries()) outbox.next(payload, idBytes(ids[index] ?? ""));
       await until(() => connections.every(({ received }) => received.length === 1));
       connections.forEach(({ received }, index) => {
         expect(received).toEqual([{ type: "next", id: ids[index], payload: "x".repeat(length) }]);

@@ -169,9 +169,8 @@ describe("readers of the same", () => {
     for (let n = 0; n < 30; n++) board.set(`S${n}`, n + 100);
     await pass(100);
     expect(executions).toBe(2);
-    readers.forEach(({ messages }, n) =>
-      expect(messages[1]?.prices.map(({ value }) => value)).toEqual([n + 100, n + 101, n + 102]),
-    );
+    for (const [n, { messages }] of readers.entries())
+      expect(messages[1]?.prices.map(({ value }) => value)).toEqual([n + 100, n + 101, n + 102]);
   });
 
   test("that come later begin with everything, and never get a message before their interval is over", async () => {
