@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { badPrices } from "../../test/support/bad-values.js";
 import {
@@ -249,6 +250,25 @@ test("Gate.io spot sends the whole book now and then", async () => {
   await until(() => sequence() === 15);
   expect(booksIn(events).at(-1)).toMatchObject({ bids: [["98", "1"]], asks: [["98.1", "2"]] });
   expect(lostIn(events)).toEqual([]);
+});
+
+test("OKX's checksum is over its own digits, and a wrong one loses the book", async () => {
+  const dialect = bookDialects.find(({ name }) => name === "OKX spot");
+  if (dialect === undefined) return expect.unreachable();
+  const subject = startBooks(dialect, small);
+  const { events, send, sequence } = subject;
+  await until(() => sequence() === 10);
+  const change = (number: number, checksum: number) => {
+    const frame = dialect.diff({ number, asks: [["100.50", "2.0"]] });
+    dialect.payloadOf(frame).checksum = checksum;
+    return frame;
+  };
+  send(change(11, crc32("99.50:1:100.50:2.0") | 0));
+  await until(() => sequence() === 11);
+  subject.whole = { ...small, number: 20 };
+  send(change(12, 4_711));
+  await until(() => sequence() === 20);
+  expect(lostIn(events)).toEqual(["wrong-checksum"]);
 });
 
 test("Bybit numbers anew after a restart of its service", async () => {

@@ -30,7 +30,7 @@ afterEach(async () => {
 
 /*
  * A protocol made up for these tests: requests are `+id A,B` and `-id A,B`, those for books alone `+id A.book`; answers are
- * `ok id` and `no id`, changes `diff A 5` (5 is the only bid's quantity, too) and snapshots `snap A 5`.
+ * `ok id` and `no id`, announced ends `bye`, changes `diff A 5` (5 is the only bid's quantity, too) and snapshots `snap A 5`.
  */
 const requests =
   (suffix: string): WriteRequests =>
@@ -70,6 +70,7 @@ function protocolOf(rule: BookRule, fetchSnapshot: BookProtocol["fetchSnapshot"]
         if (word === "ok" || word === "no") {
           return { kind: "answer", id: Number(first), error: word === "ok" ? null : "unknown" };
         }
+        if (word === "bye") return { kind: "shutdown" };
         const known = findSymbol(first, context, false);
         if ("kind" in known) return known;
         const raw = { ...levelsAt(number), exchangeTimeMs: receivedAtMs };
@@ -215,12 +216,14 @@ describe("snapshots in the stream", () => {
     if (books === undefined) return expect.unreachable();
     const impatient = { ...inStream, books: { ...books, tuning: { ...books.tuning, timeoutMs: 10 } } };
     const started = start(impatient, symbolsOf("A"));
-    const { events, feed } = started;
+    const { events, feed, details } = started;
     await connected(started);
     const connection = exchange.latest("/a");
     send(connection, "snap A 4", "diff A 6");
     await until(() => connection.received.length >= 5);
     expect(feed.stats.rejected.get("subscribe-refused")).toBeGreaterThanOrEqual(2);
+    expect(connection.received.slice(1).every((text) => text.endsWith(" A.book"))).toBe(true);
+    expect(details.at(-1)).toBeNull();
     send(connection, "snap A 8", "diff A 9");
     await until(() => said(events).includes("0 at 9"));
   });
@@ -303,11 +306,14 @@ describe("symbols", () => {
       const isSecond = exchange.connections.filter(({ path }) => path === "/a")[1] === connection;
       return isSecond && text.includes("B") ? [] : [`ok ${text.slice(1).split(" ")[0]}`];
     };
-    const { events } = start(byRequest, symbolsOf("A", "B"), { maxConnectionAgeMs: 100, maxNamesPerRequest: 2 });
+    const { events } = start(byRequest, symbolsOf("A", "B"), { maxNamesPerRequest: 2 });
     await until(() => said(events).length === 2);
+    send(exchange.latest("/a"), "bye");
     await until(() => exchange.connections.filter((c) => c.path === "/a" && c.received.length === 2).length === 2);
+    await roundTrip(exchange.latest("/a"));
     exchange.connections.find(({ path }) => path === "/a")?.socket.terminate();
-    await until(() => said(events).length === 5);
+    // Before the request for B is given up, which would ask for everything anew.
+    await until(() => said(events).length === 5, 1_500);
     expect(said(events).slice(2).toSorted()).toEqual(["0 at 4", "0 lost: disconnected", "1 lost: disconnected"]);
   });
 });
