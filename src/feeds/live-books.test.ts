@@ -1,6 +1,7 @@
 import { crc32 } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { badPrices } from "../../test/support/bad-values.js";
+import { fc, test } from "@fast-check/vitest";
+import { afterEach, beforeEach, describe, expect } from "vitest";
+import { badPrices, expectSound, listOf } from "../../test/support/bad-values.js";
 import {
   type BookDialect,
   type BookPart,
@@ -11,8 +12,10 @@ import {
 import { type FakeExchange, startFakeExchange } from "../../test/support/fake-exchange.js";
 import { startTestFeed, symbolsOf } from "../../test/support/spot-feed.js";
 import { until } from "../../test/support/until.js";
+import { fixedPointOne } from "../core/fixed-point.js";
 import type { MarketEvent, OrderBookEvent } from "../market-data/events.js";
 import type { Feed } from "./feed.js";
+import { okxFuturesProtocol, okxSpotProtocol } from "./okx/protocol.js";
 
 /* The books of each exchange through its whole feed, against an exchange on loopback that speaks as the real one does. */
 
@@ -177,6 +180,23 @@ describe.each(bookDialects)("$name", (dialect) => {
     expect(booksIn(events)).toHaveLength(2);
   });
 
+  const context = {
+    symbols: new Map([[dialect.ticker, { id: 1, streamPrefix: dialect.ticker.toLowerCase() }]]),
+    contractSizes: new Map([[dialect.ticker, fixedPointOne / 10n]]),
+  };
+  const part: BookPart = { ...small, bids: [...(small.bids ?? []), ["99.40", "0"]] };
+  const frames = [dialect.diff(part), ...(dialect.snapshotFrame === null ? [] : [dialect.snapshotFrame(part)])];
+  test.prop([fc.constantFrom(...frames), fc.nat(), fc.nat(3), fc.string({ maxLength: 3 })], { numRuns: 1_000 })(
+    "cut and scribbled frames give sound books or named outcomes",
+    (frame, at, removed, inserted) => {
+      const text = JSON.stringify(frame);
+      const position = at % (text.length + 1);
+      const decode = dialect.protocol.decoder(context);
+      const scribbled = text.slice(0, position) + inserted + text.slice(position + removed);
+      for (const decoded of listOf(decode(scribbled, Date.now()))) expectSound(decoded);
+    },
+  );
+
   test("a connection that breaks loses the book, which comes back with it", async () => {
     const subject = startBooks(dialect, small);
     const { events, send, sequence } = subject;
@@ -285,11 +305,15 @@ test("Bybit numbers anew after a restart of its service", async () => {
 test.each([
   ["Binance spot", 6_000, 50],
   ["Binance USD-M futures", 2_400, 20],
-  ["OKX spot", 480 / 60, 2],
-  ["OKX swaps", 480 / 60, 2],
   ["Gate.io spot", 1_200, 1],
   ["Gate.io futures", 1_200, 1],
 ])("%s is asked for half of the snapshots that it allows at most", (name, allowed, each) => {
   const gapMs = bookDialects.find((dialect) => dialect.name === name)?.protocol.books?.tuning.gapMs ?? 0;
   expect((60_000 / gapMs) * each).toBeLessThanOrEqual(allowed / 2);
+});
+
+test("OKX's books take half of the requests that a connection may make in an hour at most", () => {
+  for (const { tuning } of [okxSpotProtocol, okxFuturesProtocol]) {
+    expect((3_600_000 / tuning.bookRenewalGapMs) * 2).toBeLessThanOrEqual(480 / 2);
+  }
 });

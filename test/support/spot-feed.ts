@@ -42,7 +42,7 @@ export function startTestFeed(
         details.push(detail);
       },
     },
-    { requestGapMs: 1, overlapMs: 20, closeGraceMs: 200, ...tuning },
+    { requestGapMs: 1, bookRenewalGapMs: 1, overlapMs: 20, closeGraceMs: 200, ...tuning },
   );
   return { feed, events, statuses, details, logged };
 }

@@ -41,7 +41,7 @@ export async function fetchDepth(
 }
 
 /** @throws {DomainError} PROVIDER_UNAVAILABLE when it is no such response */
-export function readDepth(text: string): BookSnapshot {
+function readDepth(text: string): BookSnapshot {
   const response = parseList(text);
   const { lastUpdateId, bids, asks } = (isObject(response) ? response : {}) as Untrusted<DepthSnapshot>;
   return requestedSnapshot({ bids, asks, readLevel: levelInList, sequence: lastUpdateId, depthLimit }, null);

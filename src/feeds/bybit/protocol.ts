@@ -55,8 +55,7 @@ function bybit(path: string, maxArguments: number): Protocol {
     fetchContractSizes: null,
     books: {
       rule: bybitRule,
-      // The exchange states no limit of messages.
-      tuning: { ...defaultBookKeeperTuning, gapMs: 500 },
+      tuning: { ...defaultBookKeeperTuning, gapMs: 10 },
       fetchSnapshot: null,
     },
   };

@@ -58,7 +58,7 @@ export async function fetchOrderBook(
 }
 
 /** @param contractSize null for spot @throws {DomainError} PROVIDER_UNAVAILABLE when it is no such response */
-export function readOrderBook(text: string, contractSize: FixedPoint | null): BookSnapshot {
+function readOrderBook(text: string, contractSize: FixedPoint | null): BookSnapshot {
   const response = parseList(text);
   const { id, bids, asks } = (isObject(response) ? response : {}) as Untrusted<BookSnapshotResponse>;
   const readLevel = contractSize === null ? levelInList : futuresLevel;

@@ -15,6 +15,8 @@ const tuning: StreamTuning = {
   maxStreamsPerConnection: 600,
   maxNamesPerRequest: 300,
   requestGapMs: 400,
+  /** A renewal takes two requests; books may have half of what is allowed. */
+  bookRenewalGapMs: 30_000,
   attemptLimit: 2,
   attemptWindowMs: 1_500,
 };
@@ -48,8 +50,8 @@ function okx(market: OkxMarket, channels: readonly string[]): Protocol {
     fetchContractSizes: market === "SWAP" ? fetchContractSizes : null,
     books: {
       rule: okxRule,
-      // A new snapshot takes two of the 480 requests that a connection may make in an hour, and half of those are for books.
-      tuning: { ...defaultBookKeeperTuning, gapMs: 30_000 },
+      // The pace of renewals is the connection's, for many books at once; it takes patience.
+      tuning: { ...defaultBookKeeperTuning, gapMs: 10, timeoutMs: 60_000 },
       fetchSnapshot: null,
     },
   };

@@ -210,6 +210,17 @@ describe("snapshots in the stream", () => {
     expect(started.statuses.at(-1)).toBe("CONNECTED");
   });
 
+  test("books that are lost soon after another are renewed together", async () => {
+    const started = start(inStream, symbolsOf("A", "B", "C"), { bookRenewalGapMs: 100 });
+    await connected(started);
+    const connection = exchange.latest("/a");
+    send(connection, "snap A 4", "snap B 4", "snap C 4", "diff A 6");
+    await until(() => connection.received.length === 3);
+    send(connection, "diff B 6", "diff C 6");
+    await until(() => connection.received.length === 5);
+    expect(connection.received.slice(1)).toEqual(["-2 A.book", "+3 A.book", "-4 B.book,C.book", "+5 B.book,C.book"]);
+  });
+
   test("a refused renewal is tried again", async () => {
     exchange.reply = (text) => [`${text.includes(".book") ? "no" : "ok"} ${text.slice(1).split(" ")[0]}`];
     const { books } = inStream;

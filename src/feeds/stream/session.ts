@@ -91,6 +91,8 @@ export class Session implements EventSource {
   #pingDue = false;
   #pingTimer: NodeJS.Timeout | undefined;
   #ageTimer: NodeJS.Timeout | undefined;
+  /** Until it is due, no further renewal is sent. */
+  #renewalTimer: NodeJS.Timeout | undefined;
   ended = false;
   /** Everything wanted has been subscribed (or refused) at least once. */
   subscribed = false;
@@ -230,6 +232,7 @@ export class Session implements EventSource {
       } else {
         this.#asked.delete(ticker);
         this.#confirmed.delete(ticker);
+        this.#renewals.delete(ticker);
       }
     }
     this.#write(method, tickers, this.#messages(this.#context.route.requests, method, tickers));
@@ -237,11 +240,12 @@ export class Session implements EventSource {
 
   #writeNextRenewal(): void {
     const { bookRequests } = this.#context.route;
-    const tickers = [...this.#renewals].filter((t) => this.#confirmed.has(t)).slice(0, this.#symbolsPerRequest);
-    if (tickers.length === 0 || bookRequests === undefined) {
-      this.#renewals.clear();
-      return;
-    }
+    const tickers = [...this.#renewals].slice(0, this.#symbolsPerRequest);
+    if (tickers.length === 0 || bookRequests === undefined || this.#renewalTimer !== undefined) return;
+    this.#renewalTimer = setTimeout(() => {
+      this.#renewalTimer = undefined;
+      this.#pacer.wake();
+    }, this.#context.tuning.bookRenewalGapMs);
     for (const ticker of tickers) this.#renewals.delete(ticker);
     this.#write("RENEW", tickers, [
       ...this.#messages(bookRequests, "UNSUBSCRIBE", tickers),
@@ -350,6 +354,7 @@ export class Session implements EventSource {
     this.ended = true;
     this.#pacer.stop();
     clearTimeout(this.#ageTimer);
+    clearTimeout(this.#renewalTimer);
     clearInterval(this.#pingTimer);
     for (const { timer } of this.#unanswered.values()) clearTimeout(timer);
     this.#unanswered.clear();
