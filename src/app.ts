@@ -7,6 +7,7 @@ import { followCatalogue } from "./catalogue/follow.js";
 import { MarketStatusWatch } from "./catalogue/market-status-watch.js";
 import { type CatalogueOperations, setMarketStatus, updateSymbol } from "./catalogue/operate.js";
 import { ProviderStatusWriter } from "./catalogue/provider-status.js";
+import { UsageMeter } from "./catalogue/provider-usage.js";
 import { requireSeeded, seedReferenceData, setSimulatorEndpoint } from "./catalogue/seed.js";
 import type { Config } from "./config.js";
 import { Closers } from "./core/closers.js";
@@ -19,7 +20,7 @@ import { openEmbeddedDatabase } from "./db/embedded-database.js";
 import { migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
 import { parseRecording, type RecordedEntry } from "./feeds/simulator/recording.js";
 import { type Simulator, startSimulator } from "./feeds/simulator/simulator.js";
-import { FeedSupervisor } from "./feeds/supervisor.js";
+import { FeedSupervisor, type ProviderAccess } from "./feeds/supervisor.js";
 import type { ApiServices } from "./graphql/context.js";
 import { type Health, type HealthCheck, overallStatus } from "./graphql/health.js";
 import { buildSchema } from "./graphql/schema.js";
@@ -137,6 +138,7 @@ async function build(
     );
   }
 
+  const access = accessTo(database, catalogue, clock, log, closers);
   const feeds =
     recorder !== null
       ? await startFeeds(
@@ -145,7 +147,7 @@ async function build(
           clock,
           overrides,
           announce,
-          { database, catalogue, quotes, live, recorder },
+          { database, catalogue, quotes, live, recorder, access },
           closers,
         )
       : null;
@@ -159,7 +161,7 @@ async function build(
     updateSymbol: (symbol, change) => updateSymbol(dependencies, symbol, change),
     setMarketStatus: (market, status) => setMarketStatus(dependencies, market, status),
     syncSymbols: async (marketCode) => {
-      const changed = await syncInstruments(database, catalogue, marketCode, log.child({ room: "jobs" }));
+      const changed = await syncInstruments(database, catalogue, marketCode, log.child({ room: "jobs" }), access);
       if (changed > 0) await follower.refreshAll("symbols");
       return changed;
     },
@@ -187,7 +189,7 @@ async function build(
     operations,
     searchSymbols: (search) => searchSymbols(database, search),
     health: shared(checkHealth, healthMaxAgeMs),
-    messagesPerSecond: (providerId) => feeds?.messagesPerSecond(providerId) ?? null,
+    messagesPerSecond: (provider) => feeds?.messagesPerSecond(provider.id) ?? provider.messagesPerSecond,
   };
 
   let closing = false;
@@ -265,16 +267,38 @@ async function readRecording(path: string): Promise<RecordedEntry[]> {
   }
 }
 
+function accessTo(
+  database: Database,
+  catalogue: Catalogue,
+  clock: Clock,
+  log: Logger,
+  closers: Closers,
+): ProviderAccess {
+  const meter = new UsageMeter(database, catalogue, clock, log.child({ room: "catalogue" }));
+  closers.add("provider usage", () => meter.close());
+  return {
+    refusal: (provider) => meter.refusal(provider),
+    budgetOf: ({ id }) => ({ take: () => meter.take(id) }),
+  };
+}
+
 async function startFeeds(
   config: Config,
   log: Logger,
   clock: Clock,
   overrides: Overrides,
   announce: (line: string) => void,
-  on: { database: Database; catalogue: Catalogue; quotes: QuoteBoard; live: LiveMarket; recorder: MarketRecorder },
+  on: {
+    database: Database;
+    catalogue: Catalogue;
+    quotes: QuoteBoard;
+    live: LiveMarket;
+    recorder: MarketRecorder;
+    access: ProviderAccess;
+  },
   closers: Closers,
 ): Promise<FeedSupervisor> {
-  const { database, catalogue, quotes, live, recorder } = on;
+  const { database, catalogue, quotes, live, recorder, access } = on;
   await closeForgottenOpportunities(database);
   const seeder = new CandleSeeder(live, catalogue, database, clock, log.child({ room: "market-data" }));
   closers.add("candle seeds", () => seeder.close());
@@ -288,6 +312,8 @@ async function startFeeds(
     clock,
     log: log.child({ room: "feeds" }),
     random: overrides.random ?? Math.random,
+    access,
+    onRejected: (provider, count, detail) => statuses.errorsSeen(provider, count, detail),
     onEvent: (event, provider) => {
       live.take(event, provider);
       recorder.take(event);
@@ -304,17 +330,15 @@ async function startFeeds(
     },
   });
   closers.add("feeds", () => supervisor.close());
-  const messages = setInterval(() => {
-    for (const { provider, status } of supervisor.states()) {
-      if (status === "CONNECTED" && (supervisor.messagesPerSecond(provider.id) ?? 0) > 0)
-        statuses.messageSeen(provider);
-    }
-  }, lastMessageEveryMs);
-  closers.add("provider messages", () => clearInterval(messages));
+  const measuring = setInterval(() => {
+    for (const { provider, lastMessageAtMs, messagesPerSecond } of supervisor.states())
+      statuses.measured(provider, lastMessageAtMs, messagesPerSecond);
+  }, measureEveryMs);
+  closers.add("provider measures", () => clearInterval(measuring));
   return supervisor;
 }
 
-const lastMessageEveryMs = 5_000;
+const measureEveryMs = 5_000;
 
 function startApi(config: Config, log: Logger, services: ApiServices, isOpen: () => boolean): Promise<ApiServer> {
   return startServer({

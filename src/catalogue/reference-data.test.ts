@@ -95,11 +95,17 @@ describe("what ships", () => {
     const isins = symbols.flatMap(({ isin }) => isin ?? []);
     expect(new Set(isins).size).toBeGreaterThan(15);
     for (const isin of isins) {
-      const digits = [...isin].map((sign) => Number.parseInt(sign, 36)).join("");
-      const sum = [...digits].reverse().reduce((total, digit, place) => {
-        const value = Number(digit) * (place % 2 === 0 ? 1 : 2);
-        return total + (value > 9 ? value - 9 : value);
-      }, 0);
+      const digits = isin
+        .split("")
+        .map((sign) => Number.parseInt(sign, 36))
+        .join("");
+      const sum = digits
+        .split("")
+        .reverse()
+        .reduce((total, digit, place) => {
+          const value = Number(digit) * (place % 2 === 0 ? 1 : 2);
+          return total + (value > 9 ? value - 9 : value);
+        }, 0);
       expect([isin, sum % 10]).toEqual([isin, 0]);
     }
   });

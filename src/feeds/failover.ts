@@ -55,7 +55,7 @@ export class ProviderHealth {
 export function servingProvider<P extends { readonly id: number }>(
   provider: P,
   candidates: readonly P[],
-  health: ProviderHealth,
+  health: Pick<ProviderHealth, "isOut">,
 ): P {
   if (!health.isOut(provider.id)) return provider;
   return candidates.find((candidate) => candidate.id !== provider.id && !health.isOut(candidate.id)) ?? provider;

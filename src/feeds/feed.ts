@@ -14,6 +14,12 @@ export interface FeedSymbol {
   readonly ticker: string;
 }
 
+/** What a provider's requests are counted by. */
+export interface RequestBudget {
+  /** Counts a request that is about to be made. @throws {DomainError} PROVIDER_UNAVAILABLE when no more are allowed */
+  take(): void;
+}
+
 /** Where and how to connect: the resolved row of `data_providers`. */
 export interface FeedEndpoint {
   readonly code: string;
@@ -28,6 +34,8 @@ export interface FeedEndpoint {
   readonly retryDelayMs: number;
   /** Nothing received for this long: STALE, and the connection is replaced. */
   readonly staleAfterMs: number;
+  /** Every REST request takes from it, as `rest.ts` does; without one nothing is counted. */
+  readonly budget?: RequestBudget;
 }
 
 /** Counters since the feed was started; they only grow. */
