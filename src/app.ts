@@ -6,8 +6,8 @@ import { Catalogue } from "./catalogue/catalogue.js";
 import { followCatalogue } from "./catalogue/follow.js";
 import { MarketStatusWatch } from "./catalogue/market-status-watch.js";
 import { type CatalogueOperations, setMarketStatus, updateSymbol } from "./catalogue/operate.js";
+import { requireCredentialsOpen, resealCredentials } from "./catalogue/provider-credentials.js";
 import { ProviderStatusWriter } from "./catalogue/provider-status.js";
-import { UsageMeter } from "./catalogue/provider-usage.js";
 import { requireSeeded, seedReferenceData, setSimulatorEndpoint } from "./catalogue/seed.js";
 import type { Config } from "./config.js";
 import { Closers } from "./core/closers.js";
@@ -18,6 +18,7 @@ import { uuidV7 } from "./core/uuid.js";
 import { connect, type Database, type DatabaseAddress, describeAddress, waitForDatabase } from "./db/connect.js";
 import { openEmbeddedDatabase } from "./db/embedded-database.js";
 import { migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
+import { openKeyRing } from "./encryption-keys.js";
 import { parseRecording, type RecordedEntry } from "./feeds/simulator/recording.js";
 import { type Simulator, startSimulator } from "./feeds/simulator/simulator.js";
 import { FeedSupervisor, type ProviderAccess } from "./feeds/supervisor.js";
@@ -37,6 +38,7 @@ import { publishQuotes, receiveQuotes } from "./market-data/share-quotes.js";
 import { watchStaleness } from "./market-data/staleness.js";
 import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
 import { viewerOf } from "./people/sign-in.js";
+import { openProviderAccess } from "./provider-access.js";
 import { programVersion } from "./version.js";
 
 /** What a test replaces. */
@@ -113,6 +115,12 @@ async function build(
   await requireMigrated(database);
   await requireSeeded(database, mode);
 
+  const keyRing = await openKeyRing(config);
+  if (roles.has("feed")) {
+    await requireCredentialsOpen(database, keyRing);
+    if (keyRing !== null) await resealCredentials(database, keyRing);
+  }
+
   const simulator = await openSimulator(config, log, clock, overrides, closers);
   if (simulator !== null)
     await setSimulatorEndpoint(database, { http: simulator.url, websocket: simulator.websocketUrl });
@@ -138,7 +146,8 @@ async function build(
     );
   }
 
-  const access = accessTo(database, catalogue, clock, log, closers);
+  const access = openProviderAccess(database, catalogue, keyRing, clock, log.child({ room: "catalogue" }));
+  closers.add("provider usage", () => access.close());
   const feeds =
     recorder !== null
       ? await startFeeds(
@@ -265,21 +274,6 @@ async function readRecording(path: string): Promise<RecordedEntry[]> {
   } catch (error) {
     throw new StartError(`SIMULATOR_REPLAY cannot be read: ${errorMessage(error)}`);
   }
-}
-
-function accessTo(
-  database: Database,
-  catalogue: Catalogue,
-  clock: Clock,
-  log: Logger,
-  closers: Closers,
-): ProviderAccess {
-  const meter = new UsageMeter(database, catalogue, clock, log.child({ room: "catalogue" }));
-  closers.add("provider usage", () => meter.close());
-  return {
-    refusal: (provider) => meter.refusal(provider),
-    budgetOf: ({ id }) => ({ take: () => meter.take(id) }),
-  };
 }
 
 async function startFeeds(

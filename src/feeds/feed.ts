@@ -1,3 +1,4 @@
+import type { ProviderCredentials } from "../catalogue/provider-credentials.js";
 import type { InstrumentList } from "../catalogue/sync-symbols.js";
 import type { DecimalText } from "../core/decimal.js";
 import type { Logger } from "../core/logger.js";
@@ -36,6 +37,8 @@ export interface FeedEndpoint {
   readonly staleAfterMs: number;
   /** Every REST request takes from it, as `rest.ts` does; without one nothing is counted. */
   readonly budget?: RequestBudget;
+  /** Where the provider asks who we are. */
+  readonly credentials?: ProviderCredentials | null;
 }
 
 /** Counters since the feed was started; they only grow. */

@@ -99,7 +99,11 @@ function start(...providers: DataProvider[]) {
     onEvent: (event, from) => heard.push(`${from.code} ${event.symbolId}`),
     onStatus: ({ code }, status, detail) => told.push(`${code} ${status} ${detail ?? ""}`.trim()),
     onRejected: ({ code }, count, detail) => told.push(`${code} +${count} ${detail}`),
-    access: { refusal: ({ code }) => refusals.get(code) ?? null, budgetOf: () => ({ take() {} }) },
+    access: {
+      refusal: ({ code }) => refusals.get(code) ?? null,
+      budgetOf: () => ({ take() {} }),
+      credentialsOf: () => null,
+    },
     adapterOf: () => adapter,
   });
   const feed = (code: string): FakeFeed => {

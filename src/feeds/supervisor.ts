@@ -1,4 +1,5 @@
 import type { Catalogue, DataProvider } from "../catalogue/catalogue.js";
+import type { ProviderCredentials } from "../catalogue/provider-credentials.js";
 import type { Logger } from "../core/logger.js";
 import type { Clock } from "../core/time.js";
 import type { MarketEvent } from "../market-data/events.js";
@@ -11,6 +12,8 @@ export interface ProviderAccess {
   /** Why the provider must not be used now; null while it may. Asked every second. */
   refusal(provider: DataProvider): string | null;
   budgetOf(provider: DataProvider): RequestBudget;
+  /** Null when it has none, or when they cannot be opened here, which is a refusal where feeds run. */
+  credentialsOf(provider: DataProvider): ProviderCredentials | null;
 }
 
 export interface FeedSupervisorOptions {
@@ -67,7 +70,7 @@ export function endpointOf(provider: DataProvider, access?: ProviderAccess): Fee
     timeoutMs: provider.timeoutMs,
     retryDelayMs: provider.retryDelayMs,
     staleAfterMs: provider.staleAfterMs,
-    ...(access === undefined ? {} : { budget: access.budgetOf(provider) }),
+    ...(access === undefined ? {} : { budget: access.budgetOf(provider), credentials: access.credentialsOf(provider) }),
   };
 }
 
@@ -150,7 +153,9 @@ export class FeedSupervisor {
       const endpoint = provider.isActive ? endpointOf(provider, access) : null;
       const symbols = wanted.get(provider.id) ?? [];
       const running = this.#running.get(provider.id);
-      const endpointText = JSON.stringify(endpoint);
+      // Credentials do not show in the endpoint's text, and their sealed form does not show what they are.
+      const { sealedApiKey, sealedApiSecret, sealedPassphrase } = provider;
+      const endpointText = JSON.stringify([endpoint, sealedApiKey, sealedApiSecret, sealedPassphrase]);
       if (this.#refusals.has(provider.id) || adapter === undefined || endpoint === null || symbols.length === 0) {
         if (running !== undefined) void this.#stop(provider.id);
       } else if (running?.endpointText === endpointText) {
