@@ -115,7 +115,8 @@ async function build(
   await requireMigrated(database);
   await requireSeeded(database, mode);
 
-  const keyRing = await openKeyRing(config);
+  // Now, because credentials may be set while the program runs.
+  const keyRing = await openKeyRing(config, { create: overrides.database === undefined });
   if (roles.has("feed")) {
     await requireCredentialsOpen(database, keyRing);
     if (keyRing !== null) await resealCredentials(database, keyRing);

@@ -67,6 +67,7 @@ test("at the limit no request is allowed, and the turn of the month (UTC) begins
   await node.close();
   expect(await stored()).toEqual({ month: "2026-11-01", requests: 2 });
 
+  await until(() => usageOf(provider(), nowMs) === 2);
   nowMs = Date.UTC(2026, 11, 1);
   expect(node.refusal(provider())).toBeNull();
   expect(usageOf(provider(), nowMs)).toBe(0);

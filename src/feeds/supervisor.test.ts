@@ -134,6 +134,7 @@ describe("the supervisor", () => {
     expect([...feeds.keys()]).toEqual(["MAIN"]);
 
     feed("MAIN").says("STALE");
+    feed("MAIN").says("RECONNECTING");
     // At once: the stale time has passed already.
     await pass(0);
     expect([...feeds.keys()]).toEqual(["MAIN", "NEXT"]);
