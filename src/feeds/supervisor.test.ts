@@ -1,6 +1,7 @@
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Catalogue, type DataProvider, type Market, type MarketSymbol } from "../catalogue/catalogue.js";
+import { ProviderCredentials } from "../catalogue/provider-credentials.js";
 import { decimalText } from "../core/decimal.js";
 import type { TradeEvent } from "../market-data/events.js";
 import type { ConnectionStatus, FeedAdapter, FeedOptions, FeedSymbol } from "./feed.js";
@@ -54,6 +55,9 @@ const provider = (id: number, code: string, priority: number, more: Partial<Data
     websocketUrl: `wss://${code}`,
     backupWebsocketUrl: null,
     endpointUrl: null,
+    sealedApiKey: null,
+    sealedApiSecret: null,
+    sealedPassphrase: null,
     timeoutMs: 1_000,
     retryDelayMs: 100,
     staleAfterMs: 1_000,
@@ -62,6 +66,7 @@ const provider = (id: number, code: string, priority: number, more: Partial<Data
 
 /** Why a provider must not be used, by its code. */
 const refusals = new Map<string, string>();
+const credentials = new ProviderCredentials("key", "secret", null);
 
 function start(...providers: DataProvider[]) {
   refusals.clear();
@@ -111,7 +116,7 @@ function start(...providers: DataProvider[]) {
     if (found === undefined) throw new Error(`no feed ${code}`);
     return found;
   };
-  return { supervisor, feeds, feed, heard, told };
+  return { catalogue, supervisor, feeds, feed, heard, told };
 }
 
 describe("the supervisor", () => {
@@ -244,6 +249,27 @@ describe("the supervisor", () => {
       "MAIN +7 rejected frames since the start: json 5, trade-price 2",
       "MAIN +1 rejected frames since the start: json 6, trade-price 2",
     ]);
+    await supervisor.close();
+  });
+
+  test("credentials reach the feed, and new ones a new feed", async () => {
+    const { catalogue, supervisor, feed } = start(provider(1, "MAIN", 90));
+    expect(feed("MAIN").options.endpoint.credentials).toBeNull();
+    for (const sealedApiKey of ["v1.k.AAAA", "v1.k.BBBB"]) {
+      const before = feed("MAIN");
+      catalogue.apply("data_providers", [1], [provider(1, "MAIN", 90, { sealedApiKey })]);
+      await pass(0);
+      expect(before.isClosed).toBe(true);
+      expect(feed("MAIN").options.endpoint.credentials).toBe(credentials);
+    }
+    const last = feed("MAIN");
+    catalogue.apply(
+      "data_providers",
+      [1],
+      [provider(1, "MAIN", 90, { sealedApiKey: "v1.k.BBBB", errorCountHourly: 1 })],
+    );
+    await pass(0);
+    expect(feed("MAIN")).toBe(last);
     await supervisor.close();
   });
 });
