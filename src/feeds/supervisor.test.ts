@@ -107,7 +107,7 @@ function start(...providers: DataProvider[]) {
     access: {
       refusal: ({ code }) => refusals.get(code) ?? null,
       budgetOf: () => ({ take() {} }),
-      credentialsOf: () => null,
+      credentialsOf: ({ sealedApiKey }) => (sealedApiKey === null ? null : credentials),
     },
     adapterOf: () => adapter,
   });
