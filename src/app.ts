@@ -6,6 +6,7 @@ import { Catalogue } from "./catalogue/catalogue.js";
 import { followCatalogue } from "./catalogue/follow.js";
 import { MarketStatusWatch } from "./catalogue/market-status-watch.js";
 import { type CatalogueOperations, setMarketStatus, updateSymbol } from "./catalogue/operate.js";
+import { requireCredentialsOpen, resealCredentials } from "./catalogue/provider-credentials.js";
 import { ProviderStatusWriter } from "./catalogue/provider-status.js";
 import { requireSeeded, seedReferenceData, setSimulatorEndpoint } from "./catalogue/seed.js";
 import type { Config } from "./config.js";
@@ -17,9 +18,10 @@ import { uuidV7 } from "./core/uuid.js";
 import { connect, type Database, type DatabaseAddress, describeAddress, waitForDatabase } from "./db/connect.js";
 import { openEmbeddedDatabase } from "./db/embedded-database.js";
 import { migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
+import { openKeyRing } from "./encryption-keys.js";
 import { parseRecording, type RecordedEntry } from "./feeds/simulator/recording.js";
 import { type Simulator, startSimulator } from "./feeds/simulator/simulator.js";
-import { FeedSupervisor } from "./feeds/supervisor.js";
+import { FeedSupervisor, type ProviderAccess } from "./feeds/supervisor.js";
 import type { ApiServices } from "./graphql/context.js";
 import { type Health, type HealthCheck, overallStatus } from "./graphql/health.js";
 import { buildSchema } from "./graphql/schema.js";
@@ -36,6 +38,7 @@ import { publishQuotes, receiveQuotes } from "./market-data/share-quotes.js";
 import { watchStaleness } from "./market-data/staleness.js";
 import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
 import { viewerOf } from "./people/sign-in.js";
+import { openProviderAccess } from "./provider-access.js";
 import { programVersion } from "./version.js";
 
 /** What a test replaces. */
@@ -112,6 +115,13 @@ async function build(
   await requireMigrated(database);
   await requireSeeded(database, mode);
 
+  // Now, because credentials may be set while the program runs.
+  const keyRing = await openKeyRing(config, { create: overrides.database === undefined });
+  if (roles.has("feed")) {
+    await requireCredentialsOpen(database, keyRing);
+    if (keyRing !== null) await resealCredentials(database, keyRing);
+  }
+
   const simulator = await openSimulator(config, log, clock, overrides, closers);
   if (simulator !== null)
     await setSimulatorEndpoint(database, { http: simulator.url, websocket: simulator.websocketUrl });
@@ -137,6 +147,8 @@ async function build(
     );
   }
 
+  const access = openProviderAccess(database, catalogue, keyRing, clock, log.child({ room: "catalogue" }));
+  closers.add("provider usage", () => access.close());
   const feeds =
     recorder !== null
       ? await startFeeds(
@@ -145,7 +157,7 @@ async function build(
           clock,
           overrides,
           announce,
-          { database, catalogue, quotes, live, recorder },
+          { database, catalogue, quotes, live, recorder, access },
           closers,
         )
       : null;
@@ -159,7 +171,7 @@ async function build(
     updateSymbol: (symbol, change) => updateSymbol(dependencies, symbol, change),
     setMarketStatus: (market, status) => setMarketStatus(dependencies, market, status),
     syncSymbols: async (marketCode) => {
-      const changed = await syncInstruments(database, catalogue, marketCode, log.child({ room: "jobs" }));
+      const changed = await syncInstruments(database, catalogue, marketCode, log.child({ room: "jobs" }), access);
       if (changed > 0) await follower.refreshAll("symbols");
       return changed;
     },
@@ -187,7 +199,7 @@ async function build(
     operations,
     searchSymbols: (search) => searchSymbols(database, search),
     health: shared(checkHealth, healthMaxAgeMs),
-    messagesPerSecond: (providerId) => feeds?.messagesPerSecond(providerId) ?? null,
+    messagesPerSecond: (provider) => feeds?.messagesPerSecond(provider.id) ?? provider.messagesPerSecond,
   };
 
   let closing = false;
@@ -271,10 +283,17 @@ async function startFeeds(
   clock: Clock,
   overrides: Overrides,
   announce: (line: string) => void,
-  on: { database: Database; catalogue: Catalogue; quotes: QuoteBoard; live: LiveMarket; recorder: MarketRecorder },
+  on: {
+    database: Database;
+    catalogue: Catalogue;
+    quotes: QuoteBoard;
+    live: LiveMarket;
+    recorder: MarketRecorder;
+    access: ProviderAccess;
+  },
   closers: Closers,
 ): Promise<FeedSupervisor> {
-  const { database, catalogue, quotes, live, recorder } = on;
+  const { database, catalogue, quotes, live, recorder, access } = on;
   await closeForgottenOpportunities(database);
   const seeder = new CandleSeeder(live, catalogue, database, clock, log.child({ room: "market-data" }));
   closers.add("candle seeds", () => seeder.close());
@@ -288,6 +307,8 @@ async function startFeeds(
     clock,
     log: log.child({ room: "feeds" }),
     random: overrides.random ?? Math.random,
+    access,
+    onRejected: (provider, count, detail) => statuses.errorsSeen(provider, count, detail),
     onEvent: (event, provider) => {
       live.take(event, provider);
       recorder.take(event);
@@ -304,17 +325,15 @@ async function startFeeds(
     },
   });
   closers.add("feeds", () => supervisor.close());
-  const messages = setInterval(() => {
-    for (const { provider, status } of supervisor.states()) {
-      if (status === "CONNECTED" && (supervisor.messagesPerSecond(provider.id) ?? 0) > 0)
-        statuses.messageSeen(provider);
-    }
-  }, lastMessageEveryMs);
-  closers.add("provider messages", () => clearInterval(messages));
+  const measuring = setInterval(() => {
+    for (const { provider, lastMessageAtMs, messagesPerSecond } of supervisor.states())
+      statuses.measured(provider, lastMessageAtMs, messagesPerSecond);
+  }, measureEveryMs);
+  closers.add("provider measures", () => clearInterval(measuring));
   return supervisor;
 }
 
-const lastMessageEveryMs = 5_000;
+const measureEveryMs = 5_000;
 
 function startApi(config: Config, log: Logger, services: ApiServices, isOpen: () => boolean): Promise<ApiServer> {
   return startServer({

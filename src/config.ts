@@ -1,5 +1,6 @@
 import { isAbsolute, resolve } from "node:path";
-import { StartError } from "./core/errors.js";
+import { errorMessage, StartError } from "./core/errors.js";
+import { KeyRing } from "./core/key-ring.js";
 
 export type Mode = "simulated" | "live";
 export type Role = "api" | "feed" | "worker";
@@ -29,6 +30,8 @@ export interface Config {
   /** 1: as recorded; 0: as fast as it is read. */
   readonly simulatorReplaySpeed: number;
   readonly operatorToken: string | null;
+  /** What stored credentials are sealed with. */
+  readonly encryptionKeys: KeyRing | null;
   readonly logLevel: string;
   readonly quoteFlushMs: number;
   readonly shutdownTimeoutMs: number;
@@ -66,6 +69,7 @@ export function parseConfig(env: Environment, defaults: { logLevel?: string } = 
     simulatorReplay: read.text("SIMULATOR_REPLAY"),
     simulatorReplaySpeed: read.integer("SIMULATOR_REPLAY_SPEED", 1, 0, 1_000_000),
     operatorToken: read.secret("OPERATOR_TOKEN", 24),
+    encryptionKeys: read.keys("ENCRYPTION_KEYS"),
     logLevel: read.choice("LOG_LEVEL", logLevels, (defaults.logLevel ?? "info") as (typeof logLevels)[number]),
     quoteFlushMs: read.integer("QUOTE_FLUSH_MS", 500, 10, 60_000),
     shutdownTimeoutMs: read.integer("SHUTDOWN_TIMEOUT_MS", 10_000, 100, 300_000),
@@ -151,6 +155,16 @@ class EnvironmentReader {
       this.#problems.push(`${name} must have at least ${minLength} characters`);
     }
     return text;
+  }
+
+  keys(name: string): KeyRing | null {
+    const text = this.text(name);
+    try {
+      return text === null ? null : KeyRing.parse(text);
+    } catch (error) {
+      this.#problems.push(`${name}: ${errorMessage(error)}`);
+      return null;
+    }
   }
 
   finish(): void {

@@ -43,20 +43,16 @@ export async function seedReferenceData(database: Database, source: PriceSource)
     });
     await tx.insert(tradingSessions).values(reference.tradingSessions.map(ofMarket)).onConflictDoNothing();
     await tx.insert(marketHolidays).values(reference.marketHolidays.map(ofMarket)).onConflictDoNothing();
-    await tx
-      .insert(dataProviders)
-      .values(
-        providersFor(source).map((provider) => ({
-          ...ofMarket(provider),
-          supportedDataTypes: [...provider.supportedDataTypes],
-        })),
-      )
-      .onConflictDoNothing({ target: dataProviders.code });
+    const providers = providersFor(source);
+    await tx.insert(dataProviders).values(providers.map(ofMarket)).onConflictDoNothing({ target: dataProviders.code });
+    // Where nobody delivers from this source, nothing is tracked: the simulated exchange does not play every market.
+    const fedMarkets = new Set(providers.filter(({ isPrimary }) => isPrimary).map(({ market }) => market));
     await tx
       .insert(symbols)
       .values(
         reference.symbols.map(({ assetClass, ...symbol }) => ({
           ...decimals(ofMarket(symbol)),
+          isTracked: symbol.isTracked && fedMarkets.has(symbol.market),
           assetClassId: required(assetClassIds, assetClass),
         })),
       )

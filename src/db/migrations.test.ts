@@ -110,7 +110,7 @@ describe("migrations", () => {
     const all = { steps: Number.POSITIVE_INFINITY, force: false };
     await expect(rollback(sql, all, log)).rejects.toThrow(/would drop tables that hold rows: .*symbols/);
     const [count] = await sql`select count(*)::int as symbols from symbols`;
-    expect(count?.symbols).toBe(14);
+    expect(count?.symbols).toBeGreaterThan(14);
     await rollback(sql, { ...all, force: true }, log);
     const [gone] = await sql`select to_regclass('symbols') as symbols`;
     expect(gone?.symbols).toBeNull();

@@ -1,3 +1,4 @@
+import type { ProviderCredentials } from "../catalogue/provider-credentials.js";
 import type { InstrumentList } from "../catalogue/sync-symbols.js";
 import type { DecimalText } from "../core/decimal.js";
 import type { Logger } from "../core/logger.js";
@@ -15,6 +16,12 @@ export interface FeedSymbol {
   readonly ticker: string;
 }
 
+/** What a provider's requests are counted by. */
+export interface RequestBudget {
+  /** Counts a request that is about to be made. @throws {DomainError} PROVIDER_UNAVAILABLE when no more are allowed */
+  take(): void;
+}
+
 /** Where and how to connect: the resolved row of `data_providers`. */
 export interface FeedEndpoint {
   readonly code: string;
@@ -29,6 +36,10 @@ export interface FeedEndpoint {
   readonly retryDelayMs: number;
   /** Nothing received for this long: STALE, and the connection is replaced. */
   readonly staleAfterMs: number;
+  /** Every REST request takes from it, as `rest.ts` does; without one nothing is counted. */
+  readonly budget?: RequestBudget;
+  /** Where the provider asks who we are. */
+  readonly credentials?: ProviderCredentials | null;
 }
 
 /** Counters since the feed was started; they only grow. */

@@ -22,6 +22,7 @@ export async function download(endpoint: FeedEndpoint, path: string, signal?: Ab
   const { endpointUrl, timeoutMs } = endpoint;
   if (endpointUrl === null) throw unavailable("no REST address is configured for this provider");
   const base = endpointUrl.endsWith("/") ? endpointUrl.slice(0, -1) : endpointUrl;
+  endpoint.budget?.take();
   const timeout = AbortSignal.timeout(timeoutMs);
   try {
     const response = await fetch(base + path, {
