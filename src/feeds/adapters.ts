@@ -19,7 +19,10 @@ import { streamAdapter } from "./stream/adapter.js";
 /** The protocol of each market. The simulated exchange speaks the protocol of the market that it stands in for. */
 const adapters: ReadonlyMap<string, FeedAdapter> = new Map([
   ["BINANCE_SPOT", streamAdapter(binanceSpotProtocol, binanceSpot.fetchInstruments, binanceSpotKlines.minutes)],
-  ["BINANCE_FUTURES", streamAdapter(binanceFuturesProtocol, binanceFutures.fetchInstruments, binanceFuturesKlines.minutes)],
+  [
+    "BINANCE_FUTURES",
+    streamAdapter(binanceFuturesProtocol, binanceFutures.fetchInstruments, binanceFuturesKlines.minutes),
+  ],
   ["BYBIT_SPOT", streamAdapter(bybitSpotProtocol, bybit.fetchSpotInstruments, bybitKlines.spotMinutes)],
   ["BYBIT_FUTURES", streamAdapter(bybitFuturesProtocol, bybit.fetchFuturesInstruments, bybitKlines.futuresMinutes)],
   ["OKX_SPOT", streamAdapter(okxSpotProtocol, okx.fetchSpotInstruments, okxKlines.spotMinutes)],

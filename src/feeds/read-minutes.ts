@@ -121,5 +121,4 @@ function partOf(whole: DecimalText, raw: unknown): DecimalText | null | "broken"
 }
 
 /** Start of a minute that is told in seconds. */
-export const secondsToMs = (seconds: unknown): unknown =>
-  typeof seconds === "number" ? seconds * 1000 : undefined;
+export const secondsToMs = (seconds: unknown): unknown => (typeof seconds === "number" ? seconds * 1000 : undefined);

@@ -24,7 +24,10 @@ export type Kline = [
 export const minutes: MinuteSource = binanceMinutes("/api/v3/klines", { maxPerRequest: 1_000, requestGapMs: 100 });
 
 /** Spot and futures differ only in where and how much. */
-export function binanceMinutes(path: string, limits: Pick<MinuteSource, "maxPerRequest" | "requestGapMs">): MinuteSource {
+export function binanceMinutes(
+  path: string,
+  limits: Pick<MinuteSource, "maxPerRequest" | "requestGapMs">,
+): MinuteSource {
   return {
     ...limits,
     async fetch(endpoint, log, { symbol, fromMs, toMs, signal }) {

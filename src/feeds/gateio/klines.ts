@@ -2,14 +2,7 @@ import type { DecimalText } from "../../core/decimal.js";
 import { type FixedPoint, toFixedPoint } from "../../core/fixed-point.js";
 import { minuteMs } from "../../market-data/candle-intervals.js";
 import type { ExchangeMinute, FeedEndpoint, MinuteSource } from "../feed.js";
-import {
-  collectMinutes,
-  downloadKlines,
-  minutesIn,
-  secondsToMs,
-  soundMinute,
-  soundMinutes,
-} from "../read-minutes.js";
+import { collectMinutes, downloadKlines, minutesIn, secondsToMs, soundMinute, soundMinutes } from "../read-minutes.js";
 import { amount, isNegative, isObject, numberAsText, type Untrusted, wholeNumber } from "../reading.js";
 import { size, unavailable } from "../rest.js";
 import { toBaseQuantity } from "../stream/contract-sizes.js";
