@@ -228,7 +228,9 @@ const isFilled = async (fromMs: number, toMs = closedMs()): Promise<boolean> => 
 async function storedMinutes(n: number, fromMs: number, toMs: number) {
   const id = ids[n] ?? 0;
   const found = await readCandles(database.app, [id], { interval: "M1", fromMs, toMs, limit: 10_000 });
-  return (found.get(id) ?? []).map(({ symbolId: _, interval: __, throughSequence: ___, ...candle }) => candle);
+  return (found.get(id) ?? []).map(
+    ({ symbolId: _symbolId, interval: _interval, throughSequence: _throughSequence, ...candle }) => candle,
+  );
 }
 
 async function expectAsExchange(fromMs: number, toMs = closedMs()): Promise<void> {
@@ -254,7 +256,8 @@ describe("back-fill", () => {
     const program = await Program.start({ depthMinutes: 500, maxPerRequest: 100 });
     await until(() => isFilled(fromMs));
     expect(exchange.requests.map(({ ticker }) => ticker)).toEqual([
-      ...["AUSDT", "BUSDT"],
+      "AUSDT",
+      "BUSDT",
       ...Array.from({ length: 4 }, () => "AUSDT"),
       ...Array.from({ length: 4 }, () => "BUSDT"),
     ]);

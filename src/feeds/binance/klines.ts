@@ -1,5 +1,6 @@
 import type { ExchangeMinute, MinuteSource } from "../feed.js";
 import { collectMinutes, downloadKlines, minutesIn, soundMinute, soundMinutes } from "../read-minutes.js";
+import type { Untrusted } from "../reading.js";
 
 /**
  * Oldest first; minutes without a trade repeat the last price and have a volume of zero.
@@ -44,7 +45,7 @@ export function binanceMinutes(
 export function readKline(kline: unknown): ExchangeMinute | string {
   if (!Array.isArray(kline)) return "kline";
   const [openTimeMs, open, high, low, close, volume, , quoteVolume, tradeCount, takerBuyVolume, takerBuyQuoteVolume] =
-    kline as Partial<Record<keyof Kline & number, unknown>> & unknown[];
+    kline as unknown as Untrusted<Kline>;
   if (tradeCount === undefined || tradeCount === null) return "trade-count";
   if (takerBuyVolume === undefined || takerBuyQuoteVolume === undefined) return "taker-volume";
   return soundMinute({

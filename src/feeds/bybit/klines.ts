@@ -51,7 +51,7 @@ function bybitMinutes(category: BybitCategory): MinuteSource {
 }
 
 /** @throws {DomainError} PROVIDER_UNAVAILABLE when the exchange refused */
-export function klinesIn(page: unknown): unknown {
+function klinesIn(page: unknown): unknown {
   const { retCode, retMsg, result } = (isObject(page) ? page : {}) as Untrusted<KlinePage>;
   if (retCode !== 0) {
     const retryAfterSeconds = limitCodes.get(retCode);
@@ -65,6 +65,8 @@ export function klinesIn(page: unknown): unknown {
 
 export function readKline(kline: unknown): ExchangeMinute | string {
   if (!Array.isArray(kline)) return "kline";
-  const [startTime, open, high, low, close, volume, quoteVolume] = kline as unknown[];
+  const [startTime, open, high, low, close, volume, quoteVolume] = kline as unknown as Untrusted<
+    KlinePage["result"]["list"][number]
+  >;
   return soundMinute({ openTimeMs: wholeNumber(startTime), open, high, low, close, volume, quoteVolume });
 }

@@ -85,7 +85,8 @@ async function fetchContractSize(endpoint: FeedEndpoint, contract: string, signa
 
 export function readSpotCandlestick(entry: unknown): ExchangeMinute | string | null {
   if (!Array.isArray(entry)) return "kline";
-  const [seconds, quoteVolume, close, high, low, open, volume, isClosed] = entry as unknown[];
+  const [seconds, quoteVolume, close, high, low, open, volume, isClosed] =
+    entry as unknown as Untrusted<SpotCandlestick>;
   if (isClosed === "false") return null;
   if (isClosed !== "true") return "is-closed";
   const openTimeMs = secondsToMs(wholeNumber(seconds));

@@ -54,7 +54,7 @@ function okxMinutes(market: OkxMarket): MinuteSource {
 }
 
 /** @throws {DomainError} PROVIDER_UNAVAILABLE when the exchange refused */
-export function candlesIn(page: unknown): unknown {
+function candlesIn(page: unknown): unknown {
   const { code, msg, data } = (isObject(page) ? page : {}) as Untrusted<CandlePage>;
   if (code !== "0")
     throw unavailable(`the exchange refused the klines: ${String(msg ?? code).slice(0, 200)}`, { status: 200 });
@@ -63,7 +63,8 @@ export function candlesIn(page: unknown): unknown {
 
 export function readCandle(candle: unknown, market: OkxMarket): ExchangeMinute | string | null {
   if (!Array.isArray(candle)) return "kline";
-  const [openTime, open, high, low, close, inBaseOrContracts, inCurrency, quoteVolume, confirm] = candle as unknown[];
+  const [openTime, open, high, low, close, inBaseOrContracts, inCurrency, quoteVolume, confirm] =
+    candle as unknown as Untrusted<CandlePage["data"][number]>;
   if (confirm === "0") return null;
   if (confirm !== "1") return "confirm";
   const volume = market === "SPOT" ? inBaseOrContracts : inCurrency;
