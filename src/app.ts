@@ -19,9 +19,11 @@ import { connect, type Database, type DatabaseAddress, describeAddress, waitForD
 import { openEmbeddedDatabase } from "./db/embedded-database.js";
 import { migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
 import { openKeyRing } from "./encryption-keys.js";
+import { adapterOf } from "./feeds/adapters.js";
+import { BackFill } from "./feeds/back-fill.js";
 import { parseRecording, type RecordedEntry } from "./feeds/simulator/recording.js";
 import { type Simulator, startSimulator } from "./feeds/simulator/simulator.js";
-import { FeedSupervisor, type ProviderAccess } from "./feeds/supervisor.js";
+import { endpointOf, FeedSupervisor, type ProviderAccess } from "./feeds/supervisor.js";
 import type { ApiServices } from "./graphql/context.js";
 import { type Health, type HealthCheck, overallStatus } from "./graphql/health.js";
 import { buildSchema } from "./graphql/schema.js";
@@ -36,6 +38,7 @@ import { CandleSeeder } from "./market-data/seed-candles.js";
 import { SeriesReader } from "./market-data/series/series-reader.js";
 import { publishQuotes, receiveQuotes } from "./market-data/share-quotes.js";
 import { watchStaleness } from "./market-data/staleness.js";
+import { MinuteStore } from "./market-data/store-minutes.js";
 import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
 import { viewerOf } from "./people/sign-in.js";
 import { openProviderAccess } from "./provider-access.js";
@@ -302,6 +305,7 @@ async function startFeeds(
   closers.add("quote writer", () => writer.close());
   const statuses = new ProviderStatusWriter(database, clock, log.child({ room: "catalogue" }));
   closers.add("provider status", () => statuses.close());
+  let backFill: BackFill | undefined;
   const supervisor = new FeedSupervisor({
     catalogue,
     clock,
@@ -315,6 +319,7 @@ async function startFeeds(
     },
     onStatus: (provider, status, detail) => {
       statuses.statusChanged(provider, status, detail);
+      backFill?.statusChanged(provider, status);
       // CONNECTING comes before any message; every other state than CONNECTED means that messages stopped.
       if (status !== "CONNECTED" && status !== "CONNECTING")
         quotes.markStale((quote) => quote.providerId === provider.id);
@@ -325,6 +330,7 @@ async function startFeeds(
     },
   });
   closers.add("feeds", () => supervisor.close());
+  backFill = startBackFill(config, log, clock, overrides, on, supervisor, closers);
   const measuring = setInterval(() => {
     for (const { provider, lastMessageAtMs, messagesPerSecond } of supervisor.states())
       statuses.measured(provider, lastMessageAtMs, messagesPerSecond);
@@ -334,6 +340,43 @@ async function startFeeds(
 }
 
 const measureEveryMs = 5_000;
+
+function startBackFill(
+  { candleBackfillHours }: Config,
+  log: Logger,
+  clock: Clock,
+  overrides: Overrides,
+  on: {
+    database: Database;
+    catalogue: Catalogue;
+    live: LiveMarket;
+    recorder: MarketRecorder;
+    access: ProviderAccess;
+  },
+  supervisor: FeedSupervisor,
+  closers: Closers,
+): BackFill {
+  const { database, catalogue, live, recorder, access } = on;
+  const backFill = new BackFill({
+    catalogue,
+    keeper: new MinuteStore(live, recorder, database, clock, log.child({ room: "market-data" })),
+    servingOf: (symbolId) => supervisor.servingOf(symbolId),
+    sourceOf: (provider) => {
+      const source = adapterOf(catalogue.market(provider.marketId).code)?.minutes ?? null;
+      const endpoint = endpointOf(provider, access);
+      return source === null || endpoint === null ? null : { source, endpoint };
+    },
+    depthMs: candleBackfillHours * 60 * 60_000,
+    clock,
+    log: log.child({ room: "feeds" }),
+    random: overrides.random ?? Math.random,
+  });
+  // Before the feeds end, so that what they have brought counts.
+  closers.add("back-fill", () => backFill.close());
+  const stopListening = live.onTooLate((trade) => backFill.tradeTooLate(trade.symbolId, trade.exchangeTimeMs));
+  closers.add("late trades", stopListening);
+  return backFill;
+}
 
 function startApi(config: Config, log: Logger, services: ApiServices, isOpen: () => boolean): Promise<ApiServer> {
   return startServer({

@@ -34,6 +34,8 @@ export interface Config {
   readonly encryptionKeys: KeyRing | null;
   readonly logLevel: string;
   readonly quoteFlushMs: number;
+  /** How far back the candles of a newly tracked symbol are fetched; 0: only what is missed from then on. */
+  readonly candleBackfillHours: number;
   readonly shutdownTimeoutMs: number;
   /** Clients are pinged this often; one that has not answered by the next ping is closed. */
   readonly keepAliveMs: number;
@@ -72,6 +74,8 @@ export function parseConfig(env: Environment, defaults: { logLevel?: string } = 
     encryptionKeys: read.keys("ENCRYPTION_KEYS"),
     logLevel: read.choice("LOG_LEVEL", logLevels, (defaults.logLevel ?? "info") as (typeof logLevels)[number]),
     quoteFlushMs: read.integer("QUOTE_FLUSH_MS", 500, 10, 60_000),
+    // Minutes are kept for 30 days.
+    candleBackfillHours: read.integer("CANDLE_BACKFILL_HOURS", 24, 0, 29 * 24),
     shutdownTimeoutMs: read.integer("SHUTDOWN_TIMEOUT_MS", 10_000, 100, 300_000),
     keepAliveMs: read.integer("KEEPALIVE_MS", 12_000, 50, 600_000),
     maxBodyBytes: read.integer("MAX_BODY_BYTES", 100_000, 1_000, 10_000_000),

@@ -1,10 +1,12 @@
 import type { ProviderCredentials } from "../catalogue/provider-credentials.js";
 import type { InstrumentList } from "../catalogue/sync-symbols.js";
-import type { DecimalText } from "../core/decimal.js";
 import type { Logger } from "../core/logger.js";
 import type { Clock } from "../core/time.js";
 import type { MarketEvent } from "../market-data/events.js";
+import type { ExchangeMinute } from "../market-data/exchange-minutes.js";
 import type { BookKeeperStats } from "./order-books/keeper.js";
+
+export type { ExchangeMinute };
 
 /** State of a provider's connection, as in the API's `ConnectionStatus`. */
 export type ConnectionStatus = "DISCONNECTED" | "CONNECTING" | "CONNECTED" | "RECONNECTING" | "STALE" | "ERROR";
@@ -77,22 +79,6 @@ export interface Feed {
   close(): Promise<void>;
 }
 
-/** A minute as the exchange's own klines have it. Minutes without a trade may be there with a volume of zero, or not at all. */
-export interface ExchangeMinute {
-  readonly openTimeMs: number;
-  readonly open: DecimalText;
-  readonly high: DecimalText;
-  readonly low: DecimalText;
-  readonly close: DecimalText;
-  /** In the base currency. */
-  readonly volume: DecimalText;
-  readonly quoteVolume: DecimalText;
-  /** This and the next two are null where the exchange does not tell. */
-  readonly tradeCount: number | null;
-  readonly takerBuyVolume: DecimalText | null;
-  readonly takerBuyQuoteVolume: DecimalText | null;
-}
-
 /** One page of klines: open times from `fromMs` up to, and without, `toMs`. */
 export interface MinuteRequest {
   readonly symbol: FeedSymbol;
@@ -107,9 +93,12 @@ export interface MinuteSource {
   readonly maxPerRequest: number;
   /** Between two requests, so that all of them together stay within the exchange's limits. */
   readonly requestGapMs: number;
+  /** Older minutes are refused; absent where they are not. */
+  readonly maxAgeMs?: number;
   /**
-   * Oldest first, each open time once.
-   * @throws {DomainError} PROVIDER_UNAVAILABLE; `retryAfterSeconds` in its details when the exchange limits or bans us
+   * Only minutes that are over may be asked for. Broken entries are left out and logged. Oldest first, each open time once.
+   * @throws {DomainError} PROVIDER_UNAVAILABLE; in its details `retryAfterSeconds` when the exchange limits or bans us,
+   * and `status` when it has answered: 404 where it has no klines at all
    */
   fetch(endpoint: FeedEndpoint, log: Logger, request: MinuteRequest): Promise<ExchangeMinute[]>;
 }

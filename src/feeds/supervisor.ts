@@ -113,6 +113,12 @@ export class FeedSupervisor {
     return [...running, ...this.#refusedStates()];
   }
 
+  /** Whose events of the symbol count now. */
+  servingOf(symbolId: number): DataProvider | undefined {
+    const providerId = this.#serving.get(symbolId);
+    return providerId === undefined ? undefined : this.options.catalogue.findProvider(providerId);
+  }
+
   /** Mean of the last ten seconds; null when this process does not feed the provider. */
   messagesPerSecond(providerId: number): number | null {
     const counts = this.#running.get(providerId)?.counts;

@@ -35,6 +35,7 @@ export class LiveMarket {
   readonly #timer: NodeJS.Timeout;
   readonly #arbitrageListeners = new Set<(opportunity: ArbitrageOpportunity) => void>();
   readonly #candleListeners = new Set<(changed: readonly StoredCandle[]) => void>();
+  readonly #lateListeners = new Set<(trade: TradeEvent) => void>();
   readonly #outcomes = new Map<TradeOutcome, number>();
 
   constructor({ catalogue, quotes, clock, newId }: LiveMarketOptions) {
@@ -94,6 +95,12 @@ export class LiveMarket {
     return () => this.#candleListeners.delete(listener);
   }
 
+  /** Calls back with each trade whose minute is to be asked for: {@link TradeOutcome} `tooLate`. Returns the function that ends it. */
+  onTooLate(listener: (trade: TradeEvent) => void): () => void {
+    this.#lateListeners.add(listener);
+    return () => this.#lateListeners.delete(listener);
+  }
+
   /** What became of the trades, since start. */
   get tradeOutcomes(): ReadonlyMap<TradeOutcome, number> {
     return this.#outcomes;
@@ -121,6 +128,7 @@ export class LiveMarket {
   #takeTrade(trade: TradeEvent): void {
     const outcome = this.builder.apply(trade);
     this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1);
+    if (outcome === "tooLate") for (const listener of this.#lateListeners) listener(trade);
   }
 
   #lost({ symbolId }: Quote): void {

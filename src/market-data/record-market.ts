@@ -23,8 +23,10 @@ export class MarketRecorder {
   readonly #flows: OrderFlowWriter;
   readonly #opportunities: ArbitrageWriter;
   readonly #stops: (() => void)[];
+  readonly #live: LiveMarket;
 
   constructor(live: LiveMarket, database: Database, log: Logger) {
+    this.#live = live;
     this.#trades = new TradeWriter(database, { log });
     this.#bookTickers = new BookTickerWriter(database, { log });
     this.#candles = new CandleWriter(database, { log });
@@ -49,6 +51,18 @@ export class MarketRecorder {
     else if (event.kind === "bookTicker") this.#bookTickers.add(event);
     else if (event.kind === "fundingRate") this.#funding.add(event);
     else if (event.kind === "orderBook") this.#books.add(event);
+  }
+
+  /**
+   * Writes the candles of the trades that have come in: whether the database took them, and how many candles have had to be
+   * given up since start.
+   */
+  async flushCandles(): Promise<{ readonly isStored: boolean; readonly lost: number }> {
+    this.#live.flushCandles();
+    const { failures } = this.#candles.stats;
+    await this.#candles.flush();
+    const { failures: failuresNow, dropped } = this.#candles.stats;
+    return { isStored: failuresNow === failures, lost: dropped };
   }
 
   /** Writes what is waiting; call it after the feeds and the live market have ended. */

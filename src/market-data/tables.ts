@@ -14,7 +14,7 @@ import {
   varchar,
 } from "drizzle-orm/pg-core";
 import { dataProviders, symbols } from "../catalogue/tables.js";
-import { decimal, instant, percent, ratio } from "../db/columns.js";
+import { decimal, instant, instantRanges, percent, ratio } from "../db/columns.js";
 import type { BookLevel } from "./events.js";
 
 /** The latest quote of each symbol: one narrow row, kept apart from the wide and much indexed `symbols` row. */
@@ -157,6 +157,23 @@ export const candles = pgTable(
     ),
     check("ck_candles_trade_count", sql`${t.tradeCount} >= 0`),
     check("ck_candles_through_sequence", sql`${t.throughSequence} >= 0`),
+  ],
+);
+
+/**
+ * Since when, and with which holes, the minutes of a symbol are complete: stored with all their trades, or known to have
+ * none. It cannot be told from the candles, because a minute without a trade has no row.
+ */
+export const candleCoverage = pgTable(
+  "candle_coverage",
+  {
+    symbolId: integer("symbol_id").notNull(),
+    complete: instantRanges("complete").notNull(),
+  },
+  (t) => [
+    primaryKey({ name: "pk_candle_coverage", columns: [t.symbolId] }),
+    ofSymbol("candle_coverage", t.symbolId),
+    check("ck_candle_coverage_complete", sql`not lower_inf(${t.complete}) and not upper_inf(${t.complete})`),
   ],
 );
 

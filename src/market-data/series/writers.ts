@@ -83,7 +83,8 @@ export class BookTickerWriter extends Sampler<BookTickerEvent> {
   }
 }
 
-const insertCandles = insertInto<StoredCandle>({
+/** The rows must be of different minutes. */
+export const insertCandles = insertInto<StoredCandle>({
   table: "candles",
   columns: [
     { name: "symbol_id", type: "integer", of: (candle) => candle.symbolId },
