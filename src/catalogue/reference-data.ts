@@ -298,6 +298,37 @@ export const marketHolidays = [
   ...istanbulHolidays.map(on("BIST_EQUITY")),
 ];
 
+/** Those that the simulated exchange has. */
+const simulatedMarkets = [
+  "BINANCE_SPOT",
+  "BINANCE_FUTURES",
+  "BYBIT_SPOT",
+  "BYBIT_FUTURES",
+  "OKX_SPOT",
+  "OKX_FUTURES",
+  "GATEIO_SPOT",
+  "GATEIO_FUTURES",
+] as const;
+
+const simulatedProvider = (market: (typeof simulatedMarkets)[number]) =>
+  ({
+    market,
+    code: `${market}_SIM`,
+    name: "Simulated exchange",
+    description: "A local server that speaks the exchange's protocol; every price is invented",
+    providerType: "SIMULATED",
+    feedType: "WEBSOCKET",
+    endpointUrl: null,
+    websocketUrl: null,
+    backupWebsocketUrl: null,
+    rateLimitPerMinute: null,
+    staleAfterMs: 10_000,
+    supportedDataTypes: market.endsWith("_FUTURES")
+      ? ["BOOK_TICKER", "TRADE", "TICKER_24H", "FUNDING_RATE"]
+      : ["BOOK_TICKER", "TRADE", "TICKER_24H"],
+    priority: 0,
+  }) as const;
+
 export const dataProviders = [
   {
     market: "BINANCE_SPOT",
@@ -314,22 +345,8 @@ export const dataProviders = [
     supportedDataTypes: ["BOOK_TICKER", "TRADE", "TICKER_24H"],
     priority: 100,
   },
-  {
-    market: "BINANCE_SPOT",
-    code: "BINANCE_SPOT_SIM",
-    name: "Simulated exchange",
-    description: "A local server that speaks Binance's protocol; every price is invented",
-    providerType: "SIMULATED",
-    feedType: "WEBSOCKET",
-    endpointUrl: null,
-    websocketUrl: null,
-    backupWebsocketUrl: null,
-    rateLimitPerMinute: null,
-    staleAfterMs: 10_000,
-    supportedDataTypes: ["BOOK_TICKER", "TRADE", "TICKER_24H"],
-    priority: 0,
-  },
-] as const;
+  ...simulatedMarkets.map(simulatedProvider),
+];
 
 type Listing = readonly [
   base: string,

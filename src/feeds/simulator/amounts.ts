@@ -18,3 +18,11 @@ export function plain(text: string): string {
   while (text.charCodeAt(end - 1) === 48) end--;
   return text.slice(0, text.charCodeAt(end - 1) === 46 ? end - 1 : end);
 }
+
+/** What part is of the whole, to three decimals, halves away from zero. */
+export function percent(part: number, whole: number): string {
+  const doubled = (BigInt(Math.abs(part)) * 200_000n) / BigInt(whole);
+  const thousandths = String((doubled + 1n) / 2n).padStart(4, "0");
+  const sign = part < 0 && thousandths !== "0000" ? "-" : "";
+  return `${sign}${thousandths.slice(0, -3)}.${thousandths.slice(-3)}`;
+}

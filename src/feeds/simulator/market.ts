@@ -128,7 +128,8 @@ const idsPerMs = 1_000;
  */
 export class SymbolMarket {
   readonly scale: MarketScale;
-  readonly #isTrading: boolean;
+  /** False: nothing ever happens in it. */
+  readonly isTrading: boolean;
   readonly #random: Random;
   readonly #updatesPerMs: number;
   /** In ticks. */
@@ -167,7 +168,7 @@ export class SymbolMarket {
     this.scale = scaleOf(instrument);
     const { ticker, tickUnits, stepUnits } = this.scale;
     if (!(updatesPerSecond > 0)) throw new RangeError("updatesPerSecond must be positive");
-    this.#isTrading = instrument.status === "TRADING";
+    this.isTrading = instrument.status === "TRADING";
     this.#random = new Random(`${seed}:${venue}:${ticker}`);
     this.#baseWalk = new Wander(`${seed}:price:${instrument.base}`, walk);
     // Dollars stand still.
@@ -210,7 +211,7 @@ export class SymbolMarket {
 
   /** Minutes that begin in [fromMs, toMs), oldest first, as far as the last 24 hours have them; also those without trades. */
   minutes(fromMs: number, toMs: number): Minute[] {
-    return this.#isTrading ? this.#day.minutes(fromMs, toMs, Math.floor(this.#nowMs)) : [];
+    return this.isTrading ? this.#day.minutes(fromMs, toMs, Math.floor(this.#nowMs)) : [];
   }
 
   funding(): Funding {
@@ -229,7 +230,7 @@ export class SymbolMarket {
   advance(toMs: number, emit: (step: MarketStep) => void): void {
     this.#begin();
     if (toMs - this.#nowMs > maxStepsBehindMs) this.#pass(toMs);
-    if (toMs <= this.#nowMs || !this.#isTrading) return;
+    if (toMs <= this.#nowMs || !this.isTrading) return;
     for (;;) {
       const nextMs = Math.min(this.#nextUpdateMs, this.#nextDayStepMs, this.#nextDepthStepMs);
       if (nextMs > toMs) break;
@@ -255,7 +256,7 @@ export class SymbolMarket {
   }
 
   #pass(toMs: number): void {
-    if (toMs <= this.#nowMs || !this.#isTrading) return;
+    if (toMs <= this.#nowMs || !this.isTrading) return;
     const unseenMs = toMs - dayMs - this.#walkedMs;
     if (unseenMs > 0) {
       const updates = Math.ceil(unseenMs * this.#updatesPerMs);

@@ -186,7 +186,7 @@ class Listing {
   #greet(): void {
     if (this.#newcomers.length === 0) return;
     for (const { client, stream } of this.#newcomers) {
-      if (!stream.clients.has(client)) continue;
+      if (!stream.clients.has(client) || !this.market.isTrading) continue;
       for (const channel of this.channels) {
         const greeting = channel.stream === stream ? channel.greet() : null;
         if (greeting !== null) client.sendUpdate(greeting);

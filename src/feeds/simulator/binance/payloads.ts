@@ -1,4 +1,4 @@
-import { eightDecimals, plain, priceText, quantityText, valueText, volumeText } from "../amounts.js";
+import { eightDecimals, percent, plain, priceText, quantityText, valueText, volumeText } from "../amounts.js";
 import { best, type Level, type Levels } from "../depth.js";
 import type { BookState, BookStep, DayStep, DepthStep, Funding, MarketScale, TradeStep } from "../market.js";
 import { dayMs, type Minute } from "../rolling-day.js";
@@ -34,14 +34,6 @@ export function tickerPayload(scale: MarketScale, step: DayStep): string {
 function averageText(scale: MarketScale, step: DayStep): string {
   const volume = step.volume * BigInt(scale.stepUnits);
   return formatUnits(volume === 0n ? 0n : (step.value * scale.valueUnits * 100_000_000n) / volume);
-}
-
-/** To three decimals, halves away from zero. */
-function percent(part: number, whole: number): string {
-  const doubled = (BigInt(Math.abs(part)) * 200_000n) / BigInt(whole);
-  const thousandths = String((doubled + 1n) / 2n).padStart(4, "0");
-  const sign = part < 0 && thousandths !== "0000" ? "-" : "";
-  return `${sign}${thousandths.slice(0, -3)}.${thousandths.slice(-3)}`;
 }
 
 /** `{"e":"depthUpdate","E":1633998512068,"s":"NKNUSDT","U":499869750,"u":499869752,"b":[["0.35130000","6195.00000000"]],"a":[]}` */
