@@ -346,7 +346,7 @@ export const dataProviders = [
     priority: 100,
   },
   ...simulatedMarkets.map(simulatedProvider),
-];
+] as const;
 
 type Listing = readonly [
   base: string,
