@@ -100,7 +100,7 @@ export class Venue {
       instruments: this.face.instruments,
       market: (ticker) => {
         const symbol = this.#symbols.get(ticker);
-        if (symbol !== undefined && !symbol.isAwake) symbol.market.skipTo(this.#time.nowMs());
+        symbol?.catchUp(this.#time.nowMs());
         return symbol?.market;
       },
     });
@@ -114,7 +114,7 @@ export class Venue {
   stop(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
-    for (const symbol of this.#symbols.values()) symbol.isAwake = false;
+    for (const symbol of this.#symbols.values()) symbol.sleep();
   }
 
   #start(): void {
@@ -122,7 +122,7 @@ export class Venue {
       const nowMs = this.#time.nowMs();
       let woken = 0;
       for (const symbol of this.#symbols.values()) {
-        if (!symbol.isWatched) symbol.isAwake = false;
+        if (!symbol.isWatched) symbol.sleep();
         else if (symbol.isAwake) symbol.advance(nowMs);
         else if (woken++ < maxWakesPerTick) symbol.wake(nowMs);
       }
@@ -177,6 +177,17 @@ class Listing {
     // Before what happens now: a greeting tells where the stream goes on from.
     this.#greet();
     this.market.advance(nowMs, this.#publish);
+  }
+
+  sleep(): void {
+    this.isAwake = false;
+    if (this.#newcomers.length > 0) this.#newcomers = [];
+  }
+
+  /** For who asks: what happens before the answer is also told before it, so that no later trade is older than the answer. */
+  catchUp(nowMs: number): void {
+    if (this.isAwake) this.advance(nowMs);
+    else this.market.skipTo(nowMs);
   }
 
   greetLater(client: Client, stream: Stream): void {
