@@ -80,6 +80,7 @@ interface Exchange {
     /** In any order. */
     decode(body: Body): Candle[];
   };
+  /** What else is asked, mostly wrongly. */
   readonly errors: readonly (readonly [path: string, status: number, body: object])[];
 }
 
@@ -287,6 +288,11 @@ const gate = (market: string, prefix: "spot" | "futures", path: string): Exchang
         { label: "INVALID_PARAM_VALUE" },
       ],
       [`${root}/order_book`, 400, { label: "MISSING_REQUIRED_PARAM" }],
+      [
+        prefix === "spot" ? `${root}/currency_pairs/BTC_USDT` : `${root}/contracts/BTC_USDT`,
+        200,
+        prefix === "spot" ? { id: "BTC_USDT", precision: 2 } : { name: "BTC_USDT", quanto_multiplier: "0.00001" },
+      ],
       ["/api/v4/nothing", 404, { label: "NOT_FOUND" }],
     ],
   };

@@ -21,19 +21,29 @@ export function answerRest(method: string, url: URL, context: RestContext, marke
   switch (url.pathname) {
     case "/api/v4/spot/time":
       return json(200, { server_time: context.nowMs });
-    case "/api/v4/spot/currency_pairs":
-      if (market === "spot") return json(200, context.instruments.map(pairEntry));
-      break;
-    case "/api/v4/futures/usdt/contracts":
-      if (market === "futures") return json(200, context.instruments.map(contractEntry));
-      break;
     case `${root}/order_book`:
       return withSymbol(query, context, market, (symbol, own) => book(query, symbol, own, market));
     case `${root}/candlesticks`:
       return withSymbol(query, context, market, (symbol, own) => candles(query, symbol, own, context.nowMs, market));
   }
-  return failure(404, "NOT_FOUND", "Not found");
+  return listing(url.pathname, context.instruments, market) ?? failure(404, "NOT_FOUND", "Not found");
 }
+
+/** All instruments, or the one that stands behind them in the path; null for another path. */
+function listing(path: string, instruments: readonly SimulatedInstrument[], market: GateMarket): RestAnswer | null {
+  const list = market === "spot" ? "/api/v4/spot/currency_pairs" : "/api/v4/futures/usdt/contracts";
+  const entry = market === "spot" ? pairEntry : contractEntry;
+  if (path === list) return json(200, instruments.map<object>(entry));
+  if (!path.startsWith(`${list}/`)) return null;
+  const name = path.slice(list.length + 1);
+  const found = instruments.find((instrument) => nameOf(instrument) === name);
+  return found === undefined ? unknownName(name, market) : json(200, entry(found));
+}
+
+const unknownName = (name: string, market: GateMarket): RestAnswer =>
+  market === "spot"
+    ? failure(400, "INVALID_CURRENCY_PAIR", `Invalid currency pair ${name}`)
+    : failure(400, "CONTRACT_NOT_FOUND", `contract ${name} not found`);
 
 export function refusalOf(status: Refusal): RestAnswer {
   if (status === 503) return failure(503, "SERVER_ERROR", "Service temporarily unavailable");
@@ -54,10 +64,7 @@ function withSymbol(
   const name = query.get(parameter);
   if (!name) return failure(400, "MISSING_REQUIRED_PARAM", `Missing required parameter: ${parameter}`);
   const own = context.market(name);
-  if (own !== undefined) return answer({ name, scale: own.scale }, own);
-  return market === "spot"
-    ? failure(400, "INVALID_CURRENCY_PAIR", `Invalid currency pair ${name}`)
-    : failure(400, "CONTRACT_NOT_FOUND", `contract ${name} not found`);
+  return own === undefined ? unknownName(name, market) : answer({ name, scale: own.scale }, own);
 }
 
 /** Tick and step are powers of ten. */
