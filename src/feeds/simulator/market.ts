@@ -98,7 +98,7 @@ const maxStepsBehindMs = 5_000;
 /** Share of book updates that come from a trade. */
 const tradeShare = 0.35;
 /** Of the logarithm of a currency's price, which all exchanges share. */
-const walk = { perDay: 0.04, shortestMs: 100, longestMs: 4 * dayMs };
+const walk = { perDay: 0.04, shortestMs: 200, longestMs: 4 * dayMs };
 /**
  * Of an exchange's price from that: mostly less than the fees of two trades, so that it pays only now and then to buy here
  * and sell there.
@@ -139,7 +139,7 @@ export class SymbolMarket {
   readonly #day: RollingDay;
   /** Logarithms of prices. Floating point is harmless: prices are made from them anew each time. */
   readonly #baseWalk: Wander;
-  readonly #quoteWalk: Wander;
+  readonly #quoteWalk: Wander | null;
   readonly #ownWalk: Wander;
   readonly #fundingWalk: Wander;
   readonly #depth: Depth;
@@ -172,10 +172,7 @@ export class SymbolMarket {
     this.#random = new Random(`${seed}:${venue}:${ticker}`);
     this.#baseWalk = new Wander(`${seed}:price:${instrument.base}`, walk);
     // Dollars stand still.
-    this.#quoteWalk = new Wander(`${seed}:price:${instrument.quote}`, {
-      ...walk,
-      perDay: instrument.quote === "USDT" ? 0 : walk.perDay,
-    });
+    this.#quoteWalk = instrument.quote === "USDT" ? null : new Wander(`${seed}:price:${instrument.quote}`, walk);
     this.#ownWalk = new Wander(`${seed}:${venue}:${ticker}`, ownWay);
     this.#fundingWalk = new Wander(`${seed}:funding:${venue}:${ticker}`, fundingWalk);
     this.#updatesPerMs = updatesPerSecond / 1000;
@@ -420,7 +417,7 @@ export class SymbolMarket {
   /** What all exchanges agree on. */
   #commonPrice(): number {
     const atMs = this.#walkedMs;
-    return this.#basePrice * Math.exp(this.#baseWalk.at(atMs) - this.#quoteWalk.at(atMs));
+    return this.#basePrice * Math.exp(this.#baseWalk.at(atMs) - (this.#quoteWalk?.at(atMs) ?? 0));
   }
 
   #roundPrice(): number {
