@@ -8,7 +8,7 @@ import { MarketStatusWatch } from "./catalogue/market-status-watch.js";
 import { type CatalogueOperations, setMarketStatus, updateSymbol } from "./catalogue/operate.js";
 import { requireCredentialsOpen, resealCredentials } from "./catalogue/provider-credentials.js";
 import { ProviderStatusWriter } from "./catalogue/provider-status.js";
-import { requireSeeded, seedReferenceData, setSimulatorEndpoint } from "./catalogue/seed.js";
+import { requireSeeded, seedReferenceData, setSimulatorEndpoints } from "./catalogue/seed.js";
 import type { Config } from "./config.js";
 import { Closers } from "./core/closers.js";
 import { errorMessage, StartError } from "./core/errors.js";
@@ -126,8 +126,7 @@ async function build(
   }
 
   const simulator = await openSimulator(config, log, clock, overrides, closers);
-  if (simulator !== null)
-    await setSimulatorEndpoint(database, { http: simulator.url, websocket: simulator.websocketUrl });
+  if (simulator !== null) await setSimulatorEndpoints(database, simulator.addresses);
 
   const catalogue = new Catalogue();
   const follower = await followCatalogue(database, catalogue, log.child({ room: "catalogue" }));
@@ -256,9 +255,10 @@ async function openSimulator(
   clock: Clock,
   overrides: Overrides,
   closers: Closers,
-): Promise<Pick<Simulator, "url" | "websocketUrl"> | null> {
+): Promise<Pick<Simulator, "url" | "addresses"> | null> {
   if (config.mode !== "simulated" || !config.roles.has("feed")) return null;
-  if (overrides.exchange !== undefined) return overrides.exchange;
+  if (overrides.exchange !== undefined)
+    return { url: overrides.exchange.url, addresses: new Map([["BINANCE_SPOT", overrides.exchange]]) };
   const simulator = await startSimulator({
     port: config.simulatorPort,
     seed: config.simulatorSeed,

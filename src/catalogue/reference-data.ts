@@ -347,6 +347,35 @@ const yahoo = (market: string, exchangeName: string) => ({
   priority: 50,
 });
 
+/** Those that the simulated exchange has. */
+const simulatedMarkets = [
+  "BINANCE_SPOT",
+  "BINANCE_FUTURES",
+  "BYBIT_SPOT",
+  "BYBIT_FUTURES",
+  "OKX_SPOT",
+  "OKX_FUTURES",
+  "GATEIO_SPOT",
+  "GATEIO_FUTURES",
+];
+
+const simulatedProvider = (market: string) => ({
+  market,
+  code: `${market}_SIM`,
+  name: "Simulated exchange",
+  description: "A local server that speaks the exchange's protocol; every price is invented",
+  providerType: "SIMULATED" as const,
+  feedType: "WEBSOCKET" as const,
+  endpointUrl: null,
+  websocketUrl: null,
+  backupWebsocketUrl: null,
+  rateLimitPerMinute: null,
+  staleAfterMs: 10_000,
+  dataDelayMinutes: 0,
+  supportedDataTypes: market.endsWith("_SPOT") ? spotData : futuresData,
+  priority: 0,
+});
+
 /** The limits are those of the exchanges' documentation for one address, per minute. */
 export const dataProviders = [
   {
@@ -380,22 +409,7 @@ export const dataProviders = [
   yahoo("BIST_EQUITY", "Borsa Istanbul"),
   yahoo("NASDAQ_EQUITY", "NASDAQ"),
   yahoo("NYSE_EQUITY", "NYSE"),
-  {
-    market: "BINANCE_SPOT",
-    code: "BINANCE_SPOT_SIM",
-    name: "Simulated exchange",
-    description: "A local server that speaks Binance's protocol; every price is invented",
-    providerType: "SIMULATED" as const,
-    feedType: "WEBSOCKET" as const,
-    endpointUrl: null,
-    websocketUrl: null,
-    backupWebsocketUrl: null,
-    rateLimitPerMinute: null,
-    staleAfterMs: 10_000,
-    dataDelayMinutes: 0,
-    supportedDataTypes: spotData,
-    priority: 0,
-  },
+  ...simulatedMarkets.map(simulatedProvider),
 ];
 
 type Listing = readonly [
