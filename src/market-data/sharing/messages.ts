@@ -6,8 +6,9 @@ import type { OrderFlow } from "../order-flow.js";
 import { isInterval } from "./topics.js";
 
 /*
- * What nodes say to each other, as JSON. Measured: a book of 50 levels a side is 2.5 kB and takes some 10 µs to write and
- * 20 µs to read and check, which at ten per second and watched symbol is no reason for anything that people cannot read.
+ * What nodes say to each other, as JSON: a book of 50 levels a side is 2.6 kB. Measured on a busy machine it takes some 45 µs
+ * to write, 75 µs to parse and 65 µs to check, so ten per second of a watched symbol are 0.2 % of a core on either side: no
+ * reason for an encoding that people cannot read.
  *
  * The bus is internal, yet a message may come from another version of this program or from somebody's mistake. So each is
  * checked when it is read: its shape, and that every number is a decimal that the rest of the program takes.
@@ -89,7 +90,7 @@ const isPrice = (value: unknown): boolean => isDecimal(value) && isPositive(valu
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 const isTime = (value: unknown): boolean => typeof value === "number" && value >= 0;
 
-export function isSource(value: unknown): value is Source {
+function isSource(value: unknown): value is Source {
   const fields = fieldsOf<Source>(value);
   return typeof fields?.source === "string" && fields.source !== "" && isTime(fields.startedAtMs);
 }

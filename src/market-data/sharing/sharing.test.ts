@@ -512,6 +512,16 @@ describe("arbitrage", () => {
     expect(await other.live.opportunities.read()).toEqual([]);
   });
 
+  test("is told only while somebody wants it", async () => {
+    const [feed, api] = [feedNode(), apiNode()];
+    const stop = api.live.opportunities.listen(() => {});
+    await pass(30_000);
+    expect(feed.live.opportunities.listenerCount).toBe(1);
+    stop();
+    await pass(9_000);
+    expect(feed.live.opportunities.listenerCount).toBe(0);
+  });
+
   test("those that are open end here with the broker and come back with it; what closed meanwhile stays closed", async () => {
     const [feed, api] = [feedNode(), apiNode()];
     feed.take(book(1, "100"));
