@@ -126,12 +126,13 @@ afterEach(() => {
 let ids = 0;
 function node() {
   const bus = new FakeBus(broker);
-  const live = new LiveMarket({ catalogue, quotes: new QuoteBoard(clock), clock, newId: () => `id-${++ids}` });
+  const quotes = new QuoteBoard(clock);
+  const live = new LiveMarket({ catalogue, quotes, clock, newId: () => `id-${++ids}` });
   open.push({ close: () => live.close() });
-  return { bus, live, sharing: { live, catalogue, bus, clock, log } };
+  return { bus, live, quotes, sharing: { live, catalogue, bus, clock, log } };
 }
 function feedNode(source = `source-${++ids}`) {
-  const { bus, live, sharing } = node();
+  const { bus, live, quotes, sharing } = node();
   const publisher = new LivePublisher(sharing, source);
   let isOpen = true;
   const close = () => {
@@ -148,6 +149,7 @@ function feedNode(source = `source-${++ids}`) {
   return {
     bus,
     live,
+    quotes,
     publisher,
     close,
     kill,
@@ -155,10 +157,10 @@ function feedNode(source = `source-${++ids}`) {
   };
 }
 function apiNode() {
-  const { bus, live, sharing } = node();
+  const { bus, live, quotes, sharing } = node();
   const receiver = new LiveReceiver(sharing);
   open.push(receiver);
-  return { bus, live, receiver };
+  return { bus, live, quotes, receiver };
 }
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
@@ -342,6 +344,20 @@ describe("a book", () => {
     expect(seen.at(-1)).toBe("101");
   });
 
+  test("stays while its node says so, also when this node's own quote looks stale", async () => {
+    const [feed, api] = [feedNode(), apiNode()];
+    feed.take(book(1, "100"));
+    api.live.take(trade(1), provider);
+    const { seen } = bidsOf(api.live);
+    await pass(1);
+    api.quotes.markStale(() => true);
+    expect(api.live.books.get(1)?.bids[0]?.[0]).toBe("100");
+    feed.live.take(trade(1), provider);
+    feed.quotes.markStale(() => true);
+    await pass(120);
+    expect(seen).toEqual(["100", null]);
+  });
+
   test("that is older than the last one of the same node is passed over", async () => {
     const [, api] = [feedNode(), apiNode()];
     const { seen } = bidsOf(api.live);
@@ -396,6 +412,21 @@ describe("the trades of a symbol", () => {
     await pass(100);
     for (const { seen } of streams) expect(seen).toEqual(numbers(1, 703));
     for (const { stop } of streams) await stop();
+  });
+
+  test("that the feed's node could not tell, because the broker was lost to it alone, come as soon as it is back", async () => {
+    const [feed, api] = [feedNode(), apiNode()];
+    const { seen, stop } = tradesOf(api.live);
+    await pass(1);
+    feed.take(trade(1));
+    await pass(50);
+    feed.bus.become(false);
+    feed.take(trade(2));
+    await pass(50);
+    feed.bus.become(true);
+    await pass(5);
+    expect(seen).toEqual(["1", "2"]);
+    await stop();
   });
 
   test("end with an error that names the last one when too many were missed", async () => {
