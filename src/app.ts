@@ -33,8 +33,9 @@ import { searchSymbols } from "./market-data/search-symbols.js";
 import { CandleSeeder } from "./market-data/seed-candles.js";
 import { SeriesReader } from "./market-data/series/series-reader.js";
 import { publishQuotes, receiveQuotes } from "./market-data/share-quotes.js";
-import { LivePublisher } from "./market-data/sharing/publish-live.js";
+import { LivePublisher, type LiveSharing } from "./market-data/sharing/publish-live.js";
 import { LiveReceiver } from "./market-data/sharing/receive-live.js";
+import { RejectedMessages } from "./market-data/sharing/rejected-messages.js";
 import { watchStaleness } from "./market-data/staleness.js";
 import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
 import { viewerOf } from "./people/sign-in.js";
@@ -131,8 +132,8 @@ async function build(
 
   // Before the feeds, so that it is there until they have said that they are gone.
   const bus = joinBus(config, log, closers);
-  const sharedMarkets =
-    bus === null ? null : shareMarkets(roles.has("feed"), { quotes, live, catalogue, bus, clock }, log, closers);
+  const rejected = new RejectedMessages(log.child({ room: "bus" }));
+  if (bus !== null) shareMarkets(roles.has("feed"), { quotes, live, catalogue, bus, clock, rejected }, closers);
 
   const feeds =
     recorder !== null
@@ -163,7 +164,7 @@ async function build(
   };
 
   const checkHealth = async (): Promise<Health> => {
-    const checks = [await checkDatabase(database), ...busChecks(bus, sharedMarkets), ...feedChecks(catalogue, feeds)];
+    const checks = [await checkDatabase(database), ...busChecks(bus, rejected), ...feedChecks(catalogue, feeds)];
     return {
       status: overallStatus(checks),
       version: programVersion,
@@ -338,28 +339,21 @@ function joinBus({ natsUrl, roles }: Config, log: Logger, closers: Closers): Bus
 }
 
 /** What this node's feeds say goes to the other nodes; without a feed, what they say comes here. */
-function shareMarkets(
-  isSource: boolean,
-  on: { quotes: QuoteBoard; live: LiveMarket; catalogue: Catalogue; bus: Bus; clock: Clock },
-  log: Logger,
-  closers: Closers,
-): LivePublisher | LiveReceiver {
-  const { quotes, clock } = on;
-  const sharing = { ...on, board: quotes, log: log.child({ room: "market-data" }) };
-  closers.add("shared quotes", isSource ? publishQuotes(sharing, clock) : receiveQuotes(sharing, sharing.log));
-  const live = isSource ? new LivePublisher(sharing, uuidV7(clock.nowMs())) : new LiveReceiver(sharing);
-  closers.add("shared markets", () => live.close());
-  return live;
+function shareMarkets(isSource: boolean, on: LiveSharing & { readonly quotes: QuoteBoard }, closers: Closers): void {
+  const sharing = { ...on, board: on.quotes };
+  closers.add("shared quotes", isSource ? publishQuotes(sharing, on.clock) : receiveQuotes(sharing, on.rejected));
+  const shared = isSource ? new LivePublisher(sharing, uuidV7(on.clock.nowMs())) : new LiveReceiver(sharing);
+  closers.add("shared markets", () => shared.close());
 }
 
-const busChecks = (bus: Bus | null, shared: LivePublisher | LiveReceiver | null): HealthCheck[] =>
+const busChecks = (bus: Bus | null, rejected: RejectedMessages): HealthCheck[] =>
   bus === null
     ? []
     : [
         {
           name: "bus",
           status: bus.isConnected ? "OK" : "DEGRADED",
-          detail: shared !== null && shared.rejected > 0 ? `${shared.rejected} messages not understood` : null,
+          detail: rejected.count > 0 ? `${rejected.count} messages not understood` : null,
           latencyMs: null,
         },
       ];

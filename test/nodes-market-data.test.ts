@@ -316,6 +316,8 @@ describe.skipIf(natsPath === null)("live markets on a node without a feed", () =
     for (const value of broken) stranger.publish(subject, JSON.stringify({ ...source, value }));
     stranger.publish(subject, "{");
     stranger.publish("feed-nodes", "[]");
+    const [quote] = [...api.quotes.all()];
+    stranger.publish("latest.OKX_SPOT", JSON.stringify({ ...quote, sequence: 2 ** 52, price: "1e9" }));
     await stranger.flush();
     const busDetail = async () => {
       const { health } = await ask<{ health: { checks: { name: string; detail: string | null }[] } }>(
@@ -323,8 +325,9 @@ describe.skipIf(natsPath === null)("live markets on a node without a feed", () =
       );
       return health.checks.find(({ name }) => name === "bus")?.detail;
     };
-    await until(async () => (await busDetail()) === "6 messages not understood");
+    await until(async () => (await busDetail()) === "7 messages not understood");
     expect(await bidOf(here)).toBe("100");
+    expect([...api.quotes.all()].filter(({ price }) => price === "1e9")).toEqual([]);
     setBook(here, "101", 2);
     await stream.find(bidIs("101"));
     const bids = stream.messages.map((message) => message.orderBook.bids[0]?.price);

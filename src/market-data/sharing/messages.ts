@@ -85,10 +85,11 @@ const isDecimal = (value: unknown): value is DecimalText => {
   const text = parseDecimalText(value);
   return text !== null && text === value && fitsNumeric38(text);
 };
+export const isDecimalOrNull = (value: unknown): boolean => value === null || isDecimal(value);
 const isAmount = (value: unknown): boolean => isDecimal(value) && !value.startsWith("-");
-const isPrice = (value: unknown): boolean => isDecimal(value) && isPositive(value);
+export const isPrice = (value: unknown): boolean => isDecimal(value) && isPositive(value);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
-const isTime = (value: unknown): boolean => typeof value === "number" && value >= 0;
+export const isTime = (value: unknown): boolean => typeof value === "number" && value >= 0;
 
 function isSource(value: unknown): value is Source {
   const fields = fieldsOf<Source>(value);

@@ -1,6 +1,5 @@
 import type { Bus } from "../../bus/bus.js";
 import type { Catalogue } from "../../catalogue/catalogue.js";
-import type { Logger } from "../../core/logger.js";
 import type { Clock } from "../../core/time.js";
 import type { ArbitrageOpportunity } from "../arbitrage-watch.js";
 import type { TradeEvent } from "../events.js";
@@ -21,7 +20,7 @@ import {
   type ToldTrades,
   type TradePlace,
 } from "./messages.js";
-import { RejectedMessages } from "./rejected-messages.js";
+import type { RejectedMessages } from "./rejected-messages.js";
 import { type Topic, topicOf } from "./topics.js";
 
 /** Nobody has asked for this long: nobody wants it any more. Askers repeat themselves, and a few asks may be lost. */
@@ -41,7 +40,7 @@ export interface LiveSharing {
   readonly catalogue: Catalogue;
   readonly bus: Bus;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly rejected: RejectedMessages;
 }
 
 /** One topic as long as it is wanted: collects what changes on it. */
@@ -72,7 +71,6 @@ interface Lease {
  * needs no farewell, and no account of who the nodes are. Funding rates are no topic: the API reads them from the database.
  */
 export class LivePublisher {
-  readonly #rejected: RejectedMessages;
   readonly #state: Omit<SourceState, "hasEnded">;
   readonly #leases = new Map<string, Lease>();
   readonly #changed = new Set<Lease>();
@@ -84,8 +82,7 @@ export class LivePublisher {
     private readonly sharing: LiveSharing,
     source: string,
   ) {
-    const { bus, clock, log } = sharing;
-    this.#rejected = new RejectedMessages(log);
+    const { bus, clock } = sharing;
     this.#state = { source, startedAtMs: clock.nowMs() };
     const alive = setInterval(() => this.#live(), aliveEveryMs);
     this.#stops = [
@@ -95,11 +92,6 @@ export class LivePublisher {
         if (isConnected) this.#rejoin();
       }),
     ];
-  }
-
-  /** Asks that were not understood. */
-  get rejected(): number {
-    return this.#rejected.count;
   }
 
   /** Tells what waits, and that no more comes. */
@@ -115,7 +107,7 @@ export class LivePublisher {
   #onAsks(text: string): void {
     const asks = parseJson(text);
     if (Array.isArray(asks) && asks.every(isAsk)) for (const ask of asks) this.#onAsk(ask);
-    else this.#rejected.add(asksSubject, text);
+    else this.sharing.rejected.add(asksSubject, text);
   }
 
   #onAsk({ subject, tell, from }: Ask): void {

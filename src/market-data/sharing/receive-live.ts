@@ -13,7 +13,6 @@ import {
   type Told,
 } from "./messages.js";
 import type { LiveSharing } from "./publish-live.js";
-import { RejectedMessages } from "./rejected-messages.js";
 import { subjectOf, type Topic } from "./topics.js";
 
 /** Says again what is wanted, and looks for feed nodes that have gone. A lease on the other side lasts three of these. */
@@ -53,7 +52,6 @@ interface OpenTopic {
  * When a feed node falls silent or the broker is lost, the boards are emptied: nothing stays that may be out of date.
  */
 export class LiveReceiver {
-  readonly #rejected: RejectedMessages;
   readonly #topics = new Map<string, OpenTopic>();
   readonly #sources = new Map<string, { readonly startedAtMs: number; heardAtMs: number }>();
   readonly #toAsk = new Set<OpenTopic>();
@@ -61,8 +59,7 @@ export class LiveReceiver {
   #asking: NodeJS.Immediate | undefined;
 
   constructor(private readonly sharing: LiveSharing) {
-    const { bus, live, log } = sharing;
-    this.#rejected = new RejectedMessages(log);
+    const { bus, live } = sharing;
     supply(live, (topicOf) => this.#supplier(topicOf));
     const ticks = setInterval(() => this.#tick(), askEveryMs);
     this.#stops = [
@@ -70,11 +67,6 @@ export class LiveReceiver {
       bus.subscribe(feedNodesSubject, (text) => this.#onFeedNode(text)),
       bus.onConnection((isConnected) => (isConnected ? this.#rejoin() : this.#lost())),
     ];
-  }
-
-  /** Messages that were not understood, and passed over. */
-  get rejected(): number {
-    return this.#rejected.count;
   }
 
   close(): void {
@@ -171,7 +163,7 @@ export class LiveReceiver {
     const told = parseJson(text);
     const takeIn = isTold(told) ? topic.intake.read(told.value) : null;
     if (!isTold(told) || takeIn === null) {
-      this.#rejected.add(topic.subject, text);
+      this.sharing.rejected.add(topic.subject, text);
       return;
     }
     this.#heard(told);
@@ -197,7 +189,7 @@ export class LiveReceiver {
 
   #onFeedNode(text: string): void {
     const state = parseJson(text);
-    if (!isSourceState(state)) this.#rejected.add(feedNodesSubject, text);
+    if (!isSourceState(state)) this.sharing.rejected.add(feedNodesSubject, text);
     else if (state.hasEnded) this.#gone(state.source);
     else this.#heard(state);
   }

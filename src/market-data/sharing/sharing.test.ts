@@ -11,6 +11,7 @@ import { QuoteBoard } from "../quotes.js";
 import { TradeStream } from "../trade-stream.js";
 import { LivePublisher } from "./publish-live.js";
 import { LiveReceiver } from "./receive-live.js";
+import { RejectedMessages } from "./rejected-messages.js";
 
 /** A broker in memory that delivers at once, as NATS does in order, and that can be lost by each node. */
 class Broker {
@@ -129,7 +130,7 @@ function node() {
   const quotes = new QuoteBoard(clock);
   const live = new LiveMarket({ catalogue, quotes, clock, newId: () => `id-${++ids}` });
   open.push({ close: () => live.close() });
-  return { bus, live, quotes, sharing: { live, catalogue, bus, clock, log } };
+  return { bus, live, quotes, sharing: { live, catalogue, bus, clock, rejected: new RejectedMessages(log) } };
 }
 function feedNode(source = `source-${++ids}`) {
   const { bus, live, quotes, sharing } = node();
@@ -150,7 +151,7 @@ function feedNode(source = `source-${++ids}`) {
     bus,
     live,
     quotes,
-    publisher,
+    rejected: sharing.rejected,
     close,
     kill,
     take: (event: Parameters<LiveMarket["take"]>[0]) => live.take(event, provider),
@@ -160,7 +161,7 @@ function apiNode() {
   const { bus, live, quotes, sharing } = node();
   const receiver = new LiveReceiver(sharing);
   open.push(receiver);
-  return { bus, live, quotes, receiver };
+  return { bus, live, quotes, rejected: sharing.rejected };
 }
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
@@ -617,7 +618,7 @@ describe("a message that is broken", () => {
     await pass(1);
     const before = [api.live.books.get(1), api.live.candles.get(candleKey(1, "M1"))];
     broker.say(subject, message);
-    expect(api.receiver.rejected).toBe(1);
+    expect(api.rejected.count).toBe(1);
     expect([api.live.books.get(1), api.live.candles.get(candleKey(1, "M1"))]).toEqual(before);
     expect(trades.seen).toEqual([]);
     feed.take(book(1, "101", 2));
@@ -631,7 +632,7 @@ describe("a message that is broken", () => {
     (text) => {
       const feed = feedNode();
       broker.say("asks", text);
-      expect(feed.publisher.rejected).toBe(1);
+      expect(feed.rejected.count).toBe(1);
       const subjects = [
         "books.B_SPOT.1",
         "books.A_SPOT.9",
@@ -643,7 +644,7 @@ describe("a message that is broken", () => {
         "asks",
         subjects.map((subject) => ({ subject, tell: true, from: null })),
       );
-      expect(feed.publisher.rejected).toBe(1);
+      expect(feed.rejected.count).toBe(1);
       expect(feed.live.books.watcherCount + feed.live.candles.watcherCount).toBe(0);
       expect(broker.messages).toHaveLength(2);
     },
