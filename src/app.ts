@@ -37,6 +37,9 @@ import { searchSymbols } from "./market-data/search-symbols.js";
 import { CandleSeeder } from "./market-data/seed-candles.js";
 import { SeriesReader } from "./market-data/series/series-reader.js";
 import { publishQuotes, receiveQuotes } from "./market-data/share-quotes.js";
+import { LivePublisher, type LiveSharing } from "./market-data/sharing/publish-live.js";
+import { LiveReceiver } from "./market-data/sharing/receive-live.js";
+import { RejectedMessages } from "./market-data/sharing/rejected-messages.js";
 import { watchStaleness } from "./market-data/staleness.js";
 import { MinuteStore } from "./market-data/store-minutes.js";
 import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
@@ -141,13 +144,8 @@ async function build(
 
   // Before the feeds, so that it is there until they have said that they are gone.
   const bus = joinBus(config, log, closers);
-  if (bus !== null) {
-    const sharing = { board: quotes, catalogue, bus };
-    closers.add(
-      "shared quotes",
-      roles.has("feed") ? publishQuotes(sharing, clock) : receiveQuotes(sharing, log.child({ room: "market-data" })),
-    );
-  }
+  const rejected = new RejectedMessages(log.child({ room: "bus" }));
+  if (bus !== null) shareMarkets(roles.has("feed"), { quotes, live, catalogue, bus, clock, rejected }, closers);
 
   const access = openProviderAccess(database, catalogue, keyRing, clock, log.child({ room: "catalogue" }));
   closers.add("provider usage", () => access.close());
@@ -180,7 +178,7 @@ async function build(
   };
 
   const checkHealth = async (): Promise<Health> => {
-    const checks = [await checkDatabase(database), ...busChecks(bus), ...feedChecks(catalogue, feeds)];
+    const checks = [await checkDatabase(database), ...busChecks(bus, rejected), ...feedChecks(catalogue, feeds)];
     return {
       status: overallStatus(checks),
       version: programVersion,
@@ -402,8 +400,25 @@ function joinBus({ natsUrl, roles }: Config, log: Logger, closers: Closers): Bus
   return bus;
 }
 
-const busChecks = (bus: Bus | null): HealthCheck[] =>
-  bus === null ? [] : [{ name: "bus", status: bus.isConnected ? "OK" : "DEGRADED", detail: null, latencyMs: null }];
+/** What this node's feeds say goes to the other nodes; without a feed, what they say comes here. */
+function shareMarkets(isSource: boolean, on: LiveSharing & { readonly quotes: QuoteBoard }, closers: Closers): void {
+  const sharing = { ...on, board: on.quotes };
+  closers.add("shared quotes", isSource ? publishQuotes(sharing, on.clock) : receiveQuotes(sharing, on.rejected));
+  const shared = isSource ? new LivePublisher(sharing, uuidV7(on.clock.nowMs())) : new LiveReceiver(sharing);
+  closers.add("shared markets", () => shared.close());
+}
+
+const busChecks = (bus: Bus | null, rejected: RejectedMessages): HealthCheck[] =>
+  bus === null
+    ? []
+    : [
+        {
+          name: "bus",
+          status: bus.isConnected ? "OK" : "DEGRADED",
+          detail: rejected.count > 0 ? `${rejected.count} messages not understood` : null,
+          latencyMs: null,
+        },
+      ];
 
 async function checkDatabase(database: Database): Promise<HealthCheck> {
   const startMs = performance.now();

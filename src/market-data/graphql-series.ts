@@ -146,6 +146,11 @@ function watchCandle(context: ApiContext, args: { symbolId: string; interval: Ca
   return new LatestWatch(context.live.candles, candleKey(symbol.id, args.interval), candleEveryMs);
 }
 
+const overflowMessages: Record<TradeOverflow["reason"], string> = {
+  slow: "the stream was not read fast enough and has ended",
+  lost: "trades were lost on the way from the feed, so the stream has ended",
+};
+
 /** A trade as the feed or the store has it. */
 type AnyTrade = Pick<TradeEvent, "symbolId" | "price" | "quantity" | "side" | "tradeId" | "exchangeTimeMs">;
 
@@ -176,9 +181,7 @@ export class MarketTradeResolver {
     @Arg("symbolId", () => ID, { description: "The symbol." }) _symbolId: string,
   ): readonly TradeEvent[] {
     if ("overflow" in batch) {
-      throw new DomainError("STREAM_OVERFLOW", "the stream was not read fast enough and has ended", {
-        resumeFrom: batch.lastTradeId,
-      });
+      throw new DomainError("STREAM_OVERFLOW", overflowMessages[batch.reason], { resumeFrom: batch.lastTradeId });
     }
     return batch;
   }
