@@ -7,6 +7,8 @@ import * as bybit from "./bybit/rest.js";
 import type { FeedAdapter } from "./feed.js";
 import { gateFuturesProtocol, gateSpotProtocol } from "./gateio/protocol.js";
 import * as gate from "./gateio/rest.js";
+import { mexcSpotProtocol } from "./mexc/protocol.js";
+import * as mexc from "./mexc/rest.js";
 import { okxFuturesProtocol, okxSpotProtocol } from "./okx/protocol.js";
 import * as okx from "./okx/rest.js";
 import { streamAdapter } from "./stream/adapter.js";
@@ -19,6 +21,7 @@ const adapters: ReadonlyMap<string, FeedAdapter> = new Map([
   ["BYBIT_FUTURES", streamAdapter(bybitFuturesProtocol, bybit.fetchFuturesInstruments)],
   ["OKX_SPOT", streamAdapter(okxSpotProtocol, okx.fetchSpotInstruments)],
   ["OKX_FUTURES", streamAdapter(okxFuturesProtocol, okx.fetchSwapInstruments)],
+  ["MEXC_SPOT", streamAdapter(mexcSpotProtocol, mexc.fetchInstruments, mexc.minutes)],
   ["GATEIO_SPOT", streamAdapter(gateSpotProtocol, gate.fetchSpotInstruments)],
   ["GATEIO_FUTURES", streamAdapter(gateFuturesProtocol, gate.fetchFuturesInstruments)],
 ]);

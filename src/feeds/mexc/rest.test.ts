@@ -1,0 +1,167 @@
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Fields } from "../../../test/support/bad-values.js";
+import { type FakeExchange, startFakeExchange } from "../../../test/support/fake-exchange.js";
+import { fetchInstruments, minutes, readMinutes, readPairs } from "./rest.js";
+
+const pair = {
+  symbol: "BTCUSDT",
+  status: "1",
+  baseAsset: "BTC",
+  baseAssetPrecision: 8,
+  quoteAsset: "USDT",
+  quotePrecision: 2,
+  quoteAssetPrecision: 2,
+  isSpotTradingAllowed: true,
+  quoteAmountPrecision: "1",
+  baseSizePrecision: "0.000001",
+  filters: [],
+  maxQuoteAmount: "4000000",
+  tradeSideType: "1",
+};
+const list = (change: Fields) => JSON.stringify({ timezone: "CST", symbols: [{ ...pair, ...change }] });
+const read = (change: Fields) => readPairs(list(change));
+
+describe("pairs", () => {
+  test("digits become steps, and what is called precision is the smallest order", () => {
+    expect(read({}).instruments).toEqual([
+      {
+        ticker: "BTCUSDT",
+        baseCurrency: "BTC",
+        quoteCurrency: "USDT",
+        status: "TRADING",
+        tickSize: "0.01",
+        stepSize: "0.00000001",
+        minQuantity: "0.000001",
+        maxQuantity: null,
+        minOrderValue: "1",
+        maxOrderValue: "4000000",
+      },
+    ]);
+    expect(read({ baseSizePrecision: "0", quotePrecision: 0 }).instruments).toMatchObject([
+      { minQuantity: null, tickSize: "1" },
+    ]);
+  });
+
+  test.each([
+    [{ status: "ENABLED", tradeSideType: undefined }, "TRADING"],
+    [{ status: "2" }, "HALT"],
+    [{ status: "3" }, "HALT"],
+    [{ tradeSideType: "2" }, "HALT"],
+    [{ tradeSideType: 4 }, "HALT"],
+  ])("%j is %s", (change, status) => {
+    expect(read(change).instruments).toMatchObject([{ status }]);
+  });
+
+  test.each([
+    [{ baseAsset: null }, "names"],
+    [{ baseAsset: "币" }, "names"],
+    [{ status: 1 }, "names"],
+    [{ quotePrecision: "2" }, "tick-size"],
+    [{ quotePrecision: -1 }, "tick-size"],
+    [{ quotePrecision: 1e40 }, "tick-size"],
+    [{ baseAssetPrecision: undefined }, "lot-size"],
+    [{ baseAssetPrecision: 1.5 }, "lot-size"],
+    [{ baseSizePrecision: "1e40" }, "lot-size"],
+    [{ baseSizePrecision: null }, "lot-size"],
+    [{ quoteAmountPrecision: 5 }, "order-value"],
+    [{ quoteAmountPrecision: "-5" }, "order-value"],
+    [{ maxQuoteAmount: "0.5" }, "order-value"],
+    [{ maxQuoteAmount: "NaN" }, "order-value"],
+  ])("a broken entry is left out: %j", (change, reason) => {
+    expect(read(change)).toEqual({ instruments: [], brokenTickers: ["BTCUSDT"], leftOut: new Map([[reason, 1]]) });
+  });
+
+  test.each(["", "{}", "null", "[]", '{"symbols":{}}'])("no list: %s", (text) => {
+    expect(() => readPairs(text)).toThrow(expect.objectContaining({ code: "PROVIDER_UNAVAILABLE" }) as Error);
+  });
+});
+
+const fromMs = 1_640_804_880_000;
+const kline = [fromMs, "47482.36", "47482.36", "47416.57", "47436.1", "3.550717", fromMs + 60_000, "168387.3"];
+const minute = {
+  openTimeMs: fromMs,
+  open: "47482.36",
+  high: "47482.36",
+  low: "47416.57",
+  close: "47436.1",
+  volume: "3.550717",
+  quoteVolume: "168387.3",
+  tradeCount: null,
+  takerBuyVolume: null,
+  takerBuyQuoteVolume: null,
+};
+
+describe("minutes", () => {
+  const readOne = (...entries: unknown[]) => readMinutes(JSON.stringify(entries), fromMs, fromMs + 120_000);
+
+  test("oldest first, each once, and none outside of what was asked for", () => {
+    const at = (ms: number) => kline.with(0, ms);
+    expect(readOne(at(fromMs + 60_000), kline, kline, at(fromMs + 120_000), at(fromMs - 60_000))).toEqual({
+      read: [minute, { ...minute, openTimeMs: fromMs + 60_000 }],
+      broken: 0,
+    });
+  });
+
+  test.each([
+    ...[1, 2, 3, 4].flatMap((at) =>
+      [undefined, null, 5, "", "0", "-1", "1e40", "NaN", {}].map((value): [number, unknown] => [at, value]),
+    ),
+    ...[5, 7].flatMap((at) =>
+      [undefined, null, 5, "", "-1", "1e40", "NaN"].map((value): [number, unknown] => [at, value]),
+    ),
+    ...[null, "1640804880000", fromMs + 1, 1e40, -0.5].map((value): [number, unknown] => [0, value]),
+    [2, "47482.35"],
+    [3, "47436.2"],
+  ])("broken: %i = %j", (at, value) => {
+    expect(readOne(kline.with(at, value as never))).toEqual({ read: [], broken: 1 });
+  });
+
+  test("entries that are none", () => {
+    expect(readOne(null, {}, "x", [])).toEqual({ read: [], broken: 4 });
+    expect(() => readMinutes('{"code":-1121}', 0, 1)).toThrow(
+      expect.objectContaining({ code: "PROVIDER_UNAVAILABLE" }) as Error,
+    );
+  });
+});
+
+describe("over HTTP", () => {
+  let exchange: FakeExchange;
+  beforeEach(async () => {
+    exchange = await startFakeExchange();
+  });
+  afterEach(() => exchange.close());
+
+  const endpoint = () => ({
+    code: "TEST",
+    websocketUrl: exchange.url,
+    backupWebsocketUrl: null,
+    endpointUrl: exchange.restUrl,
+    timeoutMs: 2_000,
+    retryDelayMs: 10,
+    staleAfterMs: 1_000,
+  });
+  const log = pino({ level: "silent" });
+  const { signal } = new AbortController();
+  const symbol = { id: 1, ticker: "BTCUSDT" };
+
+  test("the list of pairs", async () => {
+    exchange.body = () => list({});
+    expect((await fetchInstruments(endpoint(), log)).instruments).toHaveLength(1);
+    expect(exchange.requestedPaths).toEqual(["/api/v3/exchangeInfo"]);
+  });
+
+  test("a page of minutes: the exchange's range is closed, ours is half open", async () => {
+    exchange.body = () => JSON.stringify([kline]);
+    expect(await minutes.fetch(endpoint(), log, { symbol, fromMs, toMs: fromMs + 60_000, signal })).toEqual([minute]);
+    expect(exchange.requestedPaths).toEqual([
+      `/api/v3/klines?symbol=BTCUSDT&interval=1m&startTime=${fromMs}&endTime=${fromMs + 59_999}&limit=500`,
+    ]);
+  });
+
+  test("too large a page is refused, a failing exchange is named", async () => {
+    const ask = (toMs: number) => minutes.fetch(endpoint(), log, { symbol, fromMs, toMs, signal });
+    await expect(ask(fromMs + 501 * 60_000)).rejects.toThrow(RangeError);
+    await expect(ask(fromMs + 60_000)).rejects.toMatchObject({ code: "PROVIDER_UNAVAILABLE" });
+  });
+});
