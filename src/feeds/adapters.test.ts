@@ -12,8 +12,19 @@ import { okxFuturesProtocol, okxSpotProtocol } from "./okx/protocol.js";
 import type { Protocol } from "./stream/protocol.js";
 
 test("every market of the crypto exchanges has an adapter", () => {
-  const missing = markets.filter(({ assetClass, code }) => assetClass === "CRYPTO" && adapterOf(code) === undefined);
+  const missing = markets.filter(
+    ({ assetClass, code }) =>
+      assetClass === "CRYPTO" && adapterOf({ code: `${code}_WS`, feedType: "WEBSOCKET" }, code) === undefined,
+  );
   expect(missing.map(({ code }) => code)).toEqual([]);
+});
+
+test("shares are asked for by REST, and nobody else is", () => {
+  for (const market of ["BIST_EQUITY", "NASDAQ_EQUITY", "NYSE_EQUITY"]) {
+    expect(adapterOf({ code: `YAHOO_${market}`, feedType: "REST" }, market)).toBeDefined();
+    expect(adapterOf({ code: "OTHER", feedType: "REST" }, market)).toBeUndefined();
+    expect(adapterOf({ code: "OTHER", feedType: "WEBSOCKET" }, market)).toBeUndefined();
+  }
 });
 
 /* Each exchange as it answers requests, on loopback. */

@@ -1,3 +1,4 @@
+import type { DataProvider } from "../catalogue/catalogue.js";
 import { binanceSpotProtocol } from "./binance/protocol.js";
 import * as binanceSpot from "./binance/rest.js";
 import { binanceFuturesProtocol } from "./binance-futures/protocol.js";
@@ -12,9 +13,10 @@ import * as mexc from "./mexc/rest.js";
 import { okxFuturesProtocol, okxSpotProtocol } from "./okx/protocol.js";
 import * as okx from "./okx/rest.js";
 import { streamAdapter } from "./stream/adapter.js";
+import { yahooAdapter } from "./yahoo/adapter.js";
 
-/** The protocol of each market. The simulated exchange speaks the protocol of the market that it stands in for. */
-const adapters: ReadonlyMap<string, FeedAdapter> = new Map([
+/** Each market's own protocol. The simulated exchange speaks the protocol of the market that it stands in for. */
+const ownAdapters: ReadonlyMap<string, FeedAdapter> = new Map([
   ["BINANCE_SPOT", streamAdapter(binanceSpotProtocol, binanceSpot.fetchInstruments)],
   ["BINANCE_FUTURES", streamAdapter(binanceFuturesProtocol, binanceFutures.fetchInstruments)],
   ["BYBIT_SPOT", streamAdapter(bybitSpotProtocol, bybit.fetchSpotInstruments)],
@@ -26,4 +28,14 @@ const adapters: ReadonlyMap<string, FeedAdapter> = new Map([
   ["GATEIO_FUTURES", streamAdapter(gateFuturesProtocol, gate.fetchFuturesInstruments)],
 ]);
 
-export const adapterOf = (marketCode: string): FeedAdapter | undefined => adapters.get(marketCode);
+/**
+ * How the provider is spoken to. Who it is tells its code: `YAHOO…` is Yahoo Finance, asked by REST; anyone else who sends by
+ * WebSocket speaks the market's own protocol.
+ */
+export function adapterOf(
+  { code, feedType }: Pick<DataProvider, "code" | "feedType">,
+  marketCode: string,
+): FeedAdapter | undefined {
+  if (feedType === "WEBSOCKET") return ownAdapters.get(marketCode);
+  return code.startsWith("YAHOO") ? yahooAdapter(marketCode) : undefined;
+}

@@ -78,8 +78,12 @@ test("a refused symbol does not silence the others, and is named", async () => {
     .received.map((text) => (JSON.parse(text) as Request).params)
     .filter((params) => !params.some((channel) => channel.includes("BAD")));
   expect(accepted.flat().map((channel) => channel.match(/[AB]USDT/)?.[0])).toEqual([
-    ...["BUSDT", "BUSDT", "BUSDT"],
-    ...["AUSDT", "AUSDT", "AUSDT"],
+    "BUSDT",
+    "BUSDT",
+    "BUSDT",
+    "AUSDT",
+    "AUSDT",
+    "AUSDT",
   ]);
 });
 
