@@ -21,10 +21,19 @@ test("every market of the crypto exchanges has an adapter", () => {
 
 test("shares are asked for by REST, and nobody else is", () => {
   for (const market of ["BIST_EQUITY", "NASDAQ_EQUITY", "NYSE_EQUITY"]) {
-    expect(adapterOf({ code: `YAHOO_${market}`, feedType: "REST" }, market)).toBeDefined();
+    expect(adapterOf({ code: `${market}_YAHOO`, feedType: "REST" }, market)).toBeDefined();
     expect(adapterOf({ code: "OTHER", feedType: "REST" }, market)).toBeUndefined();
     expect(adapterOf({ code: "OTHER", feedType: "WEBSOCKET" }, market)).toBeUndefined();
   }
+});
+
+test("ccxt is for whoever's code says so, before the market's own protocol", () => {
+  const provider = (code: string, feedType: "REST" | "WEBSOCKET" = "WEBSOCKET") => ({ code, feedType });
+  const kraken = adapterOf(provider("CCXT_KRAKEN"), "KRAKEN_SPOT");
+  expect(kraken).toBeDefined();
+  expect(adapterOf(provider("KRAKEN_SPOT_CCXT", "REST"), "KRAKEN_SPOT")).toBe(kraken);
+  expect(adapterOf(provider("CCXT_BINANCE"), "BINANCE_SPOT")).not.toBe(adapterOf(provider("B"), "BINANCE_SPOT"));
+  expect(adapterOf(provider("CCXT"), "BINANCE_SPOT")).toBeUndefined();
 });
 
 /* Each exchange as it answers requests, on loopback. */

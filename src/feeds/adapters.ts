@@ -5,6 +5,7 @@ import { binanceFuturesProtocol } from "./binance-futures/protocol.js";
 import * as binanceFutures from "./binance-futures/rest.js";
 import { bybitFuturesProtocol, bybitSpotProtocol } from "./bybit/protocol.js";
 import * as bybit from "./bybit/rest.js";
+import { ccxtAdapter } from "./ccxt/adapter.js";
 import type { FeedAdapter } from "./feed.js";
 import { gateFuturesProtocol, gateSpotProtocol } from "./gateio/protocol.js";
 import * as gate from "./gateio/rest.js";
@@ -28,14 +29,30 @@ const ownAdapters: ReadonlyMap<string, FeedAdapter> = new Map([
   ["GATEIO_FUTURES", streamAdapter(gateFuturesProtocol, gate.fetchFuturesInstruments)],
 ]);
 
+/** Those of ccxt that were asked for; they keep lists of markets. Bounded by the providers there are. */
+const ccxtAdapters = new Map<string, FeedAdapter>();
+
 /**
- * How the provider is spoken to. Who it is tells its code: `YAHOO…` is Yahoo Finance, asked by REST; anyone else who sends by
- * WebSocket speaks the market's own protocol.
+ * How the provider is spoken to; words of its code tell. `CCXT_KRAKEN` is Kraken by ccxt, `KRAKEN_SPOT_CCXT` the market's own
+ * exchange; ccxt knows the addresses, so such a provider may be of either feed type. `NYSE_EQUITY_YAHOO` is Yahoo Finance,
+ * asked by REST. Anyone else who sends by WebSocket speaks the market's own protocol.
  */
 export function adapterOf(
   { code, feedType }: Pick<DataProvider, "code" | "feedType">,
   marketCode: string,
 ): FeedAdapter | undefined {
+  const words = code.split("_");
+  if (words.includes("CCXT")) {
+    const exchange = words[0] === "CCXT" ? words[1] : marketCode.split("_")[0];
+    return exchange === undefined ? undefined : ccxtAdapterOf(exchange.toLowerCase(), marketCode);
+  }
   if (feedType === "WEBSOCKET") return ownAdapters.get(marketCode);
-  return code.startsWith("YAHOO") ? yahooAdapter(marketCode) : undefined;
+  return words.includes("YAHOO") ? yahooAdapter(marketCode) : undefined;
+}
+
+function ccxtAdapterOf(exchangeId: string, marketCode: string): FeedAdapter {
+  const key = `${exchangeId} ${marketCode}`;
+  const adapter = ccxtAdapters.get(key) ?? ccxtAdapter(exchangeId, marketCode);
+  ccxtAdapters.set(key, adapter);
+  return adapter;
 }

@@ -1,16 +1,6 @@
 import type { DecimalText } from "../../core/decimal.js";
-import { fromFixedPoint, multiplyFixedPoint, toFixedPoint } from "../../core/fixed-point.js";
-import {
-  amount,
-  type Change,
-  changeSince,
-  floatAsText,
-  isNegative,
-  isObject,
-  positiveAmount,
-  type Untrusted,
-} from "../reading.js";
-import { bookTickerOf, type RawSide, reasonsOf, ticker24hOf } from "../stream/events.js";
+import { type Change, changeSince, floatAsText, isObject, positiveAmount, type Untrusted } from "../reading.js";
+import { bookTickerOf, type RawSide, reasonsOf, ticker24hOf, turnoverAt } from "../stream/events.js";
 import { type Decoded, rejected } from "../stream/protocol.js";
 import type { YahooQuote } from "./wire.js";
 
@@ -38,7 +28,8 @@ export function decodeQuote(raw: unknown, symbolId: number, receivedAtMs: number
       high: floatAsText(quote.regularMarketDayHigh),
       low: floatAsText(quote.regularMarketDayLow),
       volume,
-      quoteVolume: turnover(volume, last),
+      // Yahoo gives none.
+      quoteVolume: turnoverAt(last, volume),
       // The day's change counts from the close before it.
       change: floatAsText(quote.regularMarketPreviousClose),
       changeOf: changeSinceClose,
@@ -59,14 +50,6 @@ export function decodeQuote(raw: unknown, symbolId: number, receivedAtMs: number
 function milliseconds(raw: unknown): unknown {
   if (raw instanceof Date) return raw.getTime();
   return typeof raw === "number" ? raw * 1000 : raw;
-}
-
-/** Yahoo gives no turnover: the day's volume at the last price stands for it. */
-function turnover(rawVolume: unknown, rawPrice: unknown): unknown {
-  const volume = amount(rawVolume);
-  const price = positiveAmount(rawPrice);
-  if (volume === null || price === null || isNegative(volume)) return null;
-  return fromFixedPoint(multiplyFixedPoint(toFixedPoint(volume), toFixedPoint(price)));
 }
 
 function changeSinceClose(last: DecimalText, rawClose: unknown): Change | null {
