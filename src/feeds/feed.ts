@@ -3,6 +3,7 @@ import type { DecimalText } from "../core/decimal.js";
 import type { Logger } from "../core/logger.js";
 import type { Clock } from "../core/time.js";
 import type { MarketEvent } from "../market-data/events.js";
+import type { BookKeeperStats } from "./order-books/keeper.js";
 
 /** State of a provider's connection, as in the API's `ConnectionStatus`. */
 export type ConnectionStatus = "DISCONNECTED" | "CONNECTING" | "CONNECTED" | "RECONNECTING" | "STALE" | "ERROR";
@@ -42,6 +43,8 @@ export interface FeedStats {
   /** Frames that broke the protocol or held absurd values, by kind; logged once per kind. */
   readonly rejected: ReadonlyMap<string, number>;
   readonly reconnects: number;
+  /** Null where the feed has no order books. */
+  readonly books?: BookKeeperStats | null;
 }
 
 export interface FeedOptions {

@@ -36,13 +36,13 @@ export async function download(endpoint: FeedEndpoint, path: string, signal?: Ab
     // Leaving the loop by an error cancels the download.
     for await (const chunk of response.body ?? []) {
       bytes += chunk.byteLength;
-      if (bytes > maxResponseBytes) throw unavailable(`the instrument list is larger than ${maxResponseBytes} bytes`);
+      if (bytes > maxResponseBytes) throw unavailable(`the response is larger than ${maxResponseBytes} bytes`);
       chunks.push(chunk);
     }
     return Buffer.concat(chunks).toString("utf8");
   } catch (error) {
     if (error instanceof DomainError) throw error;
-    throw unavailable(`the instrument list could not be loaded: ${networkReason(error, timeoutMs)}`, {}, error);
+    throw unavailable(`the response could not be loaded: ${networkReason(error, timeoutMs)}`, {}, error);
   }
 }
 
@@ -69,7 +69,7 @@ export function parseList(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw unavailable("the instrument list is not JSON", {}, cause);
+    throw unavailable("the response is not JSON", {}, cause);
   }
 }
 

@@ -39,31 +39,32 @@ const start = (protocol: typeof mexcSpotProtocol, ...tickers: string[]) => {
 const bookFrame = (symbol: string, version: string) =>
   mexcFrame(315, protobuf({ 1: "1", 2: "10", 3: "2", 4: "20", 5: version }), { symbol, sendTime: Date.now() });
 
-test("subscribes three streams a symbol, at most thirty a connection, and reads binary frames", async () => {
-  const { feed, statuses, events } = start(mexcSpotProtocol, ...Array.from({ length: 11 }, (_, i) => `S${i}USDT`));
+test("subscribes four streams a symbol, at most thirty a connection, and reads binary frames", async () => {
+  const { feed, statuses, events } = start(mexcSpotProtocol, ...Array.from({ length: 8 }, (_, i) => `S${i}USDT`));
   await until(() => statuses.includes("CONNECTED"));
   const sent = exchange.connections.map(({ received }) => received.map((text) => JSON.parse(text) as Request));
-  expect(sent.map((requests) => requests.map(({ params }) => params.length))).toEqual([[30], [3]]);
+  expect(sent.map((requests) => requests.map(({ params }) => params.length))).toEqual([[28], [4]]);
   expect(exchange.connections.map(({ path }) => path)).toEqual(["/ws", "/ws"]);
   expect(sent[1]?.[0]).toEqual({
     method: "SUBSCRIPTION",
     params: [
-      "spot@public.aggre.bookTicker.v3.api.pb@100ms@S10USDT",
-      "spot@public.aggre.deals.v3.api.pb@100ms@S10USDT",
-      "spot@public.miniTicker.v3.api.pb@S10USDT@24H",
+      "spot@public.aggre.bookTicker.v3.api.pb@100ms@S7USDT",
+      "spot@public.aggre.deals.v3.api.pb@100ms@S7USDT",
+      "spot@public.miniTicker.v3.api.pb@S7USDT@24H",
+      "spot@public.aggre.depth.v3.api.pb@100ms@S7USDT",
     ],
     id: 1,
   });
 
   const { socket } = exchange.latest();
-  socket.send(bookFrame("S10USDT", "5"));
+  socket.send(bookFrame("S7USDT", "5"));
   socket.send(Uint8Array.of(0xff));
-  socket.send(bookFrame("S10USDT", "4"));
-  socket.send(bookFrame("S10USDT", "6"));
+  socket.send(bookFrame("S7USDT", "4"));
+  socket.send(bookFrame("S7USDT", "6"));
   await until(() => events.length === 2);
   expect(events).toMatchObject([
-    { kind: "bookTicker", symbolId: 10, bid: "1", exchangeSequence: 5 },
-    { kind: "bookTicker", symbolId: 10, ask: "2", exchangeSequence: 6 },
+    { kind: "bookTicker", symbolId: 7, bid: "1", exchangeSequence: 5 },
+    { kind: "bookTicker", symbolId: 7, ask: "2", exchangeSequence: 6 },
   ]);
   expect([...feed.stats.rejected]).toEqual([["not-protobuf", 1]]);
   expect(feed.stats.skipped.get("out-of-date-bookTicker")).toBe(1);
@@ -81,6 +82,8 @@ test("a refused symbol does not silence the others, and is named", async () => {
     "BUSDT",
     "BUSDT",
     "BUSDT",
+    "BUSDT",
+    "AUSDT",
     "AUSDT",
     "AUSDT",
     "AUSDT",
@@ -94,14 +97,40 @@ test("a symbol that is no longer wanted is unsubscribed; a lost connection comes
   await until(() => exchange.latest().received.length === 2);
   expect(JSON.parse(exchange.latest().received[1] ?? "")).toMatchObject({
     method: "UNSUBSCRIPTION",
-    params: ["spot@public.aggre.bookTicker.v3.api.pb@100ms@BUSDT", expect.any(String), expect.any(String)],
+    params: [
+      "spot@public.aggre.bookTicker.v3.api.pb@100ms@BUSDT",
+      expect.any(String),
+      expect.any(String),
+      expect.any(String),
+    ],
   });
   exchange.latest().socket.terminate();
   await until(() => exchange.connections.length === 2 && exchange.latest().received.length === 1);
-  expect((JSON.parse(exchange.latest().received[0] ?? "") as Request).params).toHaveLength(3);
+  expect((JSON.parse(exchange.latest().received[0] ?? "") as Request).params).toHaveLength(4);
   exchange.latest().socket.send(bookFrame("AUSDT", "1"));
   await until(() => events.length === 1);
   expect(statuses).toContain("RECONNECTING");
+});
+
+test("order books: changes from the stream are joined to a snapshot by REST", async () => {
+  const level = (price: string, quantity: string) => protobuf({ 1: price, 2: quantity });
+  const depthFrame = (from: number, to: number, bid: Uint8Array) =>
+    mexcFrame(313, protobuf({ 2: bid, 4: String(from), 5: String(to) }), { symbol: "AUSDT", sendTime: Date.now() });
+  exchange.body = () => JSON.stringify({ lastUpdateId: 11, bids: [["1", "5"]], asks: [["2", "6"]] });
+  const endpoint = { websocketUrl: exchange.url, endpointUrl: exchange.restUrl };
+  const { feed, statuses, events } = startTestFeed(endpoint, symbolsOf("AUSDT"), {}, mexcSpotProtocol);
+  feeds.push(feed);
+  await until(() => statuses.includes("CONNECTED"));
+  const { socket } = exchange.latest();
+  socket.send(depthFrame(10, 12, level("1.5", "7")));
+  socket.send(depthFrame(13, 13, level("1", "0")));
+  const books = () => events.filter((event) => event.kind === "orderBook");
+  await until(() => books().at(-1)?.exchangeSequence === 13);
+  expect(exchange.requestedPaths).toEqual(["/api/v3/depth?symbol=AUSDT&limit=1000"]);
+  expect(books().at(-1)).toMatchObject({ symbolId: 0, bids: [["1.5", "7"]], asks: [["2", "6"]] });
+
+  socket.send(depthFrame(15, 15, level("1", "1")));
+  await until(() => events.some((event) => event.kind === "orderBookLost" && event.reason === "sequence-gap"));
 });
 
 test("pings in words", async () => {

@@ -218,7 +218,7 @@ describe("rejected", () => {
       depth,
       [1, 2],
       [...amounts, "-1"].map((quantity) => protobuf({ 1: "1", 2: quantity })),
-      "depth-price",
+      "depth-quantity",
     ),
     ...rows(book, ["symbol"], ["", 7, "btcusdt", "__proto__"], "unknown-symbol"),
     ["another body", frame(308, {})(), "unknown-body"],

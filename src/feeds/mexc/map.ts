@@ -1,17 +1,15 @@
 import type { DecimalText } from "../../core/decimal.js";
 import { fromFixedPoint, multiplyFixedPoint, toFixedPoint } from "../../core/fixed-point.js";
-import type { LevelUpdate } from "../order-books/book.js";
 import {
   amount,
   type Change,
   changeByPercent,
-  isNegative,
   isObject,
   isPlausibleTime,
-  positiveAmount,
   type Untrusted,
   wholeNumber,
 } from "../reading.js";
+import { bookDiffOf, type ReadLevel } from "../stream/books.js";
 import {
   bookTickerOf,
   findSymbol,
@@ -157,27 +155,24 @@ function changeOfRate(last: DecimalText, rawRate: unknown): Change | null {
 }
 
 function depth(known: Known, payload: Untrusted<AggregatedDepth>, sentAtMs: unknown, receivedAtMs: number): Decoded {
-  const first = wholeNumber(payload.fromVersion);
-  const last = wholeNumber(payload.toVersion);
-  if (first === null || last === null || first > last) return depthReasons.sequence;
-  if (!isPlausibleTime(sentAtMs, receivedAtMs)) return depthReasons.time;
-  const bids = levels(payload.bids);
-  const asks = levels(payload.asks);
-  if (bids === null || asks === null) return depthReasons.price;
-  const diff = { first, last, previous: null, checksum: null, exchangeTimeMs: sentAtMs, bids, asks };
-  return { kind: "book", symbolId: known.symbolId, message: { kind: "diff", diff }, receivedAtMs };
+  const diff = {
+    first: wholeNumber(payload.fromVersion) ?? undefined,
+    last: wholeNumber(payload.toVersion),
+    previous: null,
+    checksum: null,
+    exchangeTimeMs: sentAtMs,
+    // A side without changes is absent.
+    bids: payload.bids ?? [],
+    asks: payload.asks ?? [],
+    readLevel,
+  };
+  return bookDiffOf(known, diff, receivedAtMs, depthReasons);
 }
 
-function levels(raw: unknown): LevelUpdate[] | null {
-  const updates: LevelUpdate[] = [];
-  for (const level of (raw ?? []) as readonly Untrusted<DepthLevel>[]) {
-    const price = positiveAmount(level.price);
-    const quantity = amount(level.quantity);
-    if (price === null || quantity === null || isNegative(quantity)) return null;
-    updates.push([price, quantity]);
-  }
-  return updates;
-}
+const readLevel: ReadLevel = (level) => {
+  const { price, quantity } = level as Untrusted<DepthLevel>;
+  return [price, quantity];
+};
 
 const bookTickers = reasonsOf("bookTicker");
 const dealReasons = reasonsOf("deals");

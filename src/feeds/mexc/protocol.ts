@@ -1,6 +1,9 @@
+import { defaultBookKeeperTuning } from "../order-books/keeper.js";
+import { mexcRule } from "../order-books/rules.js";
 import type { Message, Method, Protocol } from "../stream/protocol.js";
 import { commonTuning } from "../stream/tuning.js";
 import { decodeBinary, decodeText } from "./map.js";
+import { fetchDepth } from "./rest.js";
 import type { SubscriptionRequest } from "./wire.js";
 
 /** The statistics are of the rolling 24 hours, not of a day in some zone. */
@@ -8,15 +11,16 @@ const channelsOf = (ticker: string): string[] => [
   `spot@public.aggre.bookTicker.v3.api.pb@100ms@${ticker}`,
   `spot@public.aggre.deals.v3.api.pb@100ms@${ticker}`,
   `spot@public.miniTicker.v3.api.pb@${ticker}@24H`,
+  `spot@public.aggre.depth.v3.api.pb@100ms@${ticker}`,
 ];
-const streamsPerSymbol = 3;
+const streamsPerSymbol = 4;
 
 export const mexcSpotProtocol: Protocol = {
   routes: [
     {
       path: "/ws",
       streamsPerSymbol,
-      hasBooks: false,
+      hasBooks: true,
       requests(method: Method, tickers: readonly string[], nextId: () => number): Message[] {
         const id = nextId();
         const request: SubscriptionRequest = {
@@ -45,4 +49,10 @@ export const mexcSpotProtocol: Protocol = {
   /** Without data the exchange hangs up after a minute. */
   ping: { everyMs: 20_000, text: () => '{"method":"PING"}' },
   fetchContractSizes: null,
+  books: {
+    rule: mexcRule,
+    // A snapshot weighs 1 of 500 in ten seconds.
+    tuning: { ...defaultBookKeeperTuning, gapMs: 100 },
+    fetchSnapshot: (endpoint, ticker, _contractSize, signal) => fetchDepth(endpoint, ticker, signal),
+  },
 };

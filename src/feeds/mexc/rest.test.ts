@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Fields } from "../../../test/support/bad-values.js";
 import { type FakeExchange, startFakeExchange } from "../../../test/support/fake-exchange.js";
-import { fetchInstruments, minutes, readMinutes, readPairs } from "./rest.js";
+import { fetchDepth, fetchInstruments, minutes, readDepth, readMinutes, readPairs } from "./rest.js";
 
 const pair = {
   symbol: "BTCUSDT",
@@ -125,6 +125,36 @@ describe("minutes", () => {
   });
 });
 
+describe("order books", () => {
+  const depth = {
+    lastUpdateId: 1112416,
+    bids: [["15.00000", "49999.00000"]],
+    asks: [["16.0000", "1.0000"]],
+    timestamp: 1,
+  };
+  const readOne = (change: Fields) => readDepth(JSON.stringify({ ...depth, ...change }));
+
+  test("a snapshot", () => {
+    expect(readOne({})).toEqual({
+      sequence: 1112416,
+      depthLimit: 1_000,
+      checksum: null,
+      exchangeTimeMs: null,
+      bids: [["15", "49999"]],
+      asks: [["16", "1"]],
+    });
+  });
+
+  test.each([
+    ...[undefined, null, "5", -1, 1.5, 1e40].map((lastUpdateId) => ({ lastUpdateId })),
+    ...[undefined, null, {}, [null], [["1"]], [["-1", "1"]], [["0", "1"]], [["1", "NaN"]], [["1e40", "1"]]].map(
+      (bids) => ({ bids }),
+    ),
+  ])("broken: %j", (change) => {
+    expect(() => readOne(change)).toThrow(expect.objectContaining({ code: "PROVIDER_UNAVAILABLE" }) as Error);
+  });
+});
+
 describe("over HTTP", () => {
   let exchange: FakeExchange;
   beforeEach(async () => {
@@ -149,6 +179,12 @@ describe("over HTTP", () => {
     exchange.body = () => list({});
     expect((await fetchInstruments(endpoint(), log)).instruments).toHaveLength(1);
     expect(exchange.requestedPaths).toEqual(["/api/v3/exchangeInfo"]);
+  });
+
+  test("an order book", async () => {
+    exchange.body = () => JSON.stringify({ lastUpdateId: 5, bids: [], asks: [] });
+    expect(await fetchDepth(endpoint(), "BTCUSDT", signal)).toMatchObject({ sequence: 5 });
+    expect(exchange.requestedPaths).toEqual(["/api/v3/depth?symbol=BTCUSDT&limit=1000"]);
   });
 
   test("a page of minutes: the exchange's range is closed, ours is half open", async () => {

@@ -2,7 +2,8 @@ import type { Instrument, InstrumentList } from "../../catalogue/sync-symbols.js
 import { Decimal, type DecimalText } from "../../core/decimal.js";
 import type { Logger } from "../../core/logger.js";
 import type { ExchangeMinute, FeedEndpoint, MinuteRequest, MinuteSource } from "../feed.js";
-import { amount, isNegative, positiveAmount, type Untrusted } from "../reading.js";
+import type { BookSnapshot } from "../order-books/sync.js";
+import { amount, isNegative, isObject, positiveAmount, type Untrusted } from "../reading.js";
 import {
   collectInstruments,
   download,
@@ -14,7 +15,8 @@ import {
   unavailable,
   usable,
 } from "../rest.js";
-import type { Pair } from "./wire.js";
+import { levelInList, requestedSnapshot } from "../stream/books.js";
+import type { DepthSnapshot, Pair } from "./wire.js";
 
 /** All spot pairs. @throws {DomainError} PROVIDER_UNAVAILABLE */
 export async function fetchInstruments(endpoint: FeedEndpoint, log: Logger): Promise<InstrumentList> {
@@ -53,6 +55,22 @@ function readPair(raw: unknown): Instrument | string {
     minOrderValue: values.min,
     maxOrderValue: values.max,
   };
+}
+
+/** Levels a side that we ask for. */
+const depthLimit = 1_000;
+
+/** @throws {DomainError} PROVIDER_UNAVAILABLE */
+export async function fetchDepth(endpoint: FeedEndpoint, ticker: string, signal: AbortSignal): Promise<BookSnapshot> {
+  const query = `symbol=${encodeURIComponent(ticker)}&limit=${depthLimit}`;
+  return readDepth(await download(endpoint, `/api/v3/depth?${query}`, signal));
+}
+
+/** @throws {DomainError} PROVIDER_UNAVAILABLE when it is no such response */
+export function readDepth(text: string): BookSnapshot {
+  const response = parseList(text);
+  const { lastUpdateId, bids, asks } = (isObject(response) ? response : {}) as Untrusted<DepthSnapshot>;
+  return requestedSnapshot({ bids, asks, readLevel: levelInList, sequence: lastUpdateId, depthLimit }, null);
 }
 
 /** The smallest number with so many digits after the point. */

@@ -96,6 +96,13 @@ export interface DepthLevel {
   quantity: string;
 }
 
+/** `/api/v3/depth`: `{"lastUpdateId":1112416,"bids":[["15.00000","49999.00000"]],"asks":[["14.0000","1.0000"]]}` */
+export interface DepthSnapshot {
+  lastUpdateId: number;
+  bids: [price: string, quantity: string][];
+  asks: [price: string, quantity: string][];
+}
+
 /** A pair of `/api/v3/exchangeInfo`. */
 export interface Pair {
   symbol: string;

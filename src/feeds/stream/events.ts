@@ -50,6 +50,7 @@ export interface Reasons {
   readonly change: Rejected;
   readonly volume: Rejected;
   readonly rate: Rejected;
+  readonly checksum: Rejected;
   readonly shape: Rejected;
   readonly untraded: Skipped;
 }
@@ -64,6 +65,7 @@ export const reasonsOf = (channel: string): Reasons => ({
   change: rejected(`${channel}-change`),
   volume: rejected(`${channel}-volume`),
   rate: rejected(`${channel}-rate`),
+  checksum: rejected(`${channel}-checksum`),
   shape: rejected(`${channel}-shape`),
   untraded: skipped(`${channel}-untraded`),
 });

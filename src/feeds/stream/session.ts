@@ -12,6 +12,7 @@ import type {
   Method,
   Protocol,
   Route,
+  WriteRequests,
 } from "./protocol.js";
 import type { StreamTuning } from "./tuning.js";
 
@@ -50,7 +51,7 @@ export interface SessionListener {
 
 /** A change of subscriptions, which may take several messages: it is done when all are answered, refused when one is. */
 interface Request {
-  readonly method: Method;
+  readonly method: Method | "RENEW";
   readonly tickers: readonly string[];
   openMessages: number;
   error: string | null;
@@ -79,6 +80,10 @@ export class Session implements EventSource {
   /** What the exchange was asked to send and has not refused. */
   readonly #asked = new Set<string>();
   readonly #refused = new Set<string>();
+  /** What the exchange has confirmed and was not asked to take off since. */
+  readonly #confirmed = new Set<string>();
+  /** Whose book shall be sent anew. */
+  readonly #renewals = new Set<string>();
   /** Parts of a refused request that are tried again by themselves, to find the symbol at fault. */
   #halves: string[][] = [];
   /** Messages of a request that is only partly sent. */
@@ -89,6 +94,8 @@ export class Session implements EventSource {
   #pingDue = false;
   #pingTimer: NodeJS.Timeout | undefined;
   #ageTimer: NodeJS.Timeout | undefined;
+  /** Until it is due, no further renewal is sent. */
+  #renewalTimer: NodeJS.Timeout | undefined;
   ended = false;
   /** Everything wanted has been subscribed (or refused) at least once. */
   subscribed = false;
@@ -135,6 +142,18 @@ export class Session implements EventSource {
     if (!this.#open || this.ended) return;
     this.#pacer.wake();
     if (!this.subscribed) this.#checkSettled();
+  }
+
+  confirms(ticker: string): boolean {
+    return this.#confirmed.has(ticker);
+  }
+
+  /** Has the exchange send the symbol's book anew; false when it does not send it now. */
+  renewBook(ticker: string): boolean {
+    if (this.ended || !this.#confirmed.has(ticker)) return false;
+    this.#renewals.add(ticker);
+    this.#pacer.wake();
+    return true;
   }
 
   /** Ends the session without a word to the listener. */
@@ -209,14 +228,43 @@ export class Session implements EventSource {
 
   #writeNextRequest(): void {
     const change = this.#nextChange();
-    if (change === null) return;
+    if (change === null) {
+      this.#writeNextRenewal();
+      return;
+    }
     const { method, tickers } = change;
     for (const ticker of tickers) {
-      if (method === "SUBSCRIBE") this.#asked.add(ticker);
-      else this.#asked.delete(ticker);
+      if (method === "SUBSCRIBE") {
+        this.#asked.add(ticker);
+      } else {
+        this.#asked.delete(ticker);
+        this.#confirmed.delete(ticker);
+        this.#renewals.delete(ticker);
+      }
     }
-    const { route, clock } = this.#context;
-    const messages = route.requests(method, tickers, () => this.#nextId++, clock.nowMs());
+    this.#write(method, tickers, this.#messages(this.#context.route.requests, method, tickers));
+  }
+
+  #writeNextRenewal(): void {
+    const { bookRequests } = this.#context.route;
+    const tickers = [...this.#renewals].slice(0, this.#symbolsPerRequest);
+    if (tickers.length === 0 || bookRequests === undefined || this.#renewalTimer !== undefined) return;
+    this.#renewalTimer = setTimeout(() => {
+      this.#renewalTimer = undefined;
+      this.#pacer.wake();
+    }, this.#context.tuning.bookRenewalGapMs);
+    for (const ticker of tickers) this.#renewals.delete(ticker);
+    this.#write("RENEW", tickers, [
+      ...this.#messages(bookRequests, "UNSUBSCRIBE", tickers),
+      ...this.#messages(bookRequests, "SUBSCRIBE", tickers),
+    ]);
+  }
+
+  #messages(requests: WriteRequests, method: Method, tickers: readonly string[]): readonly Message[] {
+    return requests(method, tickers, () => this.#nextId++, this.#context.clock.nowMs());
+  }
+
+  #write(method: Request["method"], tickers: readonly string[], messages: readonly Message[]): void {
     const request: Request = { method, tickers, openMessages: messages.length, error: null };
     this.#unsent = messages.map((message) => ({ request, message }));
   }
@@ -234,7 +282,7 @@ export class Session implements EventSource {
     this.#unanswered.set(id, { request, answersLeft: answers, timer });
   }
 
-  #nextChange(): Pick<Request, "method" | "tickers"> | null {
+  #nextChange(): { readonly method: Method; readonly tickers: readonly string[] } | null {
     const wanted = new Set(this.#wanted);
     const gone = [...this.#asked].filter((ticker) => !wanted.has(ticker));
     if (gone.length > 0) return { method: "UNSUBSCRIBE", tickers: gone.slice(0, this.#symbolsPerRequest) };
@@ -261,12 +309,19 @@ export class Session implements EventSource {
 
   #messageDone(request: Request): void {
     if (--request.openMessages > 0) return;
+    // A book that is not renewed stays away, which whoever asked for it notices.
+    if (request.method === "RENEW") return;
     if (request.error !== null) this.#wasRefused(request, request.error);
-    else if (request.method === "SUBSCRIBE") this.#listener.onSubscribed(request.tickers);
+    else if (request.method === "SUBSCRIBE") this.#subscribed(request.tickers);
     if (this.ended) return;
     if (this.#refused.size === 0 && this.#halves.length === 0) this.refusal = null;
     if (request.error !== null) this.#listener.onSubscriptions(this);
     this.#checkSettled();
+  }
+
+  #subscribed(tickers: readonly string[]): void {
+    for (const ticker of tickers) if (this.#asked.has(ticker)) this.#confirmed.add(ticker);
+    this.#listener.onSubscribed(tickers);
   }
 
   /** A refused list of symbols is tried again in halves, so that one bad symbol does not silence the others. */
@@ -306,6 +361,7 @@ export class Session implements EventSource {
     this.ended = true;
     this.#pacer.stop();
     clearTimeout(this.#ageTimer);
+    clearTimeout(this.#renewalTimer);
     clearInterval(this.#pingTimer);
     for (const { timer } of this.#unanswered.values()) clearTimeout(timer);
     this.#unanswered.clear();
