@@ -360,7 +360,7 @@ function startBackFill(
     keeper: new MinuteStore(live, recorder, database, clock, log.child({ room: "market-data" })),
     servingOf: (symbolId) => supervisor.servingOf(symbolId),
     sourceOf: (provider) => {
-      const source = adapterOf(catalogue.market(provider.marketId).code)?.minutes ?? null;
+      const source = adapterOf(provider, catalogue.market(provider.marketId).code)?.minutes ?? null;
       const endpoint = endpointOf(provider, access);
       return source === null || endpoint === null ? null : { source, endpoint };
     },

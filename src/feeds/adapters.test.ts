@@ -11,9 +11,29 @@ import { gateFuturesProtocol, gateSpotProtocol } from "./gateio/protocol.js";
 import { okxFuturesProtocol, okxSpotProtocol } from "./okx/protocol.js";
 import type { Protocol } from "./stream/protocol.js";
 
-test("every market of the crypto exchanges has an adapter, MEXC not yet", () => {
-  const missing = markets.filter(({ assetClass, code }) => assetClass === "CRYPTO" && adapterOf(code) === undefined);
-  expect(missing.map(({ code }) => code)).toEqual(["MEXC_SPOT"]);
+test("every market of the crypto exchanges has an adapter", () => {
+  const missing = markets.filter(
+    ({ assetClass, code }) =>
+      assetClass === "CRYPTO" && adapterOf({ code: `${code}_WS`, feedType: "WEBSOCKET" }, code) === undefined,
+  );
+  expect(missing.map(({ code }) => code)).toEqual([]);
+});
+
+test("shares are asked for by REST, and nobody else is", () => {
+  for (const market of ["BIST_EQUITY", "NASDAQ_EQUITY", "NYSE_EQUITY"]) {
+    expect(adapterOf({ code: `${market}_YAHOO`, feedType: "REST" }, market)).toBeDefined();
+    expect(adapterOf({ code: "OTHER", feedType: "REST" }, market)).toBeUndefined();
+    expect(adapterOf({ code: "OTHER", feedType: "WEBSOCKET" }, market)).toBeUndefined();
+  }
+});
+
+test("ccxt is for whoever's code says so, before the market's own protocol", () => {
+  const provider = (code: string, feedType: "REST" | "WEBSOCKET" = "WEBSOCKET") => ({ code, feedType });
+  const kraken = adapterOf(provider("CCXT_KRAKEN"), "KRAKEN_SPOT");
+  expect(kraken).toBeDefined();
+  expect(adapterOf(provider("KRAKEN_SPOT_CCXT", "REST"), "KRAKEN_SPOT")).toBe(kraken);
+  expect(adapterOf(provider("CCXT_BINANCE"), "BINANCE_SPOT")).not.toBe(adapterOf(provider("B"), "BINANCE_SPOT"));
+  expect(adapterOf(provider("CCXT"), "BINANCE_SPOT")).toBeUndefined();
 });
 
 /* Each exchange as it answers requests, on loopback. */

@@ -27,6 +27,7 @@ export interface RequestBudget {
 /** Where and how to connect: the resolved row of `data_providers`. */
 export interface FeedEndpoint {
   readonly code: string;
+  /** Empty for a provider that is asked by REST. */
   readonly websocketUrl: string;
   /** Tried in turn with `websocketUrl` when connecting fails. */
   readonly backupWebsocketUrl: string | null;
@@ -42,6 +43,8 @@ export interface FeedEndpoint {
   readonly budget?: RequestBudget;
   /** Where the provider asks who we are. */
   readonly credentials?: ProviderCredentials | null;
+  /** What the provider takes; null or absent where it has no such limit. */
+  readonly rateLimitPerMinute?: number | null;
 }
 
 /** Counters since the feed was started; they only grow. */
@@ -64,6 +67,8 @@ export interface FeedOptions {
   readonly log: Logger;
   /** In [0, 1); jitter comes from here. */
   readonly random: () => number;
+  /** Whether anything is traded now; absent for what never closes. */
+  readonly isMarketOpen?: () => boolean;
   /** Called synchronously for every event, in the order of arrival. Must not throw. */
   readonly onEvent: (event: MarketEvent) => void;
   /** `detail` is a short reason for people, e.g. "connection refused". */

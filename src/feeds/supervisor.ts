@@ -1,4 +1,5 @@
 import type { Catalogue, DataProvider } from "../catalogue/catalogue.js";
+import { isMarketOpen } from "../catalogue/market-status.js";
 import type { ProviderCredentials } from "../catalogue/provider-credentials.js";
 import type { Logger } from "../core/logger.js";
 import type { Clock } from "../core/time.js";
@@ -28,7 +29,7 @@ export interface FeedSupervisorOptions {
   /** Without it every provider may be used, and nothing is counted. */
   readonly access?: ProviderAccess;
   /** In place of the program's own; for tests. */
-  readonly adapterOf?: (marketCode: string) => FeedAdapter | undefined;
+  readonly adapterOf?: (provider: DataProvider, marketCode: string) => FeedAdapter | undefined;
 }
 
 interface RunningFeed {
@@ -61,15 +62,16 @@ const rateWindow = 10;
 
 /** The resolved connection settings of a provider, or null where it has none. */
 export function endpointOf(provider: DataProvider, access?: ProviderAccess): FeedEndpoint | null {
-  if (provider.websocketUrl === null) return null;
+  if (provider.websocketUrl === null && provider.feedType === "WEBSOCKET") return null;
   return {
     code: provider.code,
-    websocketUrl: provider.websocketUrl,
+    websocketUrl: provider.websocketUrl ?? "",
     backupWebsocketUrl: provider.backupWebsocketUrl,
     endpointUrl: provider.endpointUrl,
     timeoutMs: provider.timeoutMs,
     retryDelayMs: provider.retryDelayMs,
     staleAfterMs: provider.staleAfterMs,
+    rateLimitPerMinute: provider.rateLimitPerMinute,
     ...(access === undefined ? {} : { budget: access.budgetOf(provider), credentials: access.credentialsOf(provider) }),
   };
 }
@@ -248,7 +250,7 @@ export class FeedSupervisor {
 
   #adapterOf(provider: DataProvider): FeedAdapter | undefined {
     const find = this.options.adapterOf ?? adapterOf;
-    return find(this.options.catalogue.market(provider.marketId).code);
+    return find(provider, this.options.catalogue.market(provider.marketId).code);
   }
 
   #start(
@@ -258,7 +260,7 @@ export class FeedSupervisor {
     endpoint: FeedEndpoint,
     endpointText: string,
   ): void {
-    const { clock, log, random, onEvent, onStatus } = this.options;
+    const { catalogue, clock, log, random, onEvent, onStatus } = this.options;
     let running: RunningFeed | undefined;
     let early: { status: ConnectionStatus; detail: string | null } | undefined;
     const feed = adapter.start({
@@ -267,6 +269,7 @@ export class FeedSupervisor {
       clock,
       log: log.child({ provider: provider.code }),
       random,
+      isMarketOpen: () => isMarketOpen(catalogue, provider.marketId, clock.nowMs()),
       onEvent: (event) => {
         if (this.#serving.get(event.symbolId) === provider.id) onEvent(event, provider);
       },

@@ -22,7 +22,7 @@ export async function syncInstruments(
   if (market === undefined) throw notFound("market");
   const provider = catalogue.primaryProviderOf(market.id);
   const endpoint = provider === undefined ? null : endpointOf(provider, access);
-  const adapter = adapterOf(marketCode);
+  const adapter = provider === undefined ? undefined : adapterOf(provider, marketCode);
   if (endpoint === null || adapter === undefined) {
     throw new DomainError("PROVIDER_UNAVAILABLE", `${marketCode} has no provider that lists its instruments`);
   }

@@ -329,7 +329,7 @@ function endpointOf(simulator: Simulator, market: string): FeedEndpoint {
 }
 
 const adapter = (market: string): FeedAdapter => {
-  const found = adapterOf(market);
+  const found = adapterOf({ code: `${market}_SIM`, feedType: "WEBSOCKET" }, market);
   if (found === undefined) throw new Error(`no adapter for ${market}`);
   return found;
 };

@@ -89,6 +89,9 @@ export interface DecodeContext {
  */
 export type Decoder = (text: string, receivedAtMs: number) => Decoded | readonly Decoded[];
 
+/** As {@link Decoder} for binary frames. */
+export type BinaryDecoder = (frame: Uint8Array, receivedAtMs: number) => Decoded | readonly Decoded[];
+
 export type Method = "SUBSCRIBE" | "UNSUBSCRIBE";
 
 /** One message to the exchange. */
@@ -125,6 +128,8 @@ export interface Protocol {
   readonly tuning: StreamTuning;
   streamPrefix(ticker: string): string;
   decoder(context: DecodeContext): Decoder;
+  /** Where the exchange sends binary frames too; elsewhere they are rejected. */
+  binaryDecoder?(context: DecodeContext): BinaryDecoder;
   /** What keeps a quiet connection open, where the exchange wants it in words; its answer is decoded as skipped. */
   readonly ping: { readonly everyMs: number; text(nowMs: number): string } | null;
   /**

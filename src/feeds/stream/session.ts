@@ -4,6 +4,7 @@ import { Pacer } from "../pacer.js";
 import type { EventSource } from "../sequence-gate.js";
 import type {
   Answer,
+  BinaryDecoder,
   DecodeContext,
   Decoded,
   Decoder,
@@ -31,10 +32,11 @@ export interface SessionContext extends DecodeContext {
 }
 
 export interface SessionListener {
-  /** Every text frame, before it is decoded. */
+  /** Every frame that can be decoded, before it is. */
   onFrame(): void;
   /** What the frame says, after the session has used what is meant for it. */
   onDecoded(decoded: Decoded, session: Session): void;
+  /** A binary frame of an exchange that should not send any. */
   onBinary(): void;
   /** The exchange has confirmed these. */
   onSubscribed(tickers: readonly string[]): void;
@@ -72,6 +74,7 @@ export class Session implements EventSource {
   readonly #connection: Connection;
   readonly #pacer: Pacer;
   readonly #decode: Decoder;
+  readonly #decodeBinary: BinaryDecoder | null;
   readonly #symbolsPerRequest: number;
   #wanted: readonly string[];
   /** What the exchange was asked to send and has not refused. */
@@ -106,6 +109,7 @@ export class Session implements EventSource {
     this.#listener = listener;
     this.#wanted = wanted;
     this.#decode = protocol.decoder(context);
+    this.#decodeBinary = protocol.binaryDecoder?.(context) ?? null;
     this.#symbolsPerRequest = Math.max(1, Math.floor(tuning.maxNamesPerRequest / route.streamsPerSymbol));
     this.#pacer = new Pacer(tuning.requestGapMs, () => this.#sendNext());
     this.#connection = new Connection({
@@ -115,8 +119,11 @@ export class Session implements EventSource {
       maxFrameBytes: tuning.maxFrameBytes,
       closeGraceMs: tuning.closeGraceMs,
       onOpen: () => this.#opened(),
-      onText: (text) => this.#receive(text),
-      onBinary: () => listener.onBinary(),
+      onText: (text) => this.#receive(text, this.#decode),
+      onBinary: (frame) => {
+        if (this.#decodeBinary === null) listener.onBinary();
+        else this.#receive(frame, this.#decodeBinary);
+      },
       onPing: () => this.#pacer.pongSent(),
       onEnd: (end) => this.#end(end),
     });
@@ -168,9 +175,9 @@ export class Session implements EventSource {
     this.#pacer.wake();
   }
 
-  #receive(text: string): void {
+  #receive<Frame>(frame: Frame, decode: (frame: Frame, receivedAtMs: number) => ReturnType<Decoder>): void {
     this.#listener.onFrame();
-    const decoded = this.#decode(text, this.#context.clock.nowMs());
+    const decoded = decode(frame, this.#context.clock.nowMs());
     if ("kind" in decoded) {
       this.#take(decoded);
       return;
