@@ -7,9 +7,9 @@ import { decimalText } from "../src/core/decimal.js";
 import { globalId } from "../src/core/ids.js";
 import type { BookLevel, MarketEvent } from "../src/market-data/events.js";
 import { query } from "./support/app.js";
-import { openPassage, type Passage } from "./support/cut-off.js";
 import { createTestDatabase, type TestDatabase } from "./support/database.js";
 import { findNats, type NatsServer, startNats } from "./support/nats.js";
+import { openPassage, type Passage } from "./support/passage.js";
 import { openStream, type Stream } from "./support/stream.js";
 import { until } from "./support/until.js";
 
