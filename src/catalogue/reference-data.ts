@@ -323,6 +323,7 @@ const simulatedProvider = (market: (typeof simulatedMarkets)[number]) =>
     backupWebsocketUrl: null,
     rateLimitPerMinute: null,
     staleAfterMs: 10_000,
+    dataDelayMinutes: 0,
     supportedDataTypes: market.endsWith("_FUTURES")
       ? ["BOOK_TICKER", "TRADE", "TICKER_24H", "FUNDING_RATE"]
       : ["BOOK_TICKER", "TRADE", "TICKER_24H"],
