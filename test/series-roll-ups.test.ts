@@ -42,7 +42,8 @@ const drafts: fc.Arbitrary<Draft> = fc
       DecimalText,
       DecimalText,
     ];
-    const partOf = (whole: DecimalText) => decimalText(new Decimal(whole).times(takerBuys).toFixed(18, Decimal.ROUND_DOWN));
+    const partOf = (whole: DecimalText) =>
+      decimalText(new Decimal(whole).times(takerBuys).toFixed(18, Decimal.ROUND_DOWN));
     return {
       ...(isRising ? { open: a, close: b } : { open: b, close: a }),
       high,
@@ -67,7 +68,11 @@ const anyMinutes = fc.oneof(
 );
 type Batch = readonly { readonly openTimeMs: number; readonly draft: Draft }[];
 const batchOf = (openTimeMs: fc.Arbitrary<number>): fc.Arbitrary<Batch> =>
-  fc.uniqueArray(fc.record({ openTimeMs, draft: drafts }), { minLength: 1, maxLength: 12, selector: (m) => m.openTimeMs });
+  fc.uniqueArray(fc.record({ openTimeMs, draft: drafts }), {
+    minLength: 1,
+    maxLength: 12,
+    selector: (m) => m.openTimeMs,
+  });
 const steps = fc.array(
   fc.oneof(
     { weight: 3, arbitrary: batchOf(anyMinutes) },
@@ -222,7 +227,8 @@ describeSeries("roll-ups", (on, storage) => {
     const { sql } = on.owner;
     for (const interval of rollUpIntervals) {
       const table = tableOf(interval);
-      if (storage === "timescaledb") await sql.unsafe(`call refresh_continuous_aggregate('${table}', null, now() - interval '2 hours')`);
+      if (storage === "timescaledb")
+        await sql.unsafe(`call refresh_continuous_aggregate('${table}', null, now() - interval '2 hours')`);
       else {
         for (const c of naiveRollUp(minutes, interval)) {
           await sql`insert into ${sql(table)} values (${c.symbolId}, ${new Date(c.openTimeMs).toISOString()}, ${c.open},

@@ -261,6 +261,13 @@ export async function readOpportunities(
   return rows.map(toOpportunity);
 }
 
+/** Those that nobody has closed, in any order. */
+export async function readOpenOpportunities({ sql }: Database): Promise<ArbitrageOpportunity[]> {
+  const rows = await sql<OpportunityRow[]>`
+    select ${sql.unsafe(opportunityColumns)} from arbitrage_opportunities where closed_at is null`;
+  return rows.map(toOpportunity);
+}
+
 /** @param id a UUID */
 export async function readOpportunity({ sql }: Database, id: string): Promise<ArbitrageOpportunity | null> {
   const [row] = await sql<OpportunityRow[]>`
