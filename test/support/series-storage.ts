@@ -102,7 +102,7 @@ export async function newSymbol({ owner: { sql } }: SeriesDatabase): Promise<num
   const [row] = await sql<{ id: number }[]>`
     insert into symbols (market_id, asset_class_id, ticker, display_name, base_currency, quote_currency, price_precision,
       quantity_precision, tick_size, step_size)
-    select market_id, asset_class_id, 'T' || (select count(*) from symbols), 'Test', base_currency, quote_currency,
+    select market_id, asset_class_id, upper(left(replace(gen_random_uuid()::text, '-', ''), 20)), 'Test', base_currency, quote_currency,
       price_precision, quantity_precision, tick_size, step_size from symbols order by id limit 1 returning id`;
   if (row === undefined) throw new Error("no symbol");
   return row.id;
@@ -110,19 +110,21 @@ export async function newSymbol({ owner: { sql } }: SeriesDatabase): Promise<num
 
 /** As the program reads it, with every statement that it sends. */
 export interface WatchedDatabase extends Database {
-  readonly statements: { readonly text: string; readonly parameters: readonly unknown[] }[];
+  readonly statements: readonly { readonly text: string; readonly parameters: readonly unknown[] }[];
 }
 
-export function watch({ address }: SeriesDatabase): WatchedDatabase {
-  const statements: WatchedDatabase["statements"] = [];
+export async function watch({ address }: SeriesDatabase): Promise<WatchedDatabase> {
+  const statements: WatchedDatabase["statements"][number][] = [];
   const options: postgres.Options<Record<string, postgres.PostgresType>> = {
     max: 1,
     onnotice: () => {},
-    // Otherwise the driver asks for the types of this database first.
-    fetch_types: false,
     connection: { TimeZone: "UTC", role: "tradegraph_app" },
     debug: (_connection, text, parameters) => statements.push({ text, parameters }),
   };
   const sql = "url" in address ? postgres(address.url, options) : postgres({ ...options, ...address });
-  return { sql, db: drizzle(sql), statements, close: () => sql.end({ timeout: 5 }) };
+  const db = drizzle(sql);
+  // The driver asks for the types of this database first.
+  await sql`select`;
+  statements.length = 0;
+  return { sql, db, statements, close: () => sql.end({ timeout: 5 }) };
 }

@@ -60,9 +60,9 @@ export async function readCandles(
   const from = sql`${boundText(fromMs, "-infinity")}::timestamptz`;
   const to = sql`${boundText(toMs, "infinity")}::timestamptz`;
   // A continuous aggregate reads and sorts all that is in the range before it takes the newest: so first the time in which
-  // they all are unless half of the intervals have no trade, and only if they are not, the time before it.
+  // they all are unless half of the intervals have no trade, and only if they are not, the time before it. Minutes are none.
   const recentSeconds = (2 * limit * candleIntervalMs[interval]) / 1000;
-  const recentFrom = sql`(least(${to}, now()) - make_interval(secs => ${recentSeconds}))`;
+  const recentFrom = interval === "M1" ? from : sql`(least(${to}, now()) - make_interval(secs => ${recentSeconds}))`;
   const rows = await sql<CandleRow[]>`
     select c.symbol_id, (extract(epoch from c.open_time) * 1000)::float8 as open_time_ms, c.open, c.high, c.low, c.close, c.volume,
       c.quote_volume, c.trade_count, c.taker_buy_volume, c.taker_buy_quote_volume,
