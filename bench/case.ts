@@ -16,18 +16,34 @@ export interface BenchCase {
   run(): Promise<BenchResult[]>;
 }
 
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[sorted.length >> 1] ?? Number.NaN;
 }
 
-/** How long it takes each time, in milliseconds. */
-export async function timesOf(times: number, work: () => Promise<unknown>): Promise<number[]> {
-  const taken: number[] = [];
-  for (let n = 0; n < times; n++) {
-    const startMs = performance.now();
-    await work();
-    taken.push(performance.now() - startMs);
+async function timeOf(work: () => Promise<unknown>): Promise<number> {
+  const startMs = performance.now();
+  await work();
+  return performance.now() - startMs;
+}
+
+/**
+ * How long each of two takes, in milliseconds: the median of `times` runs after `warmUps`. They take turns, so that whatever else
+ * the machine does meets both.
+ */
+export async function timesInTurns(
+  times: number,
+  warmUps: number,
+  ours: () => Promise<unknown>,
+  other: () => Promise<unknown>,
+): Promise<{ oursMs: number; otherMs: number }> {
+  const taken = { ours: [] as number[], other: [] as number[] };
+  for (let n = -warmUps; n < times; n++) {
+    const oursMs = await timeOf(ours);
+    const otherMs = await timeOf(other);
+    if (n < 0) continue;
+    taken.ours.push(oursMs);
+    taken.other.push(otherMs);
   }
-  return taken;
+  return { oursMs: median(taken.ours), otherMs: median(taken.other) };
 }

@@ -35,9 +35,11 @@ export async function openBenchDatabase(): Promise<BenchDatabase> {
   };
 }
 
+let opened = 0;
+
 async function newDatabase(): Promise<{ address: DatabaseAddress; close: () => Promise<void> }> {
   const url = process.env.BENCH_DATABASE_URL;
-  const name = `bench_${process.pid}`;
+  const name = `bench_${process.pid}_${++opened}`;
   if (url !== undefined) {
     const admin = postgres(url, { max: 1, onnotice: () => {} });
     await admin`create database ${admin(name)} template template0`;

@@ -5,7 +5,7 @@ import type { Database } from "../src/db/connect.js";
 import type { TradeEvent } from "../src/market-data/events.js";
 import { readCandles } from "../src/market-data/series/read-series.js";
 import { TradeWriter } from "../src/market-data/series/writers.js";
-import { type BenchCase, type BenchResult, median, timesOf } from "./case.js";
+import { type BenchCase, type BenchResult, timesInTurns } from "./case.js";
 import { openBenchDatabase } from "./database.js";
 
 const log = pino({ level: "silent" });
@@ -59,70 +59,42 @@ async function write(database: Database, rows: readonly TradeEvent[]): Promise<v
   if (writer.stats.written !== rows.length) throw new Error(`stored ${writer.stats.written} of ${rows.length}`);
 }
 
+/** Rows of the writer against the same number by COPY, each time new ones, into one table. */
+async function againstCopy(name: string, rowsEach: number, rounds: number, target: string): Promise<BenchResult> {
+  const database = await openBenchDatabase();
+  try {
+    const startMs = Date.now() - 12 * 3_600_000;
+    let next = 0;
+    const newTrades = () => trades(rowsEach, startMs + next++ * (rowsEach * 2 + 1));
+    const { oursMs, otherMs } = await timesInTurns(
+      rounds,
+      Math.ceil(rounds / 10),
+      () => write(database.app, newTrades()),
+      () => copy(database.app, newTrades()),
+    );
+    const perSecond = (ms: number) => (rowsEach / ms) * 1000;
+    const reached = `${target}; ${oursMs.toFixed(1)} ms, COPY ${otherMs.toFixed(1)} ms`;
+    return {
+      case: name,
+      unit: "rows/s",
+      ours: perSecond(oursMs),
+      peer: null,
+      limit: perSecond(otherMs),
+      target: reached,
+    };
+  } finally {
+    await database.close();
+  }
+}
+
 const ingest: BenchCase = {
   name: "ingest",
-  async run() {
-    const database = await openBenchDatabase();
-    try {
-      const count = 50_000;
-      const rates = { ours: [] as number[], copy: [] as number[] };
-      const startMs = Date.now() - 12 * 3_600_000;
-      for (let round = 0; round < 7; round++) {
-        // Each round on new rows, and in turns, so that both meet tables of the same size.
-        const ours = trades(count, startMs + round * 1_000_001);
-        const theirs = ours.map((trade) => ({ ...trade, tradeId: `c${trade.tradeId}` }));
-        const [oursMs = 0] = await timesOf(1, () => write(database.app, ours));
-        const [copyMs = 0] = await timesOf(1, () => copy(database.app, theirs));
-        if (round === 0) continue;
-        rates.ours.push((count / oursMs) * 1000);
-        rates.copy.push((count / copyMs) * 1000);
-      }
-      return [
-        {
-          case: "ingest",
-          unit: "rows/s",
-          ours: median(rates.ours),
-          peer: null,
-          limit: median(rates.copy),
-          target: "≥ 0.5× COPY",
-        },
-      ];
-    } finally {
-      await database.close();
-    }
-  },
+  run: async () => [await againstCopy("ingest", 50_000, 7, "≥ 0.5× COPY")],
 };
 
 const insert100: BenchCase = {
   name: "insert-100",
-  async run() {
-    const database = await openBenchDatabase();
-    try {
-      const rounds = 300;
-      const all = trades(rounds * 200, Date.now() - 3_600_000);
-      let next = 0;
-      const batch = () => all.slice(next, (next += 100));
-      const writer = new TradeWriter(database.app, { log, flushMs: 60_000 });
-      const ours = await timesOf(rounds, () => {
-        for (const row of batch()) writer.add(row);
-        return writer.flush();
-      });
-      await writer.close();
-      const copied = await timesOf(rounds, () => copy(database.app, batch()));
-      return [
-        {
-          case: "insert-100",
-          unit: "100 rows/s",
-          ours: 1000 / median(ours.slice(20)),
-          peer: null,
-          limit: 1000 / median(copied.slice(20)),
-          target: `< 5 ms: ${median(ours.slice(20)).toFixed(2)} ms`,
-        },
-      ];
-    } finally {
-      await database.close();
-    }
-  },
+  run: async () => [await againstCopy("insert-100", 100, 300, "< 5 ms")],
 };
 
 const minutesOfMonth = 30 * 24 * 60;
@@ -149,35 +121,36 @@ async function fillCandles({ sql }: Database, minutes: number, symbolIds: readon
 const candles: BenchCase = {
   name: "candles",
   async run() {
-    const database = await openBenchDatabase();
+    const [few, many] = await Promise.all([openBenchDatabase(), openBenchDatabase()]);
     try {
+      await fillCandles(few.owner, 20_000 / 8, symbolIdsUpTo(8));
+      await fillCandles(many.owner, minutesOfMonth, symbolIdsUpTo(Math.ceil(2_000_000 / minutesOfMonth)));
       const results: BenchResult[] = [];
-      const measure = async (interval: "M1" | "M5") => {
-        const query = () => readCandles(database.app, [1], { interval, fromMs: null, toMs: null, limit: 500 });
-        await timesOf(50, query);
-        return 1000 / median(await timesOf(300, query));
-      };
-      const both = async () => ({ M1: await measure("M1"), M5: await measure("M5") });
-      await fillCandles(database.owner, 20_000 / 8, [1, 2, 3, 4, 5, 6, 7, 8]);
-      const few = await both();
-      const symbolIds = Array.from({ length: Math.ceil(2_000_000 / minutesOfMonth) }, (_, n) => n + 1);
-      await fillCandles(database.owner, minutesOfMonth, symbolIds);
-      const many = await both();
       for (const interval of ["M1", "M5"] as const) {
+        const readFrom = (database: Database) =>
+          readCandles(database, [1], { interval, fromMs: null, toMs: null, limit: 500 });
+        const { oursMs, otherMs } = await timesInTurns(
+          300,
+          50,
+          () => readFrom(many.app),
+          () => readFrom(few.app),
+        );
         results.push({
-          case: `candles: 500 ${interval}, 2,000,000 stored against 20,000`,
+          case: `candles: 500 ${interval} of 2,000,000 against of 20,000`,
           unit: "queries/s",
-          ours: many[interval],
+          ours: 1000 / oursMs,
           peer: null,
-          limit: few[interval],
-          target: "as fast",
+          limit: 1000 / otherMs,
+          target: `as fast; ${oursMs.toFixed(1)} ms against ${otherMs.toFixed(1)} ms`,
         });
       }
       return results;
     } finally {
-      await database.close();
+      await Promise.all([few.close(), many.close()]);
     }
   },
 };
+
+const symbolIdsUpTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n + 1);
 
 export const seriesCases: readonly BenchCase[] = [ingest, insert100, candles];

@@ -30,6 +30,8 @@ import {
   TradeWriter,
 } from "../src/market-data/series/writers.js";
 import { startCutOff } from "./support/cut-off.js";
+import { readTradesAndKlines, tradesBetween } from "./support/recorded-klines.js";
+import { recordingsFolder } from "./support/recordings.js";
 import { schemaOf } from "./support/schema-of.js";
 import {
   compress,
@@ -603,6 +605,54 @@ describeSeries("the series", (on, storage) => {
       const found = await readCandles(on.app, [symbolId], { ...allMinutes, interval, limit: 1 });
       expect(found.get(symbolId)).toEqual([expected]);
     }
+  });
+
+  describe.skipIf(recordingsFolder() === null)("recorded traffic", () => {
+    test.each([
+      ["binance-spot.ws.txt", 1],
+      ["binance-futures.ws.txt", 15],
+    ])(
+      "%s: replayed twice it is stored once, and its candles are the exchange's to the last digit",
+      async (name, compared) => {
+        const recorded = readTradesAndKlines(name);
+        const symbols = await Promise.all(Array.from({ length: recorded.symbols }, () => newSymbol(on)));
+        const trades = recorded.trades.map(({ event }) => ({
+          ...event,
+          symbolId: symbols[event.symbolId] ?? 0,
+          receivedAtMs: Math.floor(event.receivedAtMs),
+        }));
+        for (const again of [trades, trades.toReversed()]) {
+          const writer = new TradeWriter(on.app, { log });
+          for (const trade of again) writer.add(trade);
+          await writer.close();
+          expect(writer.stats).toMatchObject({ refused: 0, waiting: 0 });
+        }
+        const found = await readTrades(on.app, symbols, { limit: 1_000_000 });
+        const fromStore = [...found.values()].flat();
+        const keyOf = (trade: StoredTrade) => `${trade.symbolId} ${trade.tradeId}`;
+        expect(new Map(fromStore.map((trade) => [keyOf(trade), trade]))).toEqual(
+          new Map(trades.map((trade) => [keyOf(trade), stored(trade)])),
+        );
+        expect(fromStore).toHaveLength(trades.length);
+
+        let equal = 0;
+        for (const { candle, firstTradeId, lastTradeId } of recorded.klines) {
+          const inside = tradesBetween(recorded.trades, candle.symbolId, firstTradeId, lastTradeId);
+          if (inside === null) continue;
+          const symbolId = await newSymbol(on);
+          const builder = new CandleBuilder();
+          const ids = new Set(inside.map(({ event }) => event.tradeId));
+          for (const trade of found.get(symbols[candle.symbolId] ?? 0)?.toReversed() ?? []) {
+            if (ids.has(trade.tradeId)) builder.apply({ ...trade, kind: "trade", symbolId });
+          }
+          await write(new CandleWriter(on.app, { log }), builder.takeChanged());
+          const [minute] = (await readCandles(on.app, [symbolId], allMinutes)).get(symbolId) ?? [];
+          expect(minute).toEqual({ ...candle, symbolId, throughSequence: minute?.throughSequence });
+          equal++;
+        }
+        expect(equal).toBe(compared);
+      },
+    );
   });
 
   test("the program may read and add, replace where a newer state counts, and delete nothing", async () => {
