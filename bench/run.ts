@@ -10,10 +10,10 @@ if (unknown.length > 0)
   throw new Error(`no case ${unknown.join(", ")}; there are ${cases.map((c) => c.name).join(", ")}`);
 
 const results: BenchResult[] = [];
-for (const { name, run } of cases) {
-  if (names.length > 0 && !names.includes(name)) continue;
-  console.log(`${name} …`);
-  results.push(...(await run()));
+for (const one of cases) {
+  if (names.length > 0 && !names.includes(one.name)) continue;
+  console.log(`${one.name} …`);
+  results.push(...(await one.run()));
 }
 
 const ratio = (ours: number, other: number | null): string => (other === null ? "–" : `${(ours / other).toFixed(2)}×`);

@@ -8,7 +8,14 @@ import { type CandleInterval, candleIntervalMs, candleIntervals } from "../src/m
 import type { StoredCandle } from "../src/market-data/candles.js";
 import { readCandles } from "../src/market-data/series/read-series.js";
 import { CandleWriter } from "../src/market-data/series/writers.js";
-import { compress, describeSeries, newSymbol, refreshRollUps, type SeriesDatabase } from "./support/series-storage.js";
+import {
+  compress,
+  describeSeries,
+  dropOld,
+  newSymbol,
+  refreshRollUps,
+  type SeriesDatabase,
+} from "./support/series-storage.js";
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
@@ -213,7 +220,7 @@ describeSeries("roll-ups", (on, storage) => {
     await rollUpAsOfThen(old);
     await store(on, [young]);
     await refreshRollUps(on);
-    await dropOld();
+    await dropOld(on);
     expect(await readAll(on, symbolId, "M1")).toEqual([young]);
     await expectRollUpsOf(on, symbolId, [...old, young]);
     await store(on, [minuteOf(symbolId, openMs + 2 * minuteMs, anyDraft())]);
@@ -237,15 +244,6 @@ describeSeries("roll-ups", (on, storage) => {
         }
       }
     }
-  }
-
-  /** What happens every hour, or every day. */
-  async function dropOld(): Promise<void> {
-    await dropOldSeries(on.app.sql);
-    if (storage === "tables") return;
-    const { sql } = on.owner;
-    const jobs = await sql`select job_id from timescaledb_information.jobs where proc_name = 'policy_retention'`;
-    for (const { job_id } of jobs) await sql.unsafe(`call run_job(${job_id})`);
   }
 
   const tableOf = (interval: CandleInterval): string => `candles_${interval.slice(1)}${interval[0]?.toLowerCase()}`;

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { seedReferenceData } from "../../src/catalogue/seed.js";
 import { connect, type Database, type DatabaseAddress } from "../../src/db/connect.js";
 import { migrate } from "../../src/db/migrations.js";
+import { dropOldSeries } from "../../src/db/time-series.js";
 import { createTestDatabase } from "./database.js";
 
 /** A server whose user may create databases, roles and the extension timescaledb. */
@@ -89,6 +90,14 @@ export async function refreshRollUps({ storage, owner: { sql } }: SeriesDatabase
   if (storage === "tables") return;
   const [job] = await sql`select job_id from timescaledb_information.jobs where proc_name = 'refresh_roll_ups'`;
   await sql.unsafe(`call run_job(${job?.job_id})`);
+}
+
+/** What the program does every hour, or TimescaleDB every day. */
+export async function dropOld({ storage, app, owner: { sql } }: SeriesDatabase): Promise<void> {
+  await dropOldSeries(app.sql);
+  if (storage === "tables") return;
+  const jobs = await sql`select job_id from timescaledb_information.jobs where proc_name = 'policy_retention'`;
+  for (const { job_id } of jobs) await sql.unsafe(`call run_job(${job_id})`);
 }
 
 /** Compresses what is more than a day old, as TimescaleDB does sooner or later. */
