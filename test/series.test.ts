@@ -504,7 +504,7 @@ describeSeries("the series", (on, storage) => {
             await write(new TradeWriter(on.app, { log }), trades);
             const pages: StoredTrade[] = [];
             let before: TradePosition | null = null;
-            for (;;) {
+            while (pages.length <= trades.length) {
               const page: StoredTrade[] = (await readTrades(on.app, [symbolId], { limit, before })).get(symbolId) ?? [];
               expect(page.length).toBeLessThanOrEqual(limit);
               pages.push(...page);
