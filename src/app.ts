@@ -295,7 +295,7 @@ async function startFeeds(
   closers: Closers,
 ): Promise<FeedSupervisor> {
   const { database, catalogue, quotes, live, recorder, access } = on;
-  await closeForgottenOpportunities(database);
+  await closeForgottenOpportunities(database, clock.nowMs());
   const seeder = new CandleSeeder(live, catalogue, database, clock, log.child({ room: "market-data" }));
   closers.add("candle seeds", () => seeder.close());
   await seeder.ready;

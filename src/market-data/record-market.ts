@@ -3,11 +3,13 @@ import type { Database } from "../db/connect.js";
 import type { MarketEvent } from "./events.js";
 import type { LiveMarket } from "./live-market.js";
 import { orderFlowWindowMs } from "./order-flow-board.js";
+import { readOpenOpportunities } from "./series/read-series.js";
 import {
   ArbitrageWriter,
   BookTickerWriter,
   CandleWriter,
   FundingWriter,
+  insertOpportunities,
   OrderBookWriter,
   OrderFlowWriter,
   TradeWriter,
@@ -82,8 +84,13 @@ export class MarketRecorder {
 }
 
 /** Opportunities that were open when the program died: nobody saw them end, so they end with its successor's start. */
-export async function closeForgottenOpportunities({ sql }: Database): Promise<number> {
-  const { count } = await sql`
-    update arbitrage_opportunities set closed_at = greatest(now(), detected_at) where closed_at is null`;
-  return count;
+export async function closeForgottenOpportunities(database: Database, nowMs: number): Promise<number> {
+  // Row by row with their keys: for an update that looks for them itself, TimescaleDB unpacks all that is compressed, and
+  // refuses beyond 100,000 rows.
+  const open = await readOpenOpportunities(database);
+  await insertOpportunities(
+    database,
+    open.map((opportunity) => ({ ...opportunity, closedAtMs: Math.max(nowMs, opportunity.detectedAtMs) })),
+  );
+  return open.length;
 }

@@ -212,7 +212,7 @@ export class OrderFlowWriter extends BatchWriter<OrderFlow> {
   }
 }
 
-const insertOpportunities = insertInto<ArbitrageOpportunity>({
+export const insertOpportunities = insertInto<ArbitrageOpportunity>({
   table: "arbitrage_opportunities",
   columns: [
     { name: "id", type: "uuid", of: (opportunity) => opportunity.id },
