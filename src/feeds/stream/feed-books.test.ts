@@ -221,6 +221,20 @@ describe("snapshots in the stream", () => {
     expect(connection.received.slice(1)).toEqual(["-2 A.book", "+3 A.book", "-4 B.book,C.book", "+5 B.book,C.book"]);
   });
 
+  test("a renewal in the middle of subscribing does not hide that everything is subscribed", async () => {
+    exchange.reply = (text, { path }) =>
+      path === "/a" && !text.startsWith("+1") ? [] : [`ok ${text.slice(1).split(" ")[0]}`];
+    const started = start(inStream, symbolsOf("A", "B"), { maxNamesPerRequest: 2 });
+    await until(() => exchange.connections.some(({ path, received }) => path === "/a" && received.length === 2));
+    const connection = exchange.latest("/a");
+    send(connection, "snap A 4", "diff A 6");
+    await until(() => connection.received.length === 4);
+    expect(connection.received).toEqual(["+1 A", "+2 B", "-3 A.book", "+4 A.book"]);
+    send(connection, "ok 2", "ok 3", "ok 4");
+    await until(() => started.statuses.at(-1) === "CONNECTED", 1_500);
+    expect(started.statuses).toEqual(["CONNECTING", "CONNECTED"]);
+  });
+
   test("a refused renewal is tried again", async () => {
     exchange.reply = (text) => [`${text.includes(".book") ? "no" : "ok"} ${text.slice(1).split(" ")[0]}`];
     const { books } = inStream;

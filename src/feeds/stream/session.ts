@@ -309,8 +309,11 @@ export class Session implements EventSource {
 
   #messageDone(request: Request): void {
     if (--request.openMessages > 0) return;
-    // A book that is not renewed stays away, which whoever asked for it notices.
-    if (request.method === "RENEW") return;
+    if (request.method === "RENEW") {
+      // A refusal shows in the book that stays away, and whoever asked for it asks again.
+      this.#checkSettled();
+      return;
+    }
     if (request.error !== null) this.#wasRefused(request, request.error);
     else if (request.method === "SUBSCRIBE") this.#subscribed(request.tickers);
     if (this.ended) return;
