@@ -501,7 +501,7 @@ describe("back-fill", () => {
         await expectAsExchange(...range);
         await stopAll();
       }),
-      { numRuns: 15 },
+      { numRuns: 15, endOnFailure: true },
     );
   });
 });
