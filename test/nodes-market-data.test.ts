@@ -63,6 +63,9 @@ describe.skipIf(natsPath === null)("live markets on a node without a feed", () =
     nats = await startNats(natsPath ?? "");
     stranger = await connectToNats({ servers: nats.url, maxReconnectAttempts: -1 });
     database = await createTestDatabase();
+    // The simulated exchanges' own opportunities would come and go among those of the tests.
+    await database.owner.sql`
+      update symbols set is_tracked = false where market_id <> (select id from markets where code = 'BINANCE_SPOT')`;
     const rows = await database.owner.sql<{ id: number }[]>`
       insert into symbols (market_id, asset_class_id, ticker, display_name, base_currency, quote_currency, is_active, is_tracked,
         price_precision, quantity_precision, tick_size, step_size)
