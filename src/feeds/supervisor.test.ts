@@ -95,13 +95,15 @@ function start(...providers: DataProvider[]) {
     minutes: null,
   };
   const heard: string[] = [];
+  const lostBooks: string[] = [];
   const told: string[] = [];
   const supervisor = new FeedSupervisor({
     catalogue,
     clock: { nowMs: () => Date.now() },
     log: pino({ level: "silent" }),
     random: () => 0.5,
-    onEvent: (event, from) => heard.push(`${from.code} ${event.symbolId}`),
+    onEvent: (event, from) =>
+      (event.kind === "orderBookLost" ? lostBooks : heard).push(`${from.code} ${event.symbolId}`),
     onStatus: ({ code }, status, detail) => told.push(`${code} ${status} ${detail ?? ""}`.trim()),
     onRejected: ({ code }, count, detail) => told.push(`${code} +${count} ${detail}`),
     access: {
@@ -116,7 +118,7 @@ function start(...providers: DataProvider[]) {
     if (found === undefined) throw new Error(`no feed ${code}`);
     return found;
   };
-  return { catalogue, supervisor, feeds, feed, heard, told };
+  return { catalogue, supervisor, feeds, feed, heard, lostBooks, told, symbol };
 }
 
 describe("the supervisor", () => {
@@ -129,7 +131,7 @@ describe("the supervisor", () => {
   const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
   test("the next provider by priority takes over from one that is stale, and gives back when it is well again", async () => {
-    const { supervisor, feeds, feed, heard } = start(
+    const { supervisor, feeds, feed, heard, lostBooks } = start(
       provider(1, "MAIN", 90),
       provider(2, "LOW", 10),
       provider(3, "NEXT", 50),
@@ -161,6 +163,17 @@ describe("the supervisor", () => {
     expect(feed("NEXT").isClosed).toBe(true);
     feed("MAIN").trades(2);
     expect(heard).toEqual(["NEXT 1", "MAIN 2"]);
+    // Neither may leave its books behind for the other's.
+    expect(lostBooks).toEqual(["MAIN 1", "MAIN 2", "NEXT 1", "NEXT 2"]);
+    await supervisor.close();
+  });
+
+  test("the book of a symbol that is not tracked any more is lost", async () => {
+    const { supervisor, catalogue, lostBooks, symbol } = start(provider(1, "MAIN", 90));
+    await pass(0);
+    catalogue.apply("symbols", null, [symbol(1), { ...symbol(2), isTracked: false }]);
+    await pass(0);
+    expect(lostBooks).toEqual(["MAIN 2"]);
     await supervisor.close();
   });
 

@@ -197,7 +197,18 @@ export class FeedSupervisor {
       if (servedBefore !== serving.id)
         log.warn({ provider: provider.code, serving: serving.code }, "feed.serving-changed");
     }
+    this.#loseBooks(before);
     return wanted;
+  }
+
+  /** A book that nobody keeps any more must not stay as if it were alive; whoever serves the symbol now sends its own. */
+  #loseBooks(before: ReadonlyMap<number, number>): void {
+    const { catalogue, clock, onEvent } = this.options;
+    for (const [symbolId, providerId] of before) {
+      const provider = catalogue.findProvider(providerId);
+      if (provider === undefined || this.#serving.get(symbolId) === providerId) continue;
+      onEvent({ kind: "orderBookLost", symbolId, reason: "disconnected", receivedAtMs: clock.nowMs() }, provider);
+    }
   }
 
   #refusedStates(): FeedState[] {
