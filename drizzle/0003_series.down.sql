@@ -1,4 +1,12 @@
 drop function drop_old_series(integer);
+do $$
+begin
+  if to_regprocedure('refresh_roll_ups(integer, jsonb)') is not null then
+    perform delete_job(job_id) from timescaledb_information.jobs where proc_schema = 'public' and proc_name = 'refresh_roll_ups';
+    drop procedure refresh_roll_ups(integer, jsonb);
+  end if;
+end
+$$;
 -- What holds the roll-ups is told apart by its kind: a continuous aggregate shows as a view.
 do $$
 declare

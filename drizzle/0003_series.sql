@@ -78,12 +78,13 @@ CREATE TABLE "market_trades" (
 	"traded_at" timestamp with time zone NOT NULL,
 	"received_at" timestamp with time zone NOT NULL,
 	"sequence" bigint NOT NULL,
-	"trade_id" varchar(64) NOT NULL,
+	"trade_id" text NOT NULL,
 	"trade_count" integer NOT NULL,
 	"side" "order_side_enum" NOT NULL,
 	"price" numeric(38, 18) NOT NULL,
 	"quantity" numeric(38, 18) NOT NULL,
 	CONSTRAINT "pk_market_trades" PRIMARY KEY("symbol_id","traded_at","sequence","trade_id"),
+	CONSTRAINT "ck_market_trades_trade_id" CHECK (length("market_trades"."trade_id") between 1 and 64),
 	CONSTRAINT "ck_market_trades_price" CHECK ("market_trades"."price" > 0),
 	CONSTRAINT "ck_market_trades_quantity" CHECK ("market_trades"."quantity" > 0),
 	CONSTRAINT "ck_market_trades_trade_count" CHECK ("market_trades"."trade_count" > 0),
@@ -143,30 +144,35 @@ CREATE INDEX "idx_arbitrage_opportunities_detected_at" ON "arbitrage_opportuniti
 --
 -- The roll-ups of plain Postgres are kept, and not views of candles, for two reasons: they outlive the minutes they come from
 -- (5 years against 30 days), and 500 candles are 500 rows of an index however large the table is, where a view would have to
--- read up to 10,080 minutes for each. A corrected minute corrects every roll-up above it: in the same transaction here, at the
--- next refresh in TimescaleDB.
+-- read up to 10,080 minutes for each.
+--
+-- A corrected minute corrects every roll-up above it: in the same transaction here; in TimescaleDB at once while the minute is
+-- younger than 2 hours, and within about a minute when it is older. A minute of more than 29 days ago changes no roll-up in
+-- either: the others of its bucket may be gone already (30 days), and what is left of a bucket must not take its place.
 
 -- The levels from below; each is computed from its source. Weeks begin on Monday, as time_bucket and 2000-01-03 have it.
 create temporary table level on commit drop as
 select * from (values
-  (1, 'candles_5m', interval '5 minutes', 'candles', interval '90 days', interval '1 minute'),
-  (2, 'candles_15m', interval '15 minutes', 'candles_5m', interval '90 days', interval '1 minute'),
-  (3, 'candles_30m', interval '30 minutes', 'candles_5m', interval '90 days', interval '1 minute'),
-  (4, 'candles_1h', interval '1 hour', 'candles_5m', interval '5 years', interval '1 minute'),
-  (5, 'candles_4h', interval '4 hours', 'candles_1h', interval '5 years', interval '5 minutes'),
-  (6, 'candles_1d', interval '1 day', 'candles_1h', interval '5 years', interval '5 minutes'),
-  (7, 'candles_1w', interval '7 days', 'candles_1d', interval '5 years', interval '15 minutes')
-) as levels (position, name, width, source, keep, refresh_every);
+  (1, 'candles_5m', interval '5 minutes', 'candles', interval '90 days', interval '10 days'),
+  (2, 'candles_15m', interval '15 minutes', 'candles_5m', interval '90 days', interval '10 days'),
+  (3, 'candles_30m', interval '30 minutes', 'candles_5m', interval '90 days', interval '10 days'),
+  (4, 'candles_1h', interval '1 hour', 'candles_5m', interval '5 years', interval '180 days'),
+  (5, 'candles_4h', interval '4 hours', 'candles_1h', interval '5 years', interval '180 days'),
+  (6, 'candles_1d', interval '1 day', 'candles_1h', interval '5 years', interval '180 days'),
+  (7, 'candles_1w', interval '7 days', 'candles_1d', interval '5 years', interval '180 days')
+) as levels (position, name, width, source, keep, chunk);
 --> statement-breakpoint
+-- Some dozens of chunks at most each: every statement plans with all of them, and the newest trades of a symbol out of the 672
+-- half hours of 14 days took 80 ms, compressed 300 ms.
 create temporary table series on commit drop as
 select * from (values
-  ('market_trades', 'symbol_id', 'traded_at', 'sequence desc, trade_id', interval '30 minutes', interval '14 days', interval '1 day'),
-  ('book_tickers', 'symbol_id', 'received_at', 'sequence desc', interval '30 minutes', interval '14 days', interval '1 day'),
+  ('market_trades', 'symbol_id', 'traded_at', 'sequence desc, trade_id desc', interval '1 day', interval '14 days', interval '1 day'),
+  ('book_tickers', 'symbol_id', 'received_at', 'sequence desc', interval '1 day', interval '14 days', interval '1 day'),
   ('candles', 'symbol_id', 'open_time', null, interval '1 day', interval '30 days', interval '7 days'),
-  ('funding_rates', 'symbol_id', 'funding_time', null, interval '7 days', interval '5 years', interval '30 days'),
-  ('order_book_snapshots', 'symbol_id', 'received_at', 'sequence desc', interval '1 hour', interval '30 days', interval '7 days'),
-  ('order_flow_metrics', 'symbol_id', 'measured_at', 'window_ms', interval '1 hour', interval '30 days', interval '7 days'),
-  ('arbitrage_opportunities', 'buy_symbol_id', 'detected_at', 'id', interval '6 hours', interval '30 days', interval '7 days')
+  ('funding_rates', 'symbol_id', 'funding_time', null, interval '180 days', interval '5 years', interval '30 days'),
+  ('order_book_snapshots', 'symbol_id', 'received_at', 'sequence desc', interval '1 day', interval '30 days', interval '7 days'),
+  ('order_flow_metrics', 'symbol_id', 'measured_at', 'window_ms', interval '1 day', interval '30 days', interval '7 days'),
+  ('arbitrage_opportunities', 'buy_symbol_id', 'detected_at', 'id desc', interval '1 day', interval '30 days', interval '7 days')
 ) as all_series (name, symbol_column, time_column, further_order, chunk, keep, compress_after);
 --> statement-breakpoint
 do $timescale$
@@ -189,20 +195,35 @@ begin
   end loop;
   for s in select * from level order by position loop
     execute format($view$
-      create materialized view %1$I with (timescaledb.continuous, timescaledb.materialized_only = false) as
+      create materialized view %1$I with (timescaledb.continuous, timescaledb.materialized_only = false,
+        timescaledb.chunk_interval = %4$L) as
       select symbol_id, time_bucket(%2$L::interval, open_time) as open_time, first(open, open_time) as open, max(high) as high,
         min(low) as low, last(close, open_time) as close, sum(volume)::numeric(38, 18) as volume,
         sum(quote_volume)::numeric(38, 18) as quote_volume, sum(trade_count)::bigint as trade_count,
         sum(taker_buy_volume)::numeric(38, 18) as taker_buy_volume,
         sum(taker_buy_quote_volume)::numeric(38, 18) as taker_buy_quote_volume
-      from %3$I group by symbol_id, time_bucket(%2$L::interval, open_time) with no data$view$, s.name, s.width, s.source);
-    -- Within the 30 days of the minutes: a refresh of what they have left would take the roll-ups away with them.
-    perform add_continuous_aggregate_policy(s.name::regclass, start_offset => interval '29 days', end_offset => s.width,
-      schedule_interval => s.refresh_every);
+      from %3$I group by symbol_id, time_bucket(%2$L::interval, open_time) with no data$view$, s.name, s.width, s.source, s.chunk);
     perform add_retention_policy(s.name::regclass, s.keep);
-    execute format('alter materialized view %I set (timescaledb.compress)', s.name);
-    perform add_compression_policy(s.name::regclass, interval '35 days');
   end loop;
+
+  -- One job for all levels, from below, where a policy for each would wait for the one below it. What is younger than 2 hours
+  -- is left to be computed while reading: so long the present is corrected, by late trades and by the exchange's own minutes.
+  -- The longer levels begin with a whole week, which the minutes of 29 days ago are part of.
+  create procedure refresh_roll_ups(job_id integer, config jsonb) language plpgsql as $body$
+  declare
+    refreshed_from timestamptz := now() - interval '29 days';
+    refreshed_to timestamptz := now() - interval '2 hours';
+    name text;
+  begin
+    foreach name in array (select array_agg(value) from jsonb_array_elements_text(config -> 'levels')) loop
+      call refresh_continuous_aggregate(name::regclass, refreshed_from, refreshed_to);
+      commit;
+      refreshed_from := date_trunc('week', refreshed_from, 'UTC');
+    end loop;
+  end
+  $body$;
+  perform add_job('refresh_roll_ups', interval '1 minute',
+    config => jsonb_build_object('levels', (select jsonb_agg(name order by position) from level)));
   create function drop_old_series(batch integer) returns bigint language sql as 'select 0::bigint';
 end
 $timescale$;
@@ -239,12 +260,12 @@ begin
         constraint ck_%1$s_trade_count check (trade_count >= 0))$table$, l.name, l.width);
   end loop;
 
-  -- Each level again for the buckets that hold a changed minute. Of an old bucket the minutes may be partly gone: then it has
-  -- less volume than what is stored, which stays.
+  -- Each level again for the buckets that hold a changed minute.
   select string_agg(format($level$
   insert into %1$I as stored
   select bucket.symbol_id, bucket.open_time, c.* from (
     select distinct symbol_id, date_bin(%2$L, open_time, timestamptz '2000-01-03 00:00:00+00') as open_time from changed
+    where date_bin('5 minutes', open_time, timestamptz '2000-01-03 00:00:00+00') >= now() - interval '29 days'
   ) as bucket cross join lateral (
     select (array_agg(open order by open_time))[1], max(high), min(low), (array_agg(close order by open_time desc))[1], sum(volume),
       sum(quote_volume), sum(trade_count) as trade_count, sum(taker_buy_volume), sum(taker_buy_quote_volume)
@@ -253,8 +274,7 @@ begin
   on conflict (symbol_id, open_time) do update set open = excluded.open, high = excluded.high, low = excluded.low,
     close = excluded.close, volume = excluded.volume, quote_volume = excluded.quote_volume, trade_count = excluded.trade_count,
     taker_buy_volume = excluded.taker_buy_volume, taker_buy_quote_volume = excluded.taker_buy_quote_volume
-  where stored is distinct from excluded
-    and (stored.open_time + %2$L::interval >= now() - interval '29 days' or stored.volume <= excluded.volume);$level$, name, width, source), '' order by position)
+  where stored is distinct from excluded;$level$, name, width, source), '' order by position)
     into statements from level;
   execute format($function$
 create function roll_up_candles() returns trigger language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $body$
@@ -265,6 +285,7 @@ begin
   return null;
 end
 $body$$function$, statements);
+  revoke execute on function roll_up_candles() from public;
 
   -- Two writers that correct minutes of one bucket at the same time would each miss the other's: one after the other.
   create function lock_candles() returns trigger language plpgsql as $body$
@@ -279,12 +300,11 @@ $body$;
   create trigger roll_up_update after update on candles referencing new table as changed
     for each statement execute function roll_up_candles();
 
-  -- Whole days go at once, so that no bucket up to a day is left with a part of its minutes. The running program may call
-  -- this, though it may delete nothing itself: what is not old is safe from it.
+  -- The running program may call this, though it may delete nothing itself: what is not old is safe from it.
   select string_agg(format($delete$
   delete from %1$I where ctid = any (array(
     select old.ctid from symbols s cross join lateral (
-      select t.ctid from %1$I t where t.%2$I = s.id and t.%3$I < date_bin('1 day', now() - %4$L::interval, timestamptz '2000-01-03 00:00:00+00')
+      select t.ctid from %1$I t where t.%2$I = s.id and t.%3$I < now() - %4$L::interval
       order by t.%3$I limit batch) old limit batch));
   get diagnostics deleted = row_count;
   total := total + deleted;$delete$, name, symbol_column, time_column, keep), '' order by name)

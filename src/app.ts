@@ -6,8 +6,9 @@ import { Catalogue } from "./catalogue/catalogue.js";
 import { followCatalogue } from "./catalogue/follow.js";
 import { MarketStatusWatch } from "./catalogue/market-status-watch.js";
 import { type CatalogueOperations, setMarketStatus, updateSymbol } from "./catalogue/operate.js";
+import { requireCredentialsOpen, resealCredentials } from "./catalogue/provider-credentials.js";
 import { ProviderStatusWriter } from "./catalogue/provider-status.js";
-import { requireSeeded, seedReferenceData, setSimulatorEndpoint } from "./catalogue/seed.js";
+import { requireSeeded, seedReferenceData, setSimulatorEndpoints } from "./catalogue/seed.js";
 import type { Config } from "./config.js";
 import { Closers } from "./core/closers.js";
 import { errorMessage, StartError } from "./core/errors.js";
@@ -17,9 +18,12 @@ import { uuidV7 } from "./core/uuid.js";
 import { connect, type Database, type DatabaseAddress, describeAddress, waitForDatabase } from "./db/connect.js";
 import { openEmbeddedDatabase } from "./db/embedded-database.js";
 import { migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
+import { openKeyRing } from "./encryption-keys.js";
+import { adapterOf } from "./feeds/adapters.js";
+import { BackFill } from "./feeds/back-fill.js";
 import { parseRecording, type RecordedEntry } from "./feeds/simulator/recording.js";
 import { type Simulator, startSimulator } from "./feeds/simulator/simulator.js";
-import { FeedSupervisor } from "./feeds/supervisor.js";
+import { endpointOf, FeedSupervisor, type ProviderAccess } from "./feeds/supervisor.js";
 import type { ApiServices } from "./graphql/context.js";
 import { type Health, type HealthCheck, overallStatus } from "./graphql/health.js";
 import { buildSchema } from "./graphql/schema.js";
@@ -33,9 +37,14 @@ import { searchSymbols } from "./market-data/search-symbols.js";
 import { CandleSeeder } from "./market-data/seed-candles.js";
 import { SeriesReader } from "./market-data/series/series-reader.js";
 import { publishQuotes, receiveQuotes } from "./market-data/share-quotes.js";
+import { LivePublisher, type LiveSharing } from "./market-data/sharing/publish-live.js";
+import { LiveReceiver } from "./market-data/sharing/receive-live.js";
+import { RejectedMessages } from "./market-data/sharing/rejected-messages.js";
 import { watchStaleness } from "./market-data/staleness.js";
+import { MinuteStore } from "./market-data/store-minutes.js";
 import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
 import { viewerOf } from "./people/sign-in.js";
+import { openProviderAccess } from "./provider-access.js";
 import { programVersion } from "./version.js";
 
 /** What a test replaces. */
@@ -112,9 +121,15 @@ async function build(
   await requireMigrated(database);
   await requireSeeded(database, mode);
 
+  // Now, because credentials may be set while the program runs.
+  const keyRing = await openKeyRing(config, { create: overrides.database === undefined });
+  if (roles.has("feed")) {
+    await requireCredentialsOpen(database, keyRing);
+    if (keyRing !== null) await resealCredentials(database, keyRing);
+  }
+
   const simulator = await openSimulator(config, log, clock, overrides, closers);
-  if (simulator !== null)
-    await setSimulatorEndpoint(database, { http: simulator.url, websocket: simulator.websocketUrl });
+  if (simulator !== null) await setSimulatorEndpoints(database, simulator.addresses);
 
   const catalogue = new Catalogue();
   const follower = await followCatalogue(database, catalogue, log.child({ room: "catalogue" }));
@@ -129,14 +144,11 @@ async function build(
 
   // Before the feeds, so that it is there until they have said that they are gone.
   const bus = joinBus(config, log, closers);
-  if (bus !== null) {
-    const sharing = { board: quotes, catalogue, bus };
-    closers.add(
-      "shared quotes",
-      roles.has("feed") ? publishQuotes(sharing, clock) : receiveQuotes(sharing, log.child({ room: "market-data" })),
-    );
-  }
+  const rejected = new RejectedMessages(log.child({ room: "bus" }));
+  if (bus !== null) shareMarkets(roles.has("feed"), { quotes, live, catalogue, bus, clock, rejected }, closers);
 
+  const access = openProviderAccess(database, catalogue, keyRing, clock, log.child({ room: "catalogue" }));
+  closers.add("provider usage", () => access.close());
   const feeds =
     recorder !== null
       ? await startFeeds(
@@ -145,7 +157,7 @@ async function build(
           clock,
           overrides,
           announce,
-          { database, catalogue, quotes, live, recorder },
+          { database, catalogue, quotes, live, recorder, access },
           closers,
         )
       : null;
@@ -159,14 +171,14 @@ async function build(
     updateSymbol: (symbol, change) => updateSymbol(dependencies, symbol, change),
     setMarketStatus: (market, status) => setMarketStatus(dependencies, market, status),
     syncSymbols: async (marketCode) => {
-      const changed = await syncInstruments(database, catalogue, marketCode, log.child({ room: "jobs" }));
+      const changed = await syncInstruments(database, catalogue, marketCode, log.child({ room: "jobs" }), access);
       if (changed > 0) await follower.refreshAll("symbols");
       return changed;
     },
   };
 
   const checkHealth = async (): Promise<Health> => {
-    const checks = [await checkDatabase(database), ...busChecks(bus), ...feedChecks(catalogue, feeds)];
+    const checks = [await checkDatabase(database), ...busChecks(bus, rejected), ...feedChecks(catalogue, feeds)];
     return {
       status: overallStatus(checks),
       version: programVersion,
@@ -187,7 +199,7 @@ async function build(
     operations,
     searchSymbols: (search) => searchSymbols(database, search),
     health: shared(checkHealth, healthMaxAgeMs),
-    messagesPerSecond: (providerId) => feeds?.messagesPerSecond(providerId) ?? null,
+    messagesPerSecond: (provider) => feeds?.messagesPerSecond(provider.id) ?? provider.messagesPerSecond,
   };
 
   let closing = false;
@@ -241,9 +253,10 @@ async function openSimulator(
   clock: Clock,
   overrides: Overrides,
   closers: Closers,
-): Promise<Pick<Simulator, "url" | "websocketUrl"> | null> {
+): Promise<Pick<Simulator, "url" | "addresses"> | null> {
   if (config.mode !== "simulated" || !config.roles.has("feed")) return null;
-  if (overrides.exchange !== undefined) return overrides.exchange;
+  if (overrides.exchange !== undefined)
+    return { url: overrides.exchange.url, addresses: new Map([["BINANCE_SPOT", overrides.exchange]]) };
   const simulator = await startSimulator({
     port: config.simulatorPort,
     seed: config.simulatorSeed,
@@ -271,11 +284,18 @@ async function startFeeds(
   clock: Clock,
   overrides: Overrides,
   announce: (line: string) => void,
-  on: { database: Database; catalogue: Catalogue; quotes: QuoteBoard; live: LiveMarket; recorder: MarketRecorder },
+  on: {
+    database: Database;
+    catalogue: Catalogue;
+    quotes: QuoteBoard;
+    live: LiveMarket;
+    recorder: MarketRecorder;
+    access: ProviderAccess;
+  },
   closers: Closers,
 ): Promise<FeedSupervisor> {
-  const { database, catalogue, quotes, live, recorder } = on;
-  await closeForgottenOpportunities(database);
+  const { database, catalogue, quotes, live, recorder, access } = on;
+  await closeForgottenOpportunities(database, clock.nowMs());
   const seeder = new CandleSeeder(live, catalogue, database, clock, log.child({ room: "market-data" }));
   closers.add("candle seeds", () => seeder.close());
   await seeder.ready;
@@ -283,17 +303,21 @@ async function startFeeds(
   closers.add("quote writer", () => writer.close());
   const statuses = new ProviderStatusWriter(database, clock, log.child({ room: "catalogue" }));
   closers.add("provider status", () => statuses.close());
+  let backFill: BackFill | undefined;
   const supervisor = new FeedSupervisor({
     catalogue,
     clock,
     log: log.child({ room: "feeds" }),
     random: overrides.random ?? Math.random,
+    access,
+    onRejected: (provider, count, detail) => statuses.errorsSeen(provider, count, detail),
     onEvent: (event, provider) => {
       live.take(event, provider);
       recorder.take(event);
     },
     onStatus: (provider, status, detail) => {
       statuses.statusChanged(provider, status, detail);
+      backFill?.statusChanged(provider, status);
       // CONNECTING comes before any message; every other state than CONNECTED means that messages stopped.
       if (status !== "CONNECTED" && status !== "CONNECTING")
         quotes.markStale((quote) => quote.providerId === provider.id);
@@ -304,17 +328,53 @@ async function startFeeds(
     },
   });
   closers.add("feeds", () => supervisor.close());
-  const messages = setInterval(() => {
-    for (const { provider, status } of supervisor.states()) {
-      if (status === "CONNECTED" && (supervisor.messagesPerSecond(provider.id) ?? 0) > 0)
-        statuses.messageSeen(provider);
-    }
-  }, lastMessageEveryMs);
-  closers.add("provider messages", () => clearInterval(messages));
+  backFill = startBackFill(config, log, clock, overrides, on, supervisor, closers);
+  const measuring = setInterval(() => {
+    for (const { provider, lastMessageAtMs, messagesPerSecond } of supervisor.states())
+      statuses.measured(provider, lastMessageAtMs, messagesPerSecond);
+  }, measureEveryMs);
+  closers.add("provider measures", () => clearInterval(measuring));
   return supervisor;
 }
 
-const lastMessageEveryMs = 5_000;
+const measureEveryMs = 5_000;
+
+function startBackFill(
+  { candleBackfillHours }: Config,
+  log: Logger,
+  clock: Clock,
+  overrides: Overrides,
+  on: {
+    database: Database;
+    catalogue: Catalogue;
+    live: LiveMarket;
+    recorder: MarketRecorder;
+    access: ProviderAccess;
+  },
+  supervisor: FeedSupervisor,
+  closers: Closers,
+): BackFill {
+  const { database, catalogue, live, recorder, access } = on;
+  const backFill = new BackFill({
+    catalogue,
+    keeper: new MinuteStore(live, recorder, database, clock, log.child({ room: "market-data" })),
+    servingOf: (symbolId) => supervisor.servingOf(symbolId),
+    sourceOf: (provider) => {
+      const source = adapterOf(provider, catalogue.market(provider.marketId).code)?.minutes ?? null;
+      const endpoint = endpointOf(provider, access);
+      return source === null || endpoint === null ? null : { source, endpoint };
+    },
+    depthMs: candleBackfillHours * 60 * 60_000,
+    clock,
+    log: log.child({ room: "feeds" }),
+    random: overrides.random ?? Math.random,
+  });
+  // Before the feeds end, so that what they have brought counts.
+  closers.add("back-fill", () => backFill.close());
+  const stopListening = live.onTooLate((trade) => backFill.tradeTooLate(trade.symbolId, trade.exchangeTimeMs));
+  closers.add("late trades", stopListening);
+  return backFill;
+}
 
 function startApi(config: Config, log: Logger, services: ApiServices, isOpen: () => boolean): Promise<ApiServer> {
   return startServer({
@@ -340,8 +400,25 @@ function joinBus({ natsUrl, roles }: Config, log: Logger, closers: Closers): Bus
   return bus;
 }
 
-const busChecks = (bus: Bus | null): HealthCheck[] =>
-  bus === null ? [] : [{ name: "bus", status: bus.isConnected ? "OK" : "DEGRADED", detail: null, latencyMs: null }];
+/** What this node's feeds say goes to the other nodes; without a feed, what they say comes here. */
+function shareMarkets(isSource: boolean, on: LiveSharing & { readonly quotes: QuoteBoard }, closers: Closers): void {
+  const sharing = { ...on, board: on.quotes };
+  closers.add("shared quotes", isSource ? publishQuotes(sharing, on.clock) : receiveQuotes(sharing, on.rejected));
+  const shared = isSource ? new LivePublisher(sharing, uuidV7(on.clock.nowMs())) : new LiveReceiver(sharing);
+  closers.add("shared markets", () => shared.close());
+}
+
+const busChecks = (bus: Bus | null, rejected: RejectedMessages): HealthCheck[] =>
+  bus === null
+    ? []
+    : [
+        {
+          name: "bus",
+          status: bus.isConnected ? "OK" : "DEGRADED",
+          detail: rejected.count > 0 ? `${rejected.count} messages not understood` : null,
+          latencyMs: null,
+        },
+      ];
 
 async function checkDatabase(database: Database): Promise<HealthCheck> {
   const startMs = performance.now();

@@ -1,5 +1,6 @@
 import { isAbsolute, resolve } from "node:path";
-import { StartError } from "./core/errors.js";
+import { errorMessage, StartError } from "./core/errors.js";
+import { KeyRing } from "./core/key-ring.js";
 
 export type Mode = "simulated" | "live";
 export type Role = "api" | "feed" | "worker";
@@ -29,8 +30,12 @@ export interface Config {
   /** 1: as recorded; 0: as fast as it is read. */
   readonly simulatorReplaySpeed: number;
   readonly operatorToken: string | null;
+  /** What stored credentials are sealed with. */
+  readonly encryptionKeys: KeyRing | null;
   readonly logLevel: string;
   readonly quoteFlushMs: number;
+  /** How far back the candles of a newly tracked symbol are fetched; 0: only what is missed from then on. */
+  readonly candleBackfillHours: number;
   readonly shutdownTimeoutMs: number;
   /** Clients are pinged this often; one that has not answered by the next ping is closed. */
   readonly keepAliveMs: number;
@@ -66,8 +71,11 @@ export function parseConfig(env: Environment, defaults: { logLevel?: string } = 
     simulatorReplay: read.text("SIMULATOR_REPLAY"),
     simulatorReplaySpeed: read.integer("SIMULATOR_REPLAY_SPEED", 1, 0, 1_000_000),
     operatorToken: read.secret("OPERATOR_TOKEN", 24),
+    encryptionKeys: read.keys("ENCRYPTION_KEYS"),
     logLevel: read.choice("LOG_LEVEL", logLevels, (defaults.logLevel ?? "info") as (typeof logLevels)[number]),
     quoteFlushMs: read.integer("QUOTE_FLUSH_MS", 500, 10, 60_000),
+    // Minutes are kept for 30 days.
+    candleBackfillHours: read.integer("CANDLE_BACKFILL_HOURS", 24, 0, 29 * 24),
     shutdownTimeoutMs: read.integer("SHUTDOWN_TIMEOUT_MS", 10_000, 100, 300_000),
     keepAliveMs: read.integer("KEEPALIVE_MS", 12_000, 50, 600_000),
     maxBodyBytes: read.integer("MAX_BODY_BYTES", 100_000, 1_000, 10_000_000),
@@ -151,6 +159,16 @@ class EnvironmentReader {
       this.#problems.push(`${name} must have at least ${minLength} characters`);
     }
     return text;
+  }
+
+  keys(name: string): KeyRing | null {
+    const text = this.text(name);
+    try {
+      return text === null ? null : KeyRing.parse(text);
+    } catch (error) {
+      this.#problems.push(`${name}: ${errorMessage(error)}`);
+      return null;
+    }
   }
 
   finish(): void {

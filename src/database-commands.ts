@@ -4,11 +4,14 @@ import { seedReferenceData } from "./catalogue/seed.js";
 import type { Config } from "./config.js";
 import { StartError } from "./core/errors.js";
 import type { Logger } from "./core/logger.js";
+import { systemClock } from "./core/time.js";
 import { connect, type Database, waitForDatabase } from "./db/connect.js";
 import { openEmbeddedDatabase } from "./db/embedded-database.js";
 import { migrate, rollback } from "./db/migrations.js";
+import { openKeyRing } from "./encryption-keys.js";
 import { syncInstruments } from "./jobs/sync-instruments.js";
 import { formatReport, validate } from "./jobs/validate.js";
+import { openProviderAccess } from "./provider-access.js";
 
 export interface DatabaseCommandOptions {
   readonly steps?: string | undefined;
@@ -44,9 +47,13 @@ export async function runDatabaseCommand(
         if (options.sync !== undefined) {
           const catalogue = new Catalogue();
           await readCatalogue(database, catalogue);
-          print(
-            `${options.sync}: ${await syncInstruments(database, catalogue, options.sync, log)} symbols added or changed`,
-          );
+          const access = openProviderAccess(database, catalogue, await openKeyRing(config), systemClock, log);
+          try {
+            const changed = await syncInstruments(database, catalogue, options.sync, log, access);
+            print(`${options.sync}: ${changed} symbols added or changed`);
+          } finally {
+            await access.close();
+          }
         }
         return 0;
       }

@@ -7,6 +7,7 @@ import { createLogger, type Logger } from "./core/logger.js";
 import { runDatabaseCommand } from "./database-commands.js";
 import { runDoctor } from "./doctor.js";
 import { printApi } from "./graphql/schema.js";
+import { runProviderCommand } from "./provider-commands.js";
 import { programVersion } from "./version.js";
 
 const help = `tradegraph ${programVersion}: a GraphQL backend for markets and trading
@@ -27,6 +28,9 @@ commands:
                 --sync MARKET    also read the market's instruments from its exchange, e.g. BINANCE_SPOT
   validate    check the data; exit status 1 when a check fails
                 --json           print JSON
+  providers   what signs us in at a source of prices; secrets are read from standard input, one a line
+                set-credentials CODE     API key, API secret, passphrase; the last two may be missing
+                clear-credentials CODE   take them away
   doctor      check this machine, the configuration and the database, and say what to change
   schema      print the GraphQL schema
 
@@ -55,7 +59,7 @@ async function main(): Promise<void> {
   if (values.version) return print(programVersion);
   const [command, ...rest] = positionals;
   if (values.help || command === undefined || command === "help") return print(help);
-  if (rest.length > 0) throw new StartError(`unexpected argument "${rest[0]}"; see --help`);
+  if (rest.length > 0 && command !== "providers") throw new StartError(`unexpected argument "${rest[0]}"; see --help`);
   if (command === "schema") return write(printApi());
 
   const environment = {
@@ -76,6 +80,8 @@ async function main(): Promise<void> {
     case "validate":
       process.exitCode = await runDatabaseCommand(command, values, config, log, print);
       return;
+    case "providers":
+      return runProviderCommand(rest, config, log, process.stdin, print);
     case "doctor":
       process.exitCode = await runDoctor(config, log, print);
       return;

@@ -180,7 +180,10 @@ describe("reference data", () => {
     expect(data.health).toMatchObject({ status: "OK", simulated: true });
     expect(data.health.checks.map((check: { name: string }) => check.name)).toEqual([
       "database",
-      "feed BINANCE_SPOT_SIM",
+      ...["BINANCE", "BYBIT", "OKX", "GATEIO"].flatMap((exchange) => [
+        `feed ${exchange}_SPOT_SIM`,
+        `feed ${exchange}_FUTURES_SIM`,
+      ]),
     ]);
   });
 });
@@ -231,15 +234,17 @@ describe("lists of symbols", () => {
     );
     const { nodes } = (await query(url, page, { orderBy, first: 100 })).data.symbols;
     const values = nodes.map((node: { quote: Record<string, string> | null }) => node.quote?.[field] ?? null);
-    expect(values.slice(9)).toEqual([null, null, null, null, null]);
-    const numbers = values.slice(0, 9).map(Number);
+    const numbers = values.filter((value: string | null) => value !== null).map(Number);
+    expect(numbers.length).toBeGreaterThanOrEqual(9);
+    expect(values.slice(numbers.length)).toEqual(Array(values.length - numbers.length).fill(null));
     expect(numbers).toEqual(numbers.toSorted((a: number, b: number) => b - a));
   });
 
   test("filters narrow the list and its count", async () => {
     const count = async (filter: object) => (await query(url, page, { filter })).data.symbols.totalCount;
-    expect(await count({})).toBe(14);
-    expect(await count({ isActive: true })).toBe(9);
+    const all = await count({});
+    expect(await count({ market: "BINANCE_SPOT" })).toBe(14);
+    expect(await count({ isActive: true })).toBe(all - 5);
     expect(await count({ isActive: false })).toBe(5);
     expect(
       await count({
@@ -250,8 +255,8 @@ describe("lists of symbols", () => {
         isDefault: true,
       }),
     ).toBe(9);
-    expect(await count({ market: "OKX_SPOT" })).toBe(0);
-    expect(await count({ status: null, isActive: null })).toBe(14);
+    expect(await count({ market: "OKX_SPOT", quoteCurrency: "TRY" })).toBe(0);
+    expect(await count({ status: null, isActive: null })).toBe(all);
   });
 
   test("a market lists its own", async () => {
@@ -286,7 +291,7 @@ describe("search", () => {
   test("inactive symbols are not found, wildcards mean themselves, and nothing is no error", async () => {
     expect(await search("ADA")).not.toContain("ADAUSDT");
     expect(await search("%")).toEqual([]);
-    expect(await search("_")).toEqual([]);
+    for (const ticker of await search("_")) expect(ticker).toContain("_");
     expect(await search("'; drop table symbols; --")).toEqual([]);
     expect(await search("zzzzqqqq")).toEqual([]);
     expect((await search("", ", first: 3")).length).toBeLessThanOrEqual(3);

@@ -282,7 +282,7 @@ describe("a reader that stops reading", () => {
     await app.database.owner.sql`
       insert into symbols (market_id, asset_class_id, ticker, display_name, base_currency, quote_currency, price_precision, quantity_precision, tick_size, step_size, description)
       select market_id, asset_class_id, 'BULK' || n, 'Bulk ' || n, 'BULK' || n, 'USDT', 2, 2, 0.01, 0.01, repeat('long ', 80)
-      from symbols, generate_series(1, ${count}) n where ticker = 'BTCUSDT'`;
+      from symbols, generate_series(1, ${count}) n where is_default and ticker = 'BTCUSDT'`;
     await until(() => app.app.catalogue.symbolByTicker("BINANCE_SPOT", `BULK${count}`) !== undefined, 5_000);
     ids = app.app.catalogue.symbols.filter((symbol) => symbol.ticker.startsWith("BULK")).map((symbol) => symbol.id);
   });

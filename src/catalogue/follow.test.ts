@@ -52,7 +52,7 @@ describe("a change by plain SQL shows", () => {
       insert into symbols (market_id, asset_class_id, ticker, display_name, base_currency, quote_currency, price_precision,
         quantity_precision, tick_size, step_size)
       select market_id, asset_class_id, 'NEWUSDT', 'NEW/USDT', 'NEW', 'USDT', 2, 2, 0.01, 0.01
-      from symbols where ticker = 'BTCUSDT'`;
+      from symbols where is_default and ticker = 'BTCUSDT'`;
     await until(() => symbol("NEWUSDT") !== undefined);
 
     await database.owner.sql`update symbols set ticker = 'OLDUSDT' where ticker = 'NEWUSDT'`;
@@ -91,7 +91,7 @@ describe("a change by plain SQL shows", () => {
       insert into symbols (market_id, asset_class_id, ticker, display_name, base_currency, quote_currency, price_precision,
         quantity_precision, tick_size, step_size)
       select market_id, asset_class_id, 'MANY' || n, 'Many', 'MANY', 'USDT', 2, 2, 0.01, 0.01
-      from symbols, generate_series(1, 600) n where ticker = 'BTCUSDT'`;
+      from symbols, generate_series(1, 600) n where is_default and ticker = 'BTCUSDT'`;
     await until(() => symbol("MANY1") !== undefined);
     expect(symbol("MANY600")).toBeDefined();
     await database.owner.sql`delete from symbols where display_name = 'Many'`;

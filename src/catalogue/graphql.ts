@@ -20,6 +20,7 @@ import {
 } from "./graphql-types.js";
 import { byDisplayOrder, filterSymbols, pageOfSymbols, type SymbolPage } from "./list-symbols.js";
 import { nextStatusChangeOfMarket, statusOfMarket } from "./market-status.js";
+import { usageOf } from "./provider-month.js";
 
 @ArgsType()
 export class PageArgs implements PageArguments {
@@ -174,11 +175,29 @@ export class DataProviderResolver {
   @FieldResolver(() => Float, {
     nullable: true,
     description:
-      "Messages per second over the last seconds, on the node that feeds it. Operators only; null for everyone else.",
+      "Messages per second over the last seconds, as the node that feeds it counts them. Operators only; null for everyone else.",
   })
   @Private()
   messagesPerSecond(@Root() root: DataProvider, @Ctx() { viewer, messagesPerSecond }: ApiContext): number | null {
-    return viewer === null ? null : messagesPerSecond(root.id);
+    return viewer === null ? null : messagesPerSecond(root);
+  }
+
+  @FieldResolver(() => Int, {
+    nullable: true,
+    description:
+      "Requests that it allows in a calendar month (UTC); when they are used up it is left alone until the next one. Null: any number. Operators only; null for everyone else.",
+  })
+  monthlyLimit(@Root() root: DataProvider, @Ctx() { viewer }: ApiContext): number | null {
+    return viewer === null ? null : root.monthlyLimit;
+  }
+
+  @FieldResolver(() => Int, {
+    nullable: true,
+    description:
+      "Requests made in this calendar month (UTC), by all nodes, as of some seconds ago. Operators only; null for everyone else.",
+  })
+  monthlyUsage(@Root() root: DataProvider, @Ctx() { viewer, clock }: ApiContext): number | null {
+    return viewer === null ? null : usageOf(root, clock.nowMs());
   }
 
   @Query(() => [DataProviderType], { description: "All providers, or those of one market, highest priority first." })

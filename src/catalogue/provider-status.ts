@@ -9,7 +9,7 @@ import { dataProviders } from "./tables.js";
 type StatusColumns = Partial<
   Pick<
     typeof dataProviders.$inferInsert,
-    "connectionStatus" | "lastConnectedAt" | "lastMessageAt" | "lastError" | "errorCountHourly"
+    "connectionStatus" | "lastConnectedAt" | "lastMessageAt" | "lastError" | "errorCountHourly" | "messagesPerSecond"
   >
 >;
 
@@ -40,16 +40,31 @@ export class ProviderStatusWriter {
     const trouble = status === "RECONNECTING" || status === "STALE" || status === "ERROR";
     this.#want(provider.id, {
       connectionStatus: status,
-      ...(status === "CONNECTED" ? { lastConnectedAt: now } : {}),
+      ...(status === "CONNECTED" ? { lastConnectedAt: now } : { messagesPerSecond: 0 }),
       ...(detail !== null && status !== "CONNECTED" ? { lastError: detail.slice(0, 1_000) } : {}),
-      errorCountHourly: this.#countErrors(provider.id, trouble),
+      errorCountHourly: this.#countErrors(provider.id, trouble ? 1 : 0),
     });
   }
 
-  messageSeen(provider: DataProvider): void {
+  /** Something went wrong, and the connection goes on. */
+  errorsSeen(provider: DataProvider, count: number, detail: string): void {
     this.#want(provider.id, {
-      lastMessageAt: new Date(this.clock.nowMs()),
-      errorCountHourly: this.#countErrors(provider.id, false),
+      lastError: detail.slice(0, 1_000),
+      errorCountHourly: this.#countErrors(provider.id, count),
+    });
+  }
+
+  /** How the feed does; to be told every few seconds. Only what has changed is written. */
+  measured(provider: DataProvider, lastMessageAtMs: number | null, messagesPerSecond: number): void {
+    const known = { ...provider, ...this.#waiting.get(provider.id) };
+    const rate = Math.round(messagesPerSecond * 100) / 100;
+    const errorCountHourly = this.#countErrors(provider.id, 0);
+    const hasNewMessage = lastMessageAtMs !== null && lastMessageAtMs !== known.lastMessageAt?.getTime();
+    if (!hasNewMessage && rate === known.messagesPerSecond && errorCountHourly === known.errorCountHourly) return;
+    this.#want(provider.id, {
+      ...(hasNewMessage ? { lastMessageAt: new Date(lastMessageAtMs) } : {}),
+      messagesPerSecond: rate,
+      errorCountHourly,
     });
   }
 
@@ -60,10 +75,10 @@ export class ProviderStatusWriter {
     await this.#write();
   }
 
-  #countErrors(providerId: number, another: boolean): number {
+  #countErrors(providerId: number, more: number): number {
     const nowMs = this.clock.nowMs();
     const times = (this.#errorTimesMs.get(providerId) ?? []).filter((timeMs) => timeMs > nowMs - hourMs);
-    if (another && times.length < maxErrorsRemembered) times.push(nowMs);
+    for (let i = 0; i < more && times.length < maxErrorsRemembered; i++) times.push(nowMs);
     this.#errorTimesMs.set(providerId, times);
     return times.length;
   }

@@ -1,8 +1,11 @@
+import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.js";
+import { migrate } from "../db/migrations.js";
 import { Catalogue } from "./catalogue.js";
 import { readCatalogue } from "./follow.js";
 import { assetClasses, dataProviders, exchanges, marketHolidays, markets, symbols } from "./reference-data.js";
+import { seedReferenceData } from "./seed.js";
 
 const codes = (rows: readonly { readonly code: string }[]): string[] => rows.map(({ code }) => code);
 const tickers = (rows: readonly { readonly ticker: string }[]): string[] => rows.map(({ ticker }) => ticker);
@@ -49,18 +52,77 @@ describe("what ships", () => {
   test("nine default symbols in their order, active and tracked; five that are known and off", () => {
     const byOrder = [...symbols].sort((a, b) => a.displayOrder - b.displayOrder);
     expect(tickers(byOrder.filter(({ isDefault }) => isDefault))).toEqual(defaultTickers);
-    expect(
-      byOrder.every(({ isDefault, isActive, isTracked }) => isDefault === isActive && isActive === isTracked),
-    ).toBe(true);
     expect(tickers(byOrder.filter(({ isActive }) => !isActive))).toEqual(
       againstUsdt("ADA", "MATIC", "DOT", "LINK", "LTC"),
     );
-    expect(new Set(symbols.map(({ market, quoteCurrency }) => `${market} ${quoteCurrency}`))).toEqual(
-      new Set(["BINANCE_SPOT USDT"]),
-    );
+    expect(byOrder.every(({ isActive, isTracked }) => isActive === isTracked)).toBe(true);
+    expect(byOrder.filter(({ isDefault, market }) => isDefault && market !== "BINANCE_SPOT")).toEqual([]);
     // The feed serves the defaults in the order in which they are shown.
     const byPriority = [...symbols].sort((a, b) => b.broadcastPriority - a.broadcastPriority);
     expect(tickers(byPriority).slice(0, 9)).toEqual(defaultTickers);
+  });
+
+  test("every crypto market has the same large pairs, and every stock exchange some of its shares", () => {
+    for (const { code, assetClass, marketType } of markets) {
+      const listed = symbols.filter(({ market, isTracked }) => market === code && isTracked);
+      const bases = listed.map(({ baseCurrency }) => baseCurrency);
+      if (assetClass === "CRYPTO") {
+        expect([code, bases]).toEqual([code, expect.arrayContaining(["BTC", "ETH", "XRP", "SOL", "AVAX", "SUI"])]);
+        expect(listed.every(({ quoteCurrency }) => quoteCurrency === "USDT")).toBe(true);
+      } else {
+        expect([code, marketType, bases.length >= 5]).toEqual([code, "EQUITY", true]);
+      }
+    }
+    expect(symbols.filter(({ ticker }) => ticker === "THYAO")).toMatchObject([{ fullNameTr: "Türk Hava Yolları" }]);
+  });
+
+  test.each([
+    ["BINANCE_FUTURES", "BTCUSDT"],
+    ["BYBIT_SPOT", "BTCUSDT"],
+    ["BYBIT_FUTURES", "BTCUSDT"],
+    ["OKX_SPOT", "BTC-USDT"],
+    ["OKX_FUTURES", "BTC-USDT-SWAP"],
+    ["MEXC_SPOT", "BTCUSDT"],
+    ["GATEIO_SPOT", "BTC_USDT"],
+    ["GATEIO_FUTURES", "BTC_USDT"],
+  ])("on %s bitcoin is %s", (code, ticker) => {
+    expect(tickers(symbols.filter(({ market, baseCurrency }) => market === code && baseCurrency === "BTC"))).toEqual([
+      ticker,
+    ]);
+  });
+
+  test("an ISIN ends with its check digit", () => {
+    const isins = symbols.flatMap(({ isin }) => isin ?? []);
+    expect(new Set(isins).size).toBeGreaterThan(15);
+    for (const isin of isins) {
+      const digits = isin
+        .split("")
+        .map((sign) => Number.parseInt(sign, 36))
+        .join("");
+      const sum = digits
+        .split("")
+        .reverse()
+        .reduce((total, digit, place) => {
+          const value = Number(digit) * (place % 2 === 0 ? 1 : 2);
+          return total + (value > 9 ? value - 9 : value);
+        }, 0);
+      expect([isin, sum % 10]).toEqual([isin, 0]);
+    }
+  });
+
+  test("every market has a provider with its addresses, its limit and its patience", () => {
+    for (const { code } of markets) {
+      const [provider, ...more] = dataProviders.filter(
+        ({ market, providerType }) => market === code && providerType !== "SIMULATED",
+      );
+      expect([code, more]).toEqual([code, []]);
+      expect(provider?.rateLimitPerMinute).toBeGreaterThan(0);
+      expect(provider?.staleAfterMs).toBeGreaterThanOrEqual(30_000);
+      expect(provider?.endpointUrl).toMatch(/^https:\/\/[a-z0-9.]+$/);
+      expect(provider?.websocketUrl ?? "").toMatch(
+        provider?.feedType === "WEBSOCKET" ? /^wss:\/\/[a-z0-9.:-]+$/ : /^$/,
+      );
+    }
   });
 
   test("a tick has as many decimal places as its symbol shows", () => {
@@ -73,6 +135,23 @@ describe("what ships", () => {
   test("everything that people read has a Turkish name", () => {
     for (const { nameTr } of [...assetClasses, ...markets, ...marketHolidays]) expect(nameTr).toMatch(/\S/);
   });
+});
+
+test("a live database feeds every market from its real provider, and knows no invented one", async () => {
+  const database = await createTestDatabase({ empty: true });
+  try {
+    await migrate(database.owner.sql, pino({ level: "silent" }));
+    await seedReferenceData(database.owner, "live");
+    const catalogue = new Catalogue();
+    await readCatalogue(database.app, catalogue);
+    expect(catalogue.providers.some(({ providerType }) => providerType === "SIMULATED")).toBe(false);
+    expect(catalogue.markets.map(({ id, code }) => [code, catalogue.primaryProviderOf(id)?.marketId])).toEqual(
+      catalogue.markets.map(({ id, code }) => [code, id]),
+    );
+    expect(catalogue.trackedSymbols).toHaveLength(symbols.filter(({ isTracked }) => isTracked).length);
+  } finally {
+    await database.close();
+  }
 });
 
 describe("in a database", () => {
@@ -89,23 +168,23 @@ describe("in a database", () => {
     expect(codes(catalogue.exchanges)).toEqual(codes(exchanges));
     expect(codes(catalogue.markets)).toEqual(codes(markets));
     expect(tickers(catalogue.defaultSymbols)).toEqual(defaultTickers);
-    expect(tickers(catalogue.trackedSymbols)).toEqual(defaultTickers);
+    // A market that the simulated exchange does not play is not tracked.
+    expect(catalogue.trackedSymbols.filter((symbol) => catalogue.providerOf(symbol) === undefined)).toEqual([]);
+    expect(tickers(catalogue.trackedSymbols)).toEqual(expect.arrayContaining(defaultTickers));
     expect(catalogue.symbols).toHaveLength(symbols.length);
     const holidays = catalogue.markets.flatMap(({ id }) => catalogue.calendarOf(id).holidays);
     expect(holidays).toHaveLength(marketHolidays.length);
   });
 
-  test("a market that has providers has one primary one, and every tracked symbol is fed by it", () => {
+  test("only the simulated exchange is primary, once in a market, and every tracked symbol is fed by it", () => {
     for (const { id, code } of catalogue.markets) {
       const providers = catalogue.providersOf(id);
-      expect([code, providers.filter(({ isPrimary }) => isPrimary).length]).toEqual([
-        code,
-        Math.min(1, providers.length),
-      ]);
+      const simulated = providers.filter(({ providerType }) => providerType === "SIMULATED");
+      expect([code, codes(providers.filter(({ isPrimary }) => isPrimary))]).toEqual([code, codes(simulated)]);
     }
     for (const symbol of catalogue.trackedSymbols) {
       expect(catalogue.providerOf(symbol)).toBe(catalogue.primaryProviderOf(symbol.marketId));
-      expect(catalogue.providerOf(symbol)?.code).toBe("BINANCE_SPOT_SIM");
+      expect(catalogue.providerOf(symbol)?.providerType).toBe("SIMULATED");
     }
   });
 

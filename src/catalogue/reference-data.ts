@@ -3,6 +3,8 @@
  * leaves what is there as operators made it.
  */
 
+import { symbolsOfOtherMarkets } from "./reference-symbols.js";
+
 export const assetClasses = [
   {
     code: "CRYPTO",
@@ -112,7 +114,7 @@ const crypto = (
   primaryCurrency: "USDT",
   defaultCommissionRate: commission,
   is24x7: true,
-  hasRealtimeData: exchange === "BINANCE" && type === "SPOT",
+  hasRealtimeData: true,
   dataDelayMinutes: 0,
   displayOrder,
 });
@@ -298,38 +300,117 @@ export const marketHolidays = [
   ...istanbulHolidays.map(on("BIST_EQUITY")),
 ];
 
+const spotData = ["BOOK_TICKER", "TRADE", "TICKER_24H"];
+const futuresData = [...spotData, "FUNDING_RATE"];
+
+/** The public streams of an exchange: the address of the WebSocket without its paths, and of the REST API. */
+const streams = (
+  market: string,
+  exchangeName: string,
+  websocketUrl: string,
+  endpointUrl: string,
+  rateLimitPerMinute: number,
+) => ({
+  market,
+  code: `${market}_WS`,
+  name: `${exchangeName} ${market.endsWith("_SPOT") ? "spot" : "futures"} streams`,
+  description: `Public streams of ${exchangeName}: best bid and offer, trades, 24-hour statistics`,
+  providerType: "REALTIME" as const,
+  feedType: "WEBSOCKET" as const,
+  endpointUrl,
+  websocketUrl,
+  backupWebsocketUrl: null,
+  rateLimitPerMinute,
+  staleAfterMs: 30_000,
+  dataDelayMinutes: 0,
+  supportedDataTypes: market.endsWith("_SPOT") ? spotData : futuresData,
+  priority: 100,
+});
+
+/** Yahoo publishes no limit; polling at this rate is what it has tolerated. */
+const yahooRateLimitPerMinute = 30;
+
+const yahoo = (market: string, exchangeName: string) => ({
+  market,
+  code: `${market}_YAHOO`,
+  name: `Yahoo Finance, ${exchangeName}`,
+  description: `Last prices of ${exchangeName}, polled from Yahoo Finance`,
+  providerType: "DELAYED" as const,
+  feedType: "REST" as const,
+  endpointUrl: "https://query1.finance.yahoo.com",
+  websocketUrl: null,
+  backupWebsocketUrl: null,
+  rateLimitPerMinute: yahooRateLimitPerMinute,
+  staleAfterMs: 120_000,
+  dataDelayMinutes: 15,
+  supportedDataTypes: ["TICKER_24H"],
+  priority: 50,
+});
+
+/** Those that the simulated exchange has. */
+const simulatedMarkets = [
+  "BINANCE_SPOT",
+  "BINANCE_FUTURES",
+  "BYBIT_SPOT",
+  "BYBIT_FUTURES",
+  "OKX_SPOT",
+  "OKX_FUTURES",
+  "GATEIO_SPOT",
+  "GATEIO_FUTURES",
+];
+
+const simulatedProvider = (market: string) => ({
+  market,
+  code: `${market}_SIM`,
+  name: "Simulated exchange",
+  description: "A local server that speaks the exchange's protocol; every price is invented",
+  providerType: "SIMULATED" as const,
+  feedType: "WEBSOCKET" as const,
+  endpointUrl: null,
+  websocketUrl: null,
+  backupWebsocketUrl: null,
+  rateLimitPerMinute: null,
+  staleAfterMs: 10_000,
+  dataDelayMinutes: 0,
+  supportedDataTypes: market.endsWith("_SPOT") ? spotData : futuresData,
+  priority: 0,
+});
+
+/** The limits are those of the exchanges' documentation for one address, per minute. */
 export const dataProviders = [
   {
     market: "BINANCE_SPOT",
     code: "BINANCE_SPOT_WS",
     name: "Binance spot streams",
     description: "Public combined streams of Binance: best bid and offer, trades, 24-hour statistics",
-    providerType: "REALTIME",
-    feedType: "WEBSOCKET",
+    providerType: "REALTIME" as const,
+    feedType: "WEBSOCKET" as const,
     endpointUrl: "https://api.binance.com",
     websocketUrl: "wss://stream.binance.com:9443",
     backupWebsocketUrl: "wss://stream.binance.com:443",
     rateLimitPerMinute: 6000,
     staleAfterMs: 30_000,
-    supportedDataTypes: ["BOOK_TICKER", "TRADE", "TICKER_24H"],
+    dataDelayMinutes: 0,
+    supportedDataTypes: spotData,
     priority: 100,
   },
-  {
-    market: "BINANCE_SPOT",
-    code: "BINANCE_SPOT_SIM",
-    name: "Simulated exchange",
-    description: "A local server that speaks Binance's protocol; every price is invented",
-    providerType: "SIMULATED",
-    feedType: "WEBSOCKET",
-    endpointUrl: null,
-    websocketUrl: null,
-    backupWebsocketUrl: null,
-    rateLimitPerMinute: null,
-    staleAfterMs: 10_000,
-    supportedDataTypes: ["BOOK_TICKER", "TRADE", "TICKER_24H"],
-    priority: 0,
-  },
-] as const;
+  streams("BINANCE_FUTURES", "Binance", "wss://fstream.binance.com", "https://fapi.binance.com", 2400),
+  // 600 requests in 5 seconds.
+  streams("BYBIT_SPOT", "Bybit", "wss://stream.bybit.com", "https://api.bybit.com", 7200),
+  streams("BYBIT_FUTURES", "Bybit", "wss://stream.bybit.com", "https://api.bybit.com", 7200),
+  // 20 requests in 2 seconds for the lists of instruments, the tightest of its public limits that we meet.
+  streams("OKX_SPOT", "OKX", "wss://ws.okx.com:8443", "https://www.okx.com", 600),
+  streams("OKX_FUTURES", "OKX", "wss://ws.okx.com:8443", "https://www.okx.com", 600),
+  // A weight of 500 in 10 seconds.
+  streams("MEXC_SPOT", "MEXC", "wss://wbs-api.mexc.com", "https://api.mexc.com", 3000),
+  // 200 requests in 10 seconds.
+  streams("GATEIO_SPOT", "Gate.io", "wss://api.gateio.ws", "https://api.gateio.ws", 1200),
+  streams("GATEIO_FUTURES", "Gate.io", "wss://fx-ws.gateio.ws", "https://api.gateio.ws", 1200),
+  yahoo("BIST_EQUITY", "Borsa Istanbul"),
+  yahoo("NASDAQ_EQUITY", "NASDAQ"),
+  yahoo("NYSE_EQUITY", "NYSE"),
+  ...simulatedMarkets.map(simulatedProvider),
+];
 
 type Listing = readonly [
   base: string,
@@ -349,6 +430,10 @@ const listed = (
   ticker: `${base}USDT`,
   displayName: `${base}/USDT`,
   fullName,
+  fullNameTr: null,
+  sector: null,
+  country: null,
+  isin: null,
   baseCurrency: base,
   quoteCurrency: "USDT",
   tickSize,
@@ -398,4 +483,5 @@ export const symbols = [
     isDefault: false,
     broadcastPriority: 10,
   })),
+  ...symbolsOfOtherMarkets,
 ];

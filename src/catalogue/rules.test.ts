@@ -29,9 +29,9 @@ describe("the database itself refuses", () => {
     ["update symbols set country = 'turkey' where ticker = 'BTCUSDT'", "value too long for type character varying(2)"],
     ["update symbols set ticker = 'btc usdt' where ticker = 'BTCUSDT'", "ck_symbols_ticker"],
     ["update symbols set ticker = 'ETHUSDT' where ticker = 'BTCUSDT'", "uk_symbols_market_id_ticker"],
-    ["update symbols set market_id = 999999 where ticker = 'BTCUSDT'", "fk_symbols_market_id"],
+    ["update symbols set market_id = 999999 where ticker = 'ENAUSDT'", "fk_symbols_market_id"],
     [
-      "update symbols set data_provider_id = (select id from data_providers where code = 'BINANCE_SPOT_WS'), market_id = (select id from markets where code = 'OKX_SPOT') where ticker = 'BTCUSDT'",
+      "update symbols set data_provider_id = (select id from data_providers where code = 'BINANCE_SPOT_WS'), market_id = (select id from markets where code = 'OKX_SPOT') where ticker = 'ENAUSDT'",
       "fk_symbols_data_provider_id_market_id",
     ],
     ["update markets set code = 'BINANCE_spot' where code = 'BINANCE_SPOT'", "ck_markets_code"],

@@ -43,20 +43,16 @@ export async function seedReferenceData(database: Database, source: PriceSource)
     });
     await tx.insert(tradingSessions).values(reference.tradingSessions.map(ofMarket)).onConflictDoNothing();
     await tx.insert(marketHolidays).values(reference.marketHolidays.map(ofMarket)).onConflictDoNothing();
-    await tx
-      .insert(dataProviders)
-      .values(
-        providersFor(source).map((provider) => ({
-          ...ofMarket(provider),
-          supportedDataTypes: [...provider.supportedDataTypes],
-        })),
-      )
-      .onConflictDoNothing({ target: dataProviders.code });
+    const providers = providersFor(source);
+    await tx.insert(dataProviders).values(providers.map(ofMarket)).onConflictDoNothing({ target: dataProviders.code });
+    // Where nobody delivers from this source, nothing is tracked: the simulated exchange does not play every market.
+    const fedMarkets = new Set(providers.filter(({ isPrimary }) => isPrimary).map(({ market }) => market));
     await tx
       .insert(symbols)
       .values(
         reference.symbols.map(({ assetClass, ...symbol }) => ({
           ...decimals(ofMarket(symbol)),
+          isTracked: symbol.isTracked && fedMarkets.has(symbol.market),
           assetClassId: required(assetClassIds, assetClass),
         })),
       )
@@ -94,15 +90,29 @@ export async function requireSeeded(database: Database, source: PriceSource): Pr
   await requirePriceSource(database.db, source);
 }
 
-/** Where the simulated exchange of this run listens; it stands in the provider's row like any other endpoint. */
-export async function setSimulatorEndpoint(
+/**
+ * Where the simulated exchange of this run listens for each market, by the market's code; it stands in the provider's row like
+ * any other endpoint. A market that it does not have now gets none, so that nobody connects to where it was.
+ */
+export async function setSimulatorEndpoints(
   database: Database,
-  urls: { http: string; websocket: string },
+  addresses: ReadonlyMap<string, { readonly url: string; readonly websocketUrl: string }>,
 ): Promise<void> {
-  await database.db
-    .update(dataProviders)
-    .set({ endpointUrl: urls.http, websocketUrl: urls.websocket })
-    .where(and(eq(dataProviders.providerType, "SIMULATED"), inArray(dataProviders.feedType, ["WEBSOCKET"])));
+  const isSimulated = and(eq(dataProviders.providerType, "SIMULATED"), inArray(dataProviders.feedType, ["WEBSOCKET"]));
+  await database.db.transaction(async (tx) => {
+    const rows = await tx
+      .select({ id: dataProviders.id, market: markets.code })
+      .from(dataProviders)
+      .innerJoin(markets, eq(markets.id, dataProviders.marketId))
+      .where(isSimulated);
+    for (const { id, market } of rows) {
+      const address = addresses.get(market);
+      await tx
+        .update(dataProviders)
+        .set({ endpointUrl: address?.url ?? null, websocketUrl: address?.websocketUrl ?? null })
+        .where(eq(dataProviders.id, id));
+    }
+  });
 }
 
 type CodedTable = typeof assetClasses | typeof exchanges | typeof markets;

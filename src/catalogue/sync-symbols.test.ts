@@ -11,6 +11,8 @@ beforeAll(async () => {
   const catalogue = new Catalogue();
   await readCatalogue(database.app, catalogue);
   market = catalogue.marketByCode("OKX_SPOT") as Market;
+  // What ships would count as no longer listed.
+  await database.owner.sql`delete from symbols where market_id = ${market.id}`;
 });
 afterAll(() => database.close());
 

@@ -10,6 +10,7 @@ import {
   jsonb,
   pgEnum,
   pgTable,
+  real,
   smallint,
   text,
   time,
@@ -45,6 +46,8 @@ const createdAt = () => instant("created_at").notNull().defaultNow();
 const updatedAt = () => instant("updated_at").notNull().defaultNow();
 const isActive = () => boolean("is_active").notNull().default(true);
 const displayOrder = () => integer("display_order").notNull().default(0);
+/** What a sealed secret of `core/key-ring.ts` looks like, so that no plain one is ever stored in its place. */
+const sealed = (column: AnyPgColumn) => sql`${column} ~ '^v1[.][a-z0-9_-]{1,32}[.][A-Za-z0-9_-]+$'`;
 const codeFormat = (column: AnyPgColumn) => sql`${column} ~ '^[A-Z][A-Z0-9_]*$'`;
 
 export const assetClasses = pgTable(
@@ -216,12 +219,20 @@ export const dataProviders = pgTable(
     lastMessageAt: instant("last_message_at"),
     lastError: varchar("last_error", { length: 1000 }),
     errorCountHourly: integer("error_count_hourly").notNull().default(0),
+    /** As the node that feeds it last measured. */
+    messagesPerSecond: real("messages_per_second"),
     isActive: isActive(),
     isPrimary: boolean("is_primary").notNull().default(false),
     priority: smallint("priority").notNull().default(50),
     costPer1kCalls: ratio("cost_per_1k_calls"),
     monthlyLimit: integer("monthly_limit"),
+    /** Requests in `usage_month`; in any other month there were none yet. */
     monthlyUsage: integer("monthly_usage").notNull().default(0),
+    /** First day, in UTC. */
+    usageMonth: date("usage_month", { mode: "string" }),
+    sealedApiKey: text("sealed_api_key"),
+    sealedApiSecret: text("sealed_api_secret"),
+    sealedPassphrase: text("sealed_passphrase"),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
@@ -247,6 +258,16 @@ export const dataProviders = pgTable(
       sql`${t.errorCountHourly} >= 0 and ${t.monthlyUsage} >= 0 and ${t.monthlyLimit} >= 0`,
     ),
     check("ck_data_providers_cost_per_1k_calls", sql`${t.costPer1kCalls} >= 0`),
+    check("ck_data_providers_messages_per_second", sql`${t.messagesPerSecond} >= 0`),
+    check("ck_data_providers_usage_month", sql`extract(day from ${t.usageMonth}) = 1`),
+    check("ck_data_providers_sealed_api_key", sealed(t.sealedApiKey)),
+    check("ck_data_providers_sealed_api_secret", sealed(t.sealedApiSecret)),
+    check("ck_data_providers_sealed_passphrase", sealed(t.sealedPassphrase)),
+    // A secret or passphrase belongs to a key.
+    check(
+      "ck_data_providers_sealed_set",
+      sql`${t.sealedApiKey} is not null or (${t.sealedApiSecret} is null and ${t.sealedPassphrase} is null)`,
+    ),
   ],
 );
 

@@ -17,8 +17,11 @@ export interface SharedWatch<K = unknown, V = unknown> {
   valueOf(key: K): V | undefined;
   /** Differs for values that look different. The value itself, where it is never changed in place. */
   readonly versionOf: (value: V) => unknown;
-  /** Calls back after each change. Returns the function that ends it. */
-  follow(onChange: (key: K) => void): () => void;
+  /**
+   * Calls back after each change, and `onGap` when changes were lost on the way here. Returns the function that ends it.
+   * A gap ends the subscriptions where none may be skipped; elsewhere there is none.
+   */
+  follow(onChange: (key: K) => void, onGap: () => void): () => void;
   /** Null where a reader that falls behind just gets the newest values, which are at most as many as there are keys. */
   readonly overflow: SharedOverflow<K> | null;
 }
@@ -27,6 +30,9 @@ export interface SharedWatch<K = unknown, V = unknown> {
 export interface SharedOverflow<K> {
   /** So many may wait for one reader; with one more the subscription ends. */
   readonly maxWaiting: number;
-  /** @param lastSent null when nothing was sent */
-  error(lastSent: K | null): DomainError;
+  /**
+   * Why a subscription ends: its reader is too slow, or changes were lost before they came here.
+   * @param lastSent null when nothing was sent
+   */
+  error(reason: "slow" | "lost", lastSent: K | null): DomainError;
 }

@@ -16,3 +16,6 @@ export const ratio = numericColumn(20, 10);
 export const percent = numericColumn(12, 6);
 
 export const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
+
+/** Half-open ranges of instants that do not overlap. */
+export const instantRanges = customType<{ data: string; driverData: string }>({ dataType: () => "tstzmultirange" });

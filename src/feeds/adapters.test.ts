@@ -11,9 +11,29 @@ import { gateFuturesProtocol, gateSpotProtocol } from "./gateio/protocol.js";
 import { okxFuturesProtocol, okxSpotProtocol } from "./okx/protocol.js";
 import type { Protocol } from "./stream/protocol.js";
 
-test("every market of the crypto exchanges has an adapter, MEXC not yet", () => {
-  const missing = markets.filter(({ assetClass, code }) => assetClass === "CRYPTO" && adapterOf(code) === undefined);
-  expect(missing.map(({ code }) => code)).toEqual(["MEXC_SPOT"]);
+test("every market of the crypto exchanges has an adapter", () => {
+  const missing = markets.filter(
+    ({ assetClass, code }) =>
+      assetClass === "CRYPTO" && adapterOf({ code: `${code}_WS`, feedType: "WEBSOCKET" }, code) === undefined,
+  );
+  expect(missing.map(({ code }) => code)).toEqual([]);
+});
+
+test("shares are asked for by REST, and nobody else is", () => {
+  for (const market of ["BIST_EQUITY", "NASDAQ_EQUITY", "NYSE_EQUITY"]) {
+    expect(adapterOf({ code: `${market}_YAHOO`, feedType: "REST" }, market)).toBeDefined();
+    expect(adapterOf({ code: "OTHER", feedType: "REST" }, market)).toBeUndefined();
+    expect(adapterOf({ code: "OTHER", feedType: "WEBSOCKET" }, market)).toBeUndefined();
+  }
+});
+
+test("ccxt is for whoever's code says so, before the market's own protocol", () => {
+  const provider = (code: string, feedType: "REST" | "WEBSOCKET" = "WEBSOCKET") => ({ code, feedType });
+  const kraken = adapterOf(provider("CCXT_KRAKEN"), "KRAKEN_SPOT");
+  expect(kraken).toBeDefined();
+  expect(adapterOf(provider("KRAKEN_SPOT_CCXT", "REST"), "KRAKEN_SPOT")).toBe(kraken);
+  expect(adapterOf(provider("CCXT_BINANCE"), "BINANCE_SPOT")).not.toBe(adapterOf(provider("B"), "BINANCE_SPOT"));
+  expect(adapterOf(provider("CCXT"), "BINANCE_SPOT")).toBeUndefined();
 });
 
 /* Each exchange as it answers requests, on loopback. */
@@ -63,13 +83,16 @@ describe("OKX", () => {
     const { statuses, details, feed, events } = start(okxSpotProtocol, "A-USDT", "BAD-USDT", "B-USDT");
     await until(() => statuses.includes("CONNECTED"));
     expect(requests("/ws/v5/public").slice(-2)).toMatchObject([
-      { op: "subscribe", args: ["bbo-tbt", "trades", "tickers"].map((channel) => ({ channel, instId: "A-USDT" })) },
-      { op: "subscribe", args: [{ instId: "BAD-USDT" }, {}, {}] },
+      {
+        op: "subscribe",
+        args: ["bbo-tbt", "trades", "tickers", "books"].map((channel) => ({ channel, instId: "A-USDT" })),
+      },
+      { op: "subscribe", args: [{ instId: "BAD-USDT" }, {}, {}, {}] },
     ]);
     expect(details.at(-1)).toContain("SUBSCRIBE refused: bbo-tbt,instId:BAD-USDT doesn't exist (60018)");
     feed.setSymbols(symbolsOf("A-USDT"));
     await until(() => requests("/ws/v5/public").length === 6);
-    expect(requests("/ws/v5/public")[5]).toMatchObject({ op: "unsubscribe", args: [{ instId: "B-USDT" }, {}, {}] });
+    expect(requests("/ws/v5/public")[5]).toMatchObject({ op: "unsubscribe", args: [{ instId: "B-USDT" }, {}, {}, {}] });
     const data = [{ asks: [["2", "1", "0", "1"]], bids: [["1", "1", "0", "1"]], ts: String(Date.now()), seqId: 5 }];
     exchange.latest().socket.send(JSON.stringify({ arg: { channel: "bbo-tbt", instId: "A-USDT" }, data }));
     await until(() => events.length === 1);
@@ -85,6 +108,7 @@ describe("OKX", () => {
       "bbo-tbt",
       "trades",
       "tickers",
+      "books",
       "funding-rate",
     ]);
     const data = [{ instId: "A-USDT-SWAP", tradeId: "1", px: "2", sz: "3", side: "buy", ts: String(Date.now()) }];
@@ -99,7 +123,11 @@ test("Binance futures: each kind of stream at its own address", async () => {
   const { statuses } = start(binanceFuturesProtocol, "AUSDT", "BUSDT");
   await until(() => statuses.includes("CONNECTED"));
   expect(requests("/public/stream")).toEqual([
-    { method: "SUBSCRIBE", params: ["ausdt@bookTicker", "busdt@bookTicker"], id: 1 },
+    {
+      method: "SUBSCRIBE",
+      params: ["ausdt@bookTicker", "ausdt@depth@100ms", "busdt@bookTicker", "busdt@depth@100ms"],
+      id: 1,
+    },
   ]);
   expect(requests("/market/stream")).toMatchObject([
     {
@@ -118,8 +146,8 @@ describe("Bybit", () => {
   }
 
   test.each([
-    ["spot", bybitSpotProtocol, [10, 10, 1]],
-    ["linear", bybitFuturesProtocol, [21]],
+    ["spot", bybitSpotProtocol, [10, 10, 8]],
+    ["linear", bybitFuturesProtocol, [28]],
   ] as const)("%s", async (category, protocol, argumentsPerMessage) => {
     exchange.reply = (text) => {
       const { req_id, op } = JSON.parse(text) as Request;
@@ -133,7 +161,7 @@ describe("Bybit", () => {
       "orderbook.1.A",
       "publicTrade.A",
       "tickers.A",
-      "orderbook.1.B",
+      "orderbook.50.A",
     ]);
   });
 
@@ -150,7 +178,7 @@ describe("Bybit", () => {
     };
     const { statuses, details } = start(bybitSpotProtocol, "A", "BAD");
     await until(() => statuses.includes("CONNECTED"));
-    expect([...taken]).toEqual(["orderbook.1.A", "publicTrade.A", "tickers.A"]);
+    expect([...taken]).toEqual(["orderbook.1.A", "publicTrade.A", "tickers.A", "orderbook.50.A"]);
     expect(details.at(-1)).toBe("SUBSCRIBE refused: error:handler not found,topic:orderbook.1.BAD");
   });
 });
@@ -173,13 +201,14 @@ describe("Gate.io", () => {
     const { statuses } = start(gateSpotProtocol, "A_USDT", "B_USDT");
     await until(() => statuses.includes("CONNECTED"));
     const sent = requests("/ws/v4/") as Request[];
+    const [symbols, paces] = [["A_USDT", "B_USDT"], ["100ms"]];
     expect(sent).toMatchObject(
-      ["spot.book_ticker", "spot.trades", "spot.tickers"].map((channel, index) => ({
-        id: index + 1,
-        channel,
-        event: "subscribe",
-        payload: ["A_USDT", "B_USDT"],
-      })),
+      [
+        ["spot.book_ticker", symbols],
+        ["spot.trades", symbols],
+        ["spot.tickers", symbols],
+        ...symbols.map((symbol) => ["spot.order_book_update", [symbol, ...paces]]),
+      ].map(([channel, payload], index) => ({ id: index + 1, channel, event: "subscribe", payload })),
     );
     expect(sent.every(({ time }) => Math.abs(time * 1000 - Date.now()) < 10_000)).toBe(true);
   });
@@ -189,7 +218,8 @@ describe("Gate.io", () => {
     exchange.body = () => JSON.stringify([{ name: "A_USDT", type: "direct", quanto_multiplier: "0.1" }]);
     const { statuses, events } = start(gateFuturesProtocol, "A_USDT");
     await until(() => statuses.includes("CONNECTED"));
-    expect(exchange.requestedPaths).toEqual(["/api/v4/futures/usdt/contracts"]);
+    expect(exchange.requestedPaths[0]).toBe("/api/v4/futures/usdt/contracts");
+    expect((requests("/v4/ws/usdt") as Request[]).at(-1)?.payload).toEqual(["A_USDT", "100ms", "100"]);
     const result = { t: Date.now(), u: 1, s: "A_USDT", b: "1", B: 5, a: "2", A: 6 };
     exchange
       .latest("/v4/ws/usdt")

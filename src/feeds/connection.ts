@@ -18,7 +18,7 @@ export interface ConnectionOptions {
   readonly closeGraceMs: number;
   readonly onOpen: () => void;
   readonly onText: (text: string) => void;
-  readonly onBinary: () => void;
+  readonly onBinary: (frame: Uint8Array) => void;
   /** The exchange pinged; the answering pong has been sent and counts against its message limit. */
   readonly onPing: () => void;
   /** At most once, and never after {@link Connection.close}. */
@@ -60,7 +60,7 @@ export class Connection {
     socket.on("message", (data: Buffer, isBinary) => {
       this.#alive = true;
       if (this.#ended) return;
-      if (isBinary) options.onBinary();
+      if (isBinary) options.onBinary(data);
       else options.onText(data.toString());
     });
     socket.on("ping", () => {

@@ -25,9 +25,11 @@ export class ProviderHealth {
   statusChanged(providerId: number, status: ConnectionStatus): void {
     const known = this.#health.get(providerId);
     if (known === undefined) {
-      this.#health.set(providerId, { status, sinceMs: this.clock.nowMs(), isOut: false });
+      this.#health.set(providerId, { status, sinceMs: this.clock.nowMs(), isOut: status === "STALE" });
       return;
     }
+    // Remembered here: a new connection is tried at once, and the next state with it.
+    if (status === "STALE") known.isOut = true;
     // From one state of trouble to the next it has been in trouble all along.
     if ((known.status === "CONNECTED") !== (status === "CONNECTED")) known.sinceMs = this.clock.nowMs();
     known.status = status;
@@ -44,7 +46,7 @@ export class ProviderHealth {
     const forMs = this.clock.nowMs() - health.sinceMs;
     if (health.status === "CONNECTED") {
       if (forMs >= backAfterMs) health.isOut = false;
-    } else if (health.status === "STALE" || forMs >= outAfterMs) {
+    } else if (forMs >= outAfterMs) {
       health.isOut = true;
     }
     return health.isOut;
@@ -55,7 +57,7 @@ export class ProviderHealth {
 export function servingProvider<P extends { readonly id: number }>(
   provider: P,
   candidates: readonly P[],
-  health: ProviderHealth,
+  health: Pick<ProviderHealth, "isOut">,
 ): P {
   if (!health.isOut(provider.id)) return provider;
   return candidates.find((candidate) => candidate.id !== provider.id && !health.isOut(candidate.id)) ?? provider;

@@ -1,5 +1,6 @@
 import type { Logger } from "../core/logger.js";
 import type { FeedStats } from "./feed.js";
+import type { BookKeeperStats } from "./order-books/keeper.js";
 
 /** The counters of one feed; a rejected kind is logged when it is seen for the first time. */
 export class FeedCounters implements FeedStats {
@@ -7,6 +8,7 @@ export class FeedCounters implements FeedStats {
   messages = 0;
   events = 0;
   reconnects = 0;
+  books: BookKeeperStats | null = null;
   readonly skipped = new Map<string, number>();
   readonly rejected = new Map<string, number>();
 

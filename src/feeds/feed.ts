@@ -1,8 +1,12 @@
+import type { ProviderCredentials } from "../catalogue/provider-credentials.js";
 import type { InstrumentList } from "../catalogue/sync-symbols.js";
-import type { DecimalText } from "../core/decimal.js";
 import type { Logger } from "../core/logger.js";
 import type { Clock } from "../core/time.js";
 import type { MarketEvent } from "../market-data/events.js";
+import type { ExchangeMinute } from "../market-data/exchange-minutes.js";
+import type { BookKeeperStats } from "./order-books/keeper.js";
+
+export type { ExchangeMinute };
 
 /** State of a provider's connection, as in the API's `ConnectionStatus`. */
 export type ConnectionStatus = "DISCONNECTED" | "CONNECTING" | "CONNECTED" | "RECONNECTING" | "STALE" | "ERROR";
@@ -14,9 +18,16 @@ export interface FeedSymbol {
   readonly ticker: string;
 }
 
+/** What a provider's requests are counted by. */
+export interface RequestBudget {
+  /** Counts a request that is about to be made. @throws {DomainError} PROVIDER_UNAVAILABLE when no more are allowed */
+  take(): void;
+}
+
 /** Where and how to connect: the resolved row of `data_providers`. */
 export interface FeedEndpoint {
   readonly code: string;
+  /** Empty for a provider that is asked by REST. */
   readonly websocketUrl: string;
   /** Tried in turn with `websocketUrl` when connecting fails. */
   readonly backupWebsocketUrl: string | null;
@@ -28,6 +39,12 @@ export interface FeedEndpoint {
   readonly retryDelayMs: number;
   /** Nothing received for this long: STALE, and the connection is replaced. */
   readonly staleAfterMs: number;
+  /** Every REST request takes from it, as `rest.ts` does; without one nothing is counted. */
+  readonly budget?: RequestBudget;
+  /** Where the provider asks who we are. */
+  readonly credentials?: ProviderCredentials | null;
+  /** What the provider takes; null or absent where it has no such limit. */
+  readonly rateLimitPerMinute?: number | null;
 }
 
 /** Counters since the feed was started; they only grow. */
@@ -39,6 +56,8 @@ export interface FeedStats {
   /** Frames that broke the protocol or held absurd values, by kind; logged once per kind. */
   readonly rejected: ReadonlyMap<string, number>;
   readonly reconnects: number;
+  /** Null where the feed has no order books. */
+  readonly books?: BookKeeperStats | null;
 }
 
 export interface FeedOptions {
@@ -48,6 +67,8 @@ export interface FeedOptions {
   readonly log: Logger;
   /** In [0, 1); jitter comes from here. */
   readonly random: () => number;
+  /** Whether anything is traded now; absent for what never closes. */
+  readonly isMarketOpen?: () => boolean;
   /** Called synchronously for every event, in the order of arrival. Must not throw. */
   readonly onEvent: (event: MarketEvent) => void;
   /** `detail` is a short reason for people, e.g. "connection refused". */
@@ -61,22 +82,6 @@ export interface Feed {
   readonly stats: FeedStats;
   /** Closes sockets and timers; no callback runs afterwards. */
   close(): Promise<void>;
-}
-
-/** A minute as the exchange's own klines have it. Minutes without a trade may be there with a volume of zero, or not at all. */
-export interface ExchangeMinute {
-  readonly openTimeMs: number;
-  readonly open: DecimalText;
-  readonly high: DecimalText;
-  readonly low: DecimalText;
-  readonly close: DecimalText;
-  /** In the base currency. */
-  readonly volume: DecimalText;
-  readonly quoteVolume: DecimalText;
-  /** This and the next two are null where the exchange does not tell. */
-  readonly tradeCount: number | null;
-  readonly takerBuyVolume: DecimalText | null;
-  readonly takerBuyQuoteVolume: DecimalText | null;
 }
 
 /** One page of klines: open times from `fromMs` up to, and without, `toMs`. */
@@ -93,9 +98,12 @@ export interface MinuteSource {
   readonly maxPerRequest: number;
   /** Between two requests, so that all of them together stay within the exchange's limits. */
   readonly requestGapMs: number;
+  /** Older minutes are refused; absent where they are not. */
+  readonly maxAgeMs?: number;
   /**
-   * Oldest first, each open time once.
-   * @throws {DomainError} PROVIDER_UNAVAILABLE; `retryAfterSeconds` in its details when the exchange limits or bans us
+   * Only minutes that are over may be asked for. Broken entries are left out and logged. Oldest first, each open time once.
+   * @throws {DomainError} PROVIDER_UNAVAILABLE; in its details `retryAfterSeconds` when the exchange limits or bans us,
+   * and `status` when it has answered: 404 where it has no klines at all
    */
   fetch(endpoint: FeedEndpoint, log: Logger, request: MinuteRequest): Promise<ExchangeMinute[]>;
 }

@@ -1,4 +1,4 @@
-import { type DecimalText, fitsNumeric38, isPositive, parseDecimalText } from "../core/decimal.js";
+import { Decimal, type DecimalText, fitsNumeric38, isPositive, parseDecimalText } from "../core/decimal.js";
 import {
   divideFixedPoint,
   type FixedPoint,
@@ -22,6 +22,15 @@ export function amount(raw: unknown): DecimalText | null {
 export function numberAsText(raw: unknown): unknown {
   if (typeof raw !== "number") return raw;
   return Number.isInteger(raw) && !Number.isSafeInteger(raw) ? null : String(raw);
+}
+
+/**
+ * For libraries that give money as floats: the shortest decimal text that reads as the same float, without an exponent. That
+ * is what the exchange wrote, as long as it wrote at most fifteen digits. What is no number stays what it is.
+ */
+export function floatAsText(raw: unknown): unknown {
+  if (typeof raw !== "number") return raw;
+  return Number.isFinite(raw) ? new Decimal(raw).toFixed() : null;
 }
 
 export function positiveAmount(raw: unknown): DecimalText | null {

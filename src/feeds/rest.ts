@@ -16,12 +16,19 @@ export const unavailable = (message: string, details: DomainError["details"] = {
 
 /**
  * The body of the provider's response at a path below its REST address.
+ * @param what the messages call it
  * @throws {DomainError} PROVIDER_UNAVAILABLE; `retryAfterSeconds` in its details when the exchange limits or bans us.
  */
-export async function download(endpoint: FeedEndpoint, path: string, signal?: AbortSignal): Promise<string> {
+export async function download(
+  endpoint: FeedEndpoint,
+  path: string,
+  signal?: AbortSignal,
+  what = "instrument list",
+): Promise<string> {
   const { endpointUrl, timeoutMs } = endpoint;
   if (endpointUrl === null) throw unavailable("no REST address is configured for this provider");
   const base = endpointUrl.endsWith("/") ? endpointUrl.slice(0, -1) : endpointUrl;
+  endpoint.budget?.take();
   const timeout = AbortSignal.timeout(timeoutMs);
   try {
     const response = await fetch(base + path, {
@@ -36,13 +43,13 @@ export async function download(endpoint: FeedEndpoint, path: string, signal?: Ab
     // Leaving the loop by an error cancels the download.
     for await (const chunk of response.body ?? []) {
       bytes += chunk.byteLength;
-      if (bytes > maxResponseBytes) throw unavailable(`the instrument list is larger than ${maxResponseBytes} bytes`);
+      if (bytes > maxResponseBytes) throw unavailable(`the ${what} is larger than ${maxResponseBytes} bytes`);
       chunks.push(chunk);
     }
     return Buffer.concat(chunks).toString("utf8");
   } catch (error) {
     if (error instanceof DomainError) throw error;
-    throw unavailable(`the instrument list could not be loaded: ${networkReason(error, timeoutMs)}`, {}, error);
+    throw unavailable(`the ${what} could not be loaded: ${networkReason(error, timeoutMs)}`, {}, error);
   }
 }
 
@@ -65,11 +72,11 @@ function networkReason(error: unknown, timeoutMs: number): string {
 }
 
 /** @throws {DomainError} PROVIDER_UNAVAILABLE when it is no JSON. */
-export function parseList(text: string): unknown {
+export function parseList(text: string, what = "instrument list"): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw unavailable("the instrument list is not JSON", {}, cause);
+    throw unavailable(`the ${what} is not JSON`, {}, cause);
   }
 }
 

@@ -1,6 +1,7 @@
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Catalogue, type DataProvider, type Market, type MarketSymbol } from "../catalogue/catalogue.js";
+import { ProviderCredentials } from "../catalogue/provider-credentials.js";
 import { decimalText } from "../core/decimal.js";
 import type { TradeEvent } from "../market-data/events.js";
 import type { ConnectionStatus, FeedAdapter, FeedOptions, FeedSymbol } from "./feed.js";
@@ -54,13 +55,21 @@ const provider = (id: number, code: string, priority: number, more: Partial<Data
     websocketUrl: `wss://${code}`,
     backupWebsocketUrl: null,
     endpointUrl: null,
+    sealedApiKey: null,
+    sealedApiSecret: null,
+    sealedPassphrase: null,
     timeoutMs: 1_000,
     retryDelayMs: 100,
     staleAfterMs: 1_000,
     ...more,
   }) as DataProvider;
 
+/** Why a provider must not be used, by its code. */
+const refusals = new Map<string, string>();
+const credentials = new ProviderCredentials("key", "secret", null);
+
 function start(...providers: DataProvider[]) {
+  refusals.clear();
   const catalogue = new Catalogue();
   catalogue.apply("markets", null, [{ id: 1, code: "BINANCE_SPOT", isActive: true, displayOrder: 1 } as Market]);
   catalogue.apply("data_providers", null, providers);
@@ -86,13 +95,22 @@ function start(...providers: DataProvider[]) {
     minutes: null,
   };
   const heard: string[] = [];
+  const lostBooks: string[] = [];
+  const told: string[] = [];
   const supervisor = new FeedSupervisor({
     catalogue,
     clock: { nowMs: () => Date.now() },
     log: pino({ level: "silent" }),
     random: () => 0.5,
-    onEvent: (event, from) => heard.push(`${from.code} ${event.symbolId}`),
-    onStatus: () => {},
+    onEvent: (event, from) =>
+      (event.kind === "orderBookLost" ? lostBooks : heard).push(`${from.code} ${event.symbolId}`),
+    onStatus: ({ code }, status, detail) => told.push(`${code} ${status} ${detail ?? ""}`.trim()),
+    onRejected: ({ code }, count, detail) => told.push(`${code} +${count} ${detail}`),
+    access: {
+      refusal: ({ code }) => refusals.get(code) ?? null,
+      budgetOf: () => ({ take() {} }),
+      credentialsOf: ({ sealedApiKey }) => (sealedApiKey === null ? null : credentials),
+    },
     adapterOf: () => adapter,
   });
   const feed = (code: string): FakeFeed => {
@@ -100,10 +118,10 @@ function start(...providers: DataProvider[]) {
     if (found === undefined) throw new Error(`no feed ${code}`);
     return found;
   };
-  return { supervisor, feeds, feed, heard };
+  return { catalogue, supervisor, feeds, feed, heard, lostBooks, told, symbol };
 }
 
-describe("failover", () => {
+describe("the supervisor", () => {
   beforeEach(() => {
     vi.useFakeTimers();
   });
@@ -113,7 +131,7 @@ describe("failover", () => {
   const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
   test("the next provider by priority takes over from one that is stale, and gives back when it is well again", async () => {
-    const { supervisor, feeds, feed, heard } = start(
+    const { supervisor, feeds, feed, heard, lostBooks } = start(
       provider(1, "MAIN", 90),
       provider(2, "LOW", 10),
       provider(3, "NEXT", 50),
@@ -123,7 +141,9 @@ describe("failover", () => {
     expect([...feeds.keys()]).toEqual(["MAIN"]);
 
     feed("MAIN").says("STALE");
-    await pass(1_000);
+    feed("MAIN").says("RECONNECTING");
+    // At once: the stale time has passed already.
+    await pass(0);
     expect([...feeds.keys()]).toEqual(["MAIN", "NEXT"]);
     expect(feed("NEXT").symbols.map(({ id }) => id)).toEqual([1, 2]);
     feed("NEXT").says("CONNECTED");
@@ -143,6 +163,17 @@ describe("failover", () => {
     expect(feed("NEXT").isClosed).toBe(true);
     feed("MAIN").trades(2);
     expect(heard).toEqual(["NEXT 1", "MAIN 2"]);
+    // Neither may leave its books behind for the other's.
+    expect(lostBooks).toEqual(["MAIN 1", "MAIN 2", "NEXT 1", "NEXT 2"]);
+    await supervisor.close();
+  });
+
+  test("the book of a symbol that is not tracked any more is lost", async () => {
+    const { supervisor, catalogue, lostBooks, symbol } = start(provider(1, "MAIN", 90));
+    await pass(0);
+    catalogue.apply("symbols", null, [symbol(1), { ...symbol(2), isTracked: false }]);
+    await pass(0);
+    expect(lostBooks).toEqual(["MAIN 2"]);
     await supervisor.close();
   });
 
@@ -174,6 +205,84 @@ describe("failover", () => {
     await pass(30_000);
     expect([...feeds.keys()]).toEqual(["MAIN"]);
     feed("MAIN").trades(1);
+    await supervisor.close();
+  });
+
+  test("a provider that must not be used is left alone and says why; the next one serves, until it may be used again", async () => {
+    const { supervisor, feeds, feed, heard, told } = start(provider(1, "MAIN", 90), provider(2, "NEXT", 50));
+    feed("MAIN").says("CONNECTED");
+    refusals.set("MAIN", "the month is used up");
+    await pass(1_000);
+    expect(feed("MAIN").isClosed).toBe(true);
+    expect([...feeds.keys()]).toEqual(["MAIN", "NEXT"]);
+    expect(told.at(-1)).toBe("MAIN ERROR the month is used up");
+    feed("NEXT").trades(1);
+    expect(supervisor.states()).toMatchObject([
+      { provider: { code: "NEXT" }, symbols: 2 },
+      { provider: { code: "MAIN" }, status: "ERROR", detail: "the month is used up", symbols: 0 },
+    ]);
+
+    refusals.clear();
+    await pass(1_000);
+    expect(feed("NEXT").isClosed).toBe(true);
+    expect(feed("MAIN").isClosed).toBe(false);
+    feed("MAIN").trades(2);
+    expect(heard).toEqual(["NEXT 1", "MAIN 2"]);
+    await supervisor.close();
+  });
+
+  test("a stand-in that must not be used is passed over", async () => {
+    const { supervisor, feeds, feed, told } = start(
+      provider(1, "MAIN", 90),
+      provider(2, "LOW", 10),
+      provider(3, "NEXT", 50),
+    );
+    refusals.set("NEXT", "used up");
+    feed("MAIN").says("STALE");
+    await pass(0);
+    expect([...feeds.keys()]).toEqual(["MAIN", "LOW"]);
+    expect(told).toEqual(["MAIN STALE", "NEXT ERROR used up"]);
+    await supervisor.close();
+  });
+
+  test("rejected frames are told with their kinds, once each; the last message and the rate are those of the feed", async () => {
+    const { supervisor, feed, told } = start(provider(1, "MAIN", 90));
+    feed("MAIN").says("CONNECTED");
+    await pass(1_000);
+    expect(supervisor.states()).toMatchObject([{ lastMessageAtMs: null, messagesPerSecond: 0 }]);
+    feed("MAIN").stats.messages = 30;
+    feed("MAIN").stats.rejected.set("trade-price", 2).set("json", 5);
+    await pass(1_000);
+    const heardAtMs = Date.now();
+    await pass(2_000);
+    expect(supervisor.states()).toMatchObject([{ lastMessageAtMs: heardAtMs, messagesPerSecond: 10 }]);
+    feed("MAIN").stats.rejected.set("json", 6);
+    await pass(1_000);
+    expect(told.slice(1)).toEqual([
+      "MAIN +7 rejected frames since the start: json 5, trade-price 2",
+      "MAIN +1 rejected frames since the start: json 6, trade-price 2",
+    ]);
+    await supervisor.close();
+  });
+
+  test("credentials reach the feed, and new ones a new feed", async () => {
+    const { catalogue, supervisor, feed } = start(provider(1, "MAIN", 90));
+    expect(feed("MAIN").options.endpoint.credentials).toBeNull();
+    for (const sealedApiKey of ["v1.k.AAAA", "v1.k.BBBB"]) {
+      const before = feed("MAIN");
+      catalogue.apply("data_providers", [1], [provider(1, "MAIN", 90, { sealedApiKey })]);
+      await pass(0);
+      expect(before.isClosed).toBe(true);
+      expect(feed("MAIN").options.endpoint.credentials).toBe(credentials);
+    }
+    const last = feed("MAIN");
+    catalogue.apply(
+      "data_providers",
+      [1],
+      [provider(1, "MAIN", 90, { sealedApiKey: "v1.k.BBBB", errorCountHourly: 1 })],
+    );
+    await pass(0);
+    expect(feed("MAIN")).toBe(last);
     await supervisor.close();
   });
 });

@@ -1,10 +1,21 @@
 import type { Catalogue, DataProvider } from "../catalogue/catalogue.js";
+import { isMarketOpen } from "../catalogue/market-status.js";
+import type { ProviderCredentials } from "../catalogue/provider-credentials.js";
 import type { Logger } from "../core/logger.js";
 import type { Clock } from "../core/time.js";
 import type { MarketEvent } from "../market-data/events.js";
 import { adapterOf } from "./adapters.js";
 import { ProviderHealth, servingProvider } from "./failover.js";
-import type { ConnectionStatus, Feed, FeedAdapter, FeedEndpoint, FeedSymbol } from "./feed.js";
+import type { ConnectionStatus, Feed, FeedAdapter, FeedEndpoint, FeedSymbol, RequestBudget } from "./feed.js";
+
+/** How far providers may be used: what the rooms that know the database decide. */
+export interface ProviderAccess {
+  /** Why the provider must not be used now; null while it may. Asked every second. */
+  refusal(provider: DataProvider): string | null;
+  budgetOf(provider: DataProvider): RequestBudget;
+  /** Null when it has none, or when they cannot be opened here, which is a refusal where feeds run. */
+  credentialsOf(provider: DataProvider): ProviderCredentials | null;
+}
 
 export interface FeedSupervisorOptions {
   readonly catalogue: Catalogue;
@@ -13,8 +24,12 @@ export interface FeedSupervisorOptions {
   readonly random: () => number;
   readonly onEvent: (event: MarketEvent, provider: DataProvider) => void;
   readonly onStatus: (provider: DataProvider, status: ConnectionStatus, detail: string | null) => void;
+  /** Frames were rejected since it was last told. */
+  readonly onRejected?: (provider: DataProvider, count: number, detail: string) => void;
+  /** Without it every provider may be used, and nothing is counted. */
+  readonly access?: ProviderAccess;
   /** In place of the program's own; for tests. */
-  readonly adapterOf?: (marketCode: string) => FeedAdapter | undefined;
+  readonly adapterOf?: (provider: DataProvider, marketCode: string) => FeedAdapter | undefined;
 }
 
 interface RunningFeed {
@@ -25,6 +40,9 @@ interface RunningFeed {
   detail: string | null;
   /** Message counts of the last seconds, one per tick, newest last. */
   readonly counts: number[];
+  lastMessageAtMs: number | null;
+  /** How many of its rejected frames were told. */
+  rejectedTold: number;
 }
 
 export interface FeedState {
@@ -33,6 +51,9 @@ export interface FeedState {
   readonly detail: string | null;
   /** How many it serves now: none while another provider stands in for it. */
   readonly symbols: number;
+  /** To the second; null before the first. */
+  readonly lastMessageAtMs: number | null;
+  readonly messagesPerSecond: number;
 }
 
 const tickMs = 1_000;
@@ -40,16 +61,18 @@ const tickMs = 1_000;
 const rateWindow = 10;
 
 /** The resolved connection settings of a provider, or null where it has none. */
-export function endpointOf(provider: DataProvider): FeedEndpoint | null {
-  if (provider.websocketUrl === null) return null;
+export function endpointOf(provider: DataProvider, access?: ProviderAccess): FeedEndpoint | null {
+  if (provider.websocketUrl === null && provider.feedType === "WEBSOCKET") return null;
   return {
     code: provider.code,
-    websocketUrl: provider.websocketUrl,
+    websocketUrl: provider.websocketUrl ?? "",
     backupWebsocketUrl: provider.backupWebsocketUrl,
     endpointUrl: provider.endpointUrl,
     timeoutMs: provider.timeoutMs,
     retryDelayMs: provider.retryDelayMs,
     staleAfterMs: provider.staleAfterMs,
+    rateLimitPerMinute: provider.rateLimitPerMinute,
+    ...(access === undefined ? {} : { budget: access.budgetOf(provider), credentials: access.credentialsOf(provider) }),
   };
 }
 
@@ -63,6 +86,8 @@ export class FeedSupervisor {
   readonly #health: ProviderHealth;
   /** Which provider's events of a symbol count now, by symbol id. */
   #serving = new Map<number, number>();
+  /** Why a provider that has symbols must not be used, by its id. */
+  readonly #refusals = new Map<number, string>();
   readonly #stopFollowing: () => void;
   readonly #ticks: NodeJS.Timeout;
   #pending: NodeJS.Immediate | undefined;
@@ -77,14 +102,23 @@ export class FeedSupervisor {
     this.#reconcile();
   }
 
-  /** The feeds of this process. */
+  /** The feeds of this process, and the providers that would be among them if they might be used. */
   states(): FeedState[] {
     const served = new Map<number, number>();
     for (const providerId of this.#serving.values()) served.set(providerId, (served.get(providerId) ?? 0) + 1);
-    return [...this.#running].flatMap(([providerId, { status, detail }]) => {
+    const running = [...this.#running].flatMap(([providerId, { status, detail, lastMessageAtMs }]): FeedState[] => {
       const provider = this.options.catalogue.findProvider(providerId);
-      return provider === undefined ? [] : [{ provider, status, detail, symbols: served.get(providerId) ?? 0 }];
+      const messagesPerSecond = this.messagesPerSecond(providerId) ?? 0;
+      const symbols = served.get(providerId) ?? 0;
+      return provider === undefined ? [] : [{ provider, status, detail, symbols, lastMessageAtMs, messagesPerSecond }];
     });
+    return [...running, ...this.#refusedStates()];
+  }
+
+  /** Whose events of the symbol count now. */
+  servingOf(symbolId: number): DataProvider | undefined {
+    const providerId = this.#serving.get(symbolId);
+    return providerId === undefined ? undefined : this.options.catalogue.findProvider(providerId);
   }
 
   /** Mean of the last ten seconds; null when this process does not feed the provider. */
@@ -105,6 +139,7 @@ export class FeedSupervisor {
     this.#stopFollowing();
     clearInterval(this.#ticks);
     clearImmediate(this.#pending);
+    for (const { provider } of this.#refusedStates()) this.options.onStatus(provider, "DISCONNECTED", null);
     await Promise.all([...this.#running.keys()].map((id) => this.#stop(id)));
   }
 
@@ -118,15 +153,18 @@ export class FeedSupervisor {
   }
 
   #reconcile(): void {
-    const { catalogue } = this.options;
+    const { catalogue, access } = this.options;
+    this.#askForRefusals();
     const wanted = this.#assign();
     for (const provider of catalogue.providers) {
       const adapter = this.#adapterOf(provider);
-      const endpoint = provider.isActive ? endpointOf(provider) : null;
+      const endpoint = provider.isActive ? endpointOf(provider, access) : null;
       const symbols = wanted.get(provider.id) ?? [];
       const running = this.#running.get(provider.id);
-      const endpointText = JSON.stringify(endpoint);
-      if (adapter === undefined || endpoint === null || symbols.length === 0) {
+      // Credentials do not show in the endpoint's text, and their sealed form does not show what they are.
+      const { sealedApiKey, sealedApiSecret, sealedPassphrase } = provider;
+      const endpointText = JSON.stringify([endpoint, sealedApiKey, sealedApiSecret, sealedPassphrase]);
+      if (this.#refusals.has(provider.id) || adapter === undefined || endpoint === null || symbols.length === 0) {
         if (running !== undefined) void this.#stop(provider.id);
       } else if (running?.endpointText === endpointText) {
         running.feed.setSymbols(symbols);
@@ -142,7 +180,8 @@ export class FeedSupervisor {
 
   /** Decides who serves what, and returns the symbols that each provider has to watch: its own, and those it stands in for. */
   #assign(): Map<number, FeedSymbol[]> {
-    const { catalogue } = this.options;
+    const { catalogue, log } = this.options;
+    const before = this.#serving;
     const wanted = new Map<number, FeedSymbol[]>();
     const want = (providerId: number, symbols: readonly FeedSymbol[]) =>
       wanted.set(providerId, [...(wanted.get(providerId) ?? []), ...symbols]);
@@ -150,12 +189,61 @@ export class FeedSupervisor {
     for (const provider of catalogue.providers) {
       const symbols = catalogue.trackedSymbolsOf(provider.id);
       if (symbols.length === 0) continue;
-      const serving = servingProvider(provider, this.#standIns(provider), this.#health);
+      const serving = this.#servingOf(provider);
       want(provider.id, symbols);
       if (serving !== provider) want(serving.id, symbols);
       for (const symbol of symbols) this.#serving.set(symbol.id, serving.id);
+      const servedBefore = before.get(symbols[0]?.id ?? 0) ?? provider.id;
+      if (servedBefore !== serving.id)
+        log.warn({ provider: provider.code, serving: serving.code }, "feed.serving-changed");
     }
+    this.#loseBooks(before);
     return wanted;
+  }
+
+  /** A book that nobody keeps any more must not stay as if it were alive; whoever serves the symbol now sends its own. */
+  #loseBooks(before: ReadonlyMap<number, number>): void {
+    const { catalogue, clock, onEvent } = this.options;
+    for (const [symbolId, providerId] of before) {
+      const provider = catalogue.findProvider(providerId);
+      if (provider === undefined || this.#serving.get(symbolId) === providerId) continue;
+      onEvent({ kind: "orderBookLost", symbolId, reason: "disconnected", receivedAtMs: clock.nowMs() }, provider);
+    }
+  }
+
+  #refusedStates(): FeedState[] {
+    return [...this.#refusals].flatMap(([providerId, detail]) => {
+      const provider = this.options.catalogue.findProvider(providerId);
+      if (provider === undefined || this.options.catalogue.trackedSymbolsOf(providerId).length === 0) return [];
+      return [{ provider, status: "ERROR", detail, symbols: 0, lastMessageAtMs: null, messagesPerSecond: 0 }];
+    });
+  }
+
+  #servingOf(provider: DataProvider): DataProvider {
+    return servingProvider(provider, this.#standIns(provider), {
+      isOut: (id) => this.#refusals.has(id) || this.#health.isOut(id),
+    });
+  }
+
+  /** Learns who must not be used, and tells it. */
+  #askForRefusals(): void {
+    const { catalogue, onStatus } = this.options;
+    for (const provider of catalogue.providers) {
+      const refusal = this.#refusalOf(provider);
+      if (refusal === (this.#refusals.get(provider.id) ?? null)) continue;
+      if (refusal === null) {
+        this.#refusals.delete(provider.id);
+        onStatus(provider, "DISCONNECTED", null);
+        continue;
+      }
+      this.#refusals.set(provider.id, refusal);
+      if (this.#running.has(provider.id)) void this.#stop(provider.id);
+      else onStatus(provider, "ERROR", refusal);
+    }
+  }
+
+  #refusalOf(provider: DataProvider): string | null {
+    return provider.isActive ? (this.options.access?.refusal(provider) ?? null) : null;
   }
 
   /** Providers of the same market by priority. Invented prices never stand in for real ones, nor the other way round. */
@@ -173,7 +261,7 @@ export class FeedSupervisor {
 
   #adapterOf(provider: DataProvider): FeedAdapter | undefined {
     const find = this.options.adapterOf ?? adapterOf;
-    return find(this.options.catalogue.market(provider.marketId).code);
+    return find(provider, this.options.catalogue.market(provider.marketId).code);
   }
 
   #start(
@@ -183,7 +271,7 @@ export class FeedSupervisor {
     endpoint: FeedEndpoint,
     endpointText: string,
   ): void {
-    const { clock, log, random, onEvent, onStatus } = this.options;
+    const { catalogue, clock, log, random, onEvent, onStatus } = this.options;
     let running: RunningFeed | undefined;
     let early: { status: ConnectionStatus; detail: string | null } | undefined;
     const feed = adapter.start({
@@ -192,17 +280,28 @@ export class FeedSupervisor {
       clock,
       log: log.child({ provider: provider.code }),
       random,
+      isMarketOpen: () => isMarketOpen(catalogue, provider.marketId, clock.nowMs()),
       onEvent: (event) => {
         if (this.#serving.get(event.symbolId) === provider.id) onEvent(event, provider);
       },
       onStatus: (status, detail) => {
         this.#health.statusChanged(provider.id, status);
+        // A stand-in takes over at once, not at the next tick.
+        if (status === "STALE") this.#follow();
         if (running === undefined) early = { status, detail };
         else Object.assign(running, { status, detail });
         onStatus(provider, status, detail);
       },
     });
-    running = { feed, endpointText, counts: [], status: early?.status ?? "CONNECTING", detail: early?.detail ?? null };
+    running = {
+      feed,
+      endpointText,
+      counts: [],
+      lastMessageAtMs: null,
+      rejectedTold: 0,
+      status: early?.status ?? "CONNECTING",
+      detail: early?.detail ?? null,
+    };
     this.#running.set(provider.id, running);
   }
 
@@ -212,24 +311,47 @@ export class FeedSupervisor {
     this.#health.forget(providerId);
     await running?.feed.close();
     const provider = this.options.catalogue.findProvider(providerId);
-    if (provider !== undefined && !this.#running.has(providerId)) this.options.onStatus(provider, "DISCONNECTED", null);
+    if (provider === undefined || this.#running.has(providerId)) return;
+    const refusal = this.#closed ? undefined : this.#refusals.get(providerId);
+    this.options.onStatus(provider, refusal === undefined ? "DISCONNECTED" : "ERROR", refusal ?? null);
   }
 
   #tick(): void {
+    // Who is out, and whose month is over, also depends on time, so it is asked each second.
+    if (this.#isServingOutdated()) this.#reconcile();
+    for (const [providerId, running] of this.#running) {
+      this.#measure(running);
+      this.#tellRejected(providerId, running);
+    }
+  }
+
+  #isServingOutdated(): boolean {
     const { catalogue } = this.options;
-    // Who is out also depends on time, so it is asked each second.
     for (const provider of catalogue.providers) {
+      if ((this.#refusalOf(provider) !== null) !== this.#refusals.has(provider.id)) return true;
       const [symbol] = catalogue.trackedSymbolsOf(provider.id);
-      if (symbol === undefined) continue;
-      const serving = servingProvider(provider, this.#standIns(provider), this.#health);
-      if (this.#serving.get(symbol.id) === serving.id) continue;
-      this.options.log.warn({ provider: provider.code, serving: serving.code }, "feed.serving-changed");
-      this.#reconcile();
-      break;
+      if (symbol !== undefined && this.#serving.get(symbol.id) !== this.#servingOf(provider).id) return true;
     }
-    for (const { feed, counts } of this.#running.values()) {
-      counts.push(feed.stats.messages);
-      if (counts.length > rateWindow + 1) counts.shift();
-    }
+    return false;
+  }
+
+  #measure(running: RunningFeed): void {
+    const { counts } = running;
+    const { messages } = running.feed.stats;
+    if (messages > (counts.at(-1) ?? 0)) running.lastMessageAtMs = this.options.clock.nowMs();
+    counts.push(messages);
+    if (counts.length > rateWindow + 1) counts.shift();
+  }
+
+  #tellRejected(providerId: number, running: RunningFeed): void {
+    const { rejected } = running.feed.stats;
+    let total = 0;
+    for (const count of rejected.values()) total += count;
+    const news = total - running.rejectedTold;
+    const provider = this.options.catalogue.findProvider(providerId);
+    if (news === 0 || provider === undefined) return;
+    running.rejectedTold = total;
+    const kinds = [...rejected].sort(([, a], [, b]) => b - a).map(([kind, count]) => `${kind} ${count}`);
+    this.options.onRejected?.(provider, news, `rejected frames since the start: ${kinds.join(", ")}`);
   }
 }

@@ -1,4 +1,4 @@
-import type { Catalogue } from "../catalogue/catalogue.js";
+import type { Catalogue, DataProvider } from "../catalogue/catalogue.js";
 import type { MarketStatusWatch } from "../catalogue/market-status-watch.js";
 import type { CatalogueOperations } from "../catalogue/operate.js";
 import type { Clock } from "../core/time.js";
@@ -20,8 +20,8 @@ export interface ApiServices {
   readonly operations: CatalogueOperations;
   readonly searchSymbols: (search: SymbolSearch) => Promise<number[]>;
   readonly health: () => Promise<Health>;
-  /** Null where this node does not feed the provider. */
-  readonly messagesPerSecond: (providerId: number) => number | null;
+  /** As this node sees it, or else as the node that feeds the provider last wrote it; null before there was a feed. */
+  readonly messagesPerSecond: (provider: DataProvider) => number | null;
 }
 
 export interface ApiContext extends ApiServices {

@@ -4,7 +4,7 @@ import { DomainError, notFound } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
 import type { Database } from "../db/connect.js";
 import { adapterOf } from "../feeds/adapters.js";
-import { endpointOf } from "../feeds/supervisor.js";
+import { endpointOf, type ProviderAccess } from "../feeds/supervisor.js";
 
 /**
  * Reads the instruments of a market from its exchange and stores their trading rules. Returns how many symbols were added
@@ -16,12 +16,13 @@ export async function syncInstruments(
   catalogue: Catalogue,
   marketCode: string,
   log: Logger,
+  access?: ProviderAccess,
 ): Promise<number> {
   const market = catalogue.marketByCode(marketCode);
   if (market === undefined) throw notFound("market");
   const provider = catalogue.primaryProviderOf(market.id);
-  const endpoint = provider === undefined ? null : endpointOf(provider);
-  const adapter = adapterOf(marketCode);
+  const endpoint = provider === undefined ? null : endpointOf(provider, access);
+  const adapter = provider === undefined ? undefined : adapterOf(provider, marketCode);
   if (endpoint === null || adapter === undefined) {
     throw new DomainError("PROVIDER_UNAVAILABLE", `${marketCode} has no provider that lists its instruments`);
   }

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { recordedFrames, recordingsFolder } from "../../test/support/recordings.js";
+import { readTradesAndKlines, tradesBetween } from "../../test/support/recorded-klines.js";
+import { recordingsFolder } from "../../test/support/recordings.js";
 import { Decimal, type DecimalText, decimalText } from "../core/decimal.js";
-import { decodeFrame } from "../feeds/binance-futures/map.js";
 import { type CandleInterval, candleIntervalMs, candleIntervals, openTimeOf } from "./candle-intervals.js";
 import {
   type Candle,
@@ -577,75 +577,14 @@ describe("bounds", () => {
 });
 
 describe.skipIf(recordingsFolder() === null)("recorded traffic", () => {
-  interface Kline {
-    readonly firstTradeId: number;
-    readonly lastTradeId: number;
-    readonly isClosed: boolean;
-    readonly candle: Candle;
-  }
-  interface RecordedTrade {
-    readonly firstTradeId: number;
-    readonly lastTradeId: number;
-    readonly event: TradeEvent;
-  }
-  interface Frame {
-    readonly data: {
-      readonly e?: string;
-      readonly s: string;
-      readonly f: number;
-      readonly l: number;
-      readonly k: Record<"o" | "h" | "l" | "c" | "v" | "q" | "V" | "Q", string> &
-        Record<"t" | "f" | "L" | "n", number> & { readonly x: boolean };
-    };
-  }
-
-  function read(name: string): { trades: RecordedTrade[]; klines: Kline[] } {
-    const frames = recordedFrames(name).map(({ timeMs, body }) => ({ timeMs, body, ...(JSON.parse(body) as Frame) }));
-    const tickers = [...new Set(frames.map(({ data }) => data.s))];
-    const symbols = new Map(tickers.map((ticker, id) => [ticker, { id, streamPrefix: ticker.toLowerCase() }]));
-    const trades: RecordedTrade[] = [];
-    const klines: Kline[] = [];
-    for (const { timeMs, body, data } of frames) {
-      const event = decodeFrame(body, timeMs, { symbols, contractSizes: new Map() });
-      if (event.kind === "trade") trades.push({ firstTradeId: data.f, lastTradeId: data.l, event });
-      if (data.e !== "kline") continue;
-      const { t, f, L, n, x, o, h, l, c, v, q, V, Q } = data.k;
-      const candle: Candle = {
-        symbolId: tickers.indexOf(data.s),
-        interval: "M1",
-        openTimeMs: t,
-        open: decimalText(o),
-        high: decimalText(h),
-        low: decimalText(l),
-        close: decimalText(c),
-        volume: decimalText(v),
-        quoteVolume: decimalText(q),
-        tradeCount: n,
-        takerBuyVolume: decimalText(V),
-        takerBuyQuoteVolume: decimalText(Q),
-      };
-      klines.push({ firstTradeId: f, lastTradeId: L, isClosed: x, candle });
-    }
-    return { trades, klines };
-  }
-
-  /** The recorded trades with the exchange's ids from the first to the last; null unless they are all there and whole. */
-  function between(trades: readonly RecordedTrade[], symbolId: number, first: number, last: number) {
-    const inside = trades.filter(
-      (t) => t.event.symbolId === symbolId && t.firstTradeId >= first && t.lastTradeId <= last,
-    );
-    const isWhole = inside.reduce((next, t) => (t.firstTradeId === next ? t.lastTradeId + 1 : Number.NaN), first);
-    return isWhole === last + 1 ? inside : null;
-  }
-
   test.each([
     ["binance-spot.ws.txt", { frames: 1, symbols: 1 }],
     ["binance-futures.ws.txt", { frames: 15, symbols: 3 }],
   ])("%s: candles of the recorded trades are the exchange's to the last digit", (name, compared) => {
-    const { trades, klines } = read(name);
+    const { trades, klines } = readTradesAndKlines(name);
     const seen = { frames: 0, symbols: new Set<number>() };
     for (const { candle, firstTradeId, lastTradeId } of klines) {
-      const inside = between(trades, candle.symbolId, firstTradeId, lastTradeId);
+      const inside = tradesBetween(trades, candle.symbolId, firstTradeId, lastTradeId);
       if (inside === null) continue;
       const builder = new CandleBuilder();
       for (const { event } of [...inside, ...inside].reverse()) builder.apply(event);
@@ -658,7 +597,7 @@ describe.skipIf(recordingsFolder() === null)("recorded traffic", () => {
   });
 
   test("binance-futures.ws.txt: continuing from a frame of the exchange leads to its later frames and the closed minute", () => {
-    const { trades, klines } = read("binance-futures.ws.txt");
+    const { trades, klines } = readTradesAndKlines("binance-futures.ws.txt");
     const seen = { frames: 0, closed: 0, symbols: new Set<number>() };
     for (const start of klines) {
       const { symbolId, openTimeMs } = start.candle;
@@ -666,7 +605,7 @@ describe.skipIf(recordingsFolder() === null)("recorded traffic", () => {
       if (last === undefined) continue;
       for (const end of klines) {
         if (end.candle.symbolId !== symbolId || end.candle.openTimeMs !== openTimeMs) continue;
-        const rest = between(trades, symbolId, start.lastTradeId + 1, end.lastTradeId);
+        const rest = tradesBetween(trades, symbolId, start.lastTradeId + 1, end.lastTradeId);
         if (end.lastTradeId <= start.lastTradeId || rest === null) continue;
         const builder = new CandleBuilder();
         builder.seed(symbolId, openTimeMs, [{ ...start.candle, throughSequence: last.event.exchangeSequence }]);

@@ -147,6 +147,12 @@ export class CandleBuilder {
     return node === undefined ? null : candleOf(node, symbolId);
   }
 
+  /** The minute that opened then, as far as its trades have come in; undefined when it is not kept or had none. */
+  minute(symbolId: number, openTimeMs: number): StoredCandle | undefined {
+    const minute = this.#symbols.get(symbolId)?.minuteAt(openTimeMs);
+    return minute === undefined ? undefined : candleOf(minute, symbolId);
+  }
+
   /** A symbol that is no longer wanted. Changes that nobody took are lost. */
   forget(symbolId: number): void {
     const symbol = this.#symbols.get(symbolId);

@@ -71,7 +71,7 @@ export class ArbitrageResolver {
     }
     const minimum = minNetSpreadBps ?? null;
     if (openOnly === false) return series.arbitrageOpportunities({ minNetSpreadBps: minimum, limit: count });
-    return live.arbitrage.open
+    return (await live.opportunities.read())
       .filter((opportunity) => isWideEnough(opportunity, minimum))
       .toSorted((a, b) => b.detectedAtMs - a.detectedAtMs)
       .slice(0, count);
@@ -105,8 +105,8 @@ function watchOpportunities({ live }: ApiContext, minimum: DecimalText | null): 
       else if (!told.delete(opportunity.id)) return;
       push(opportunity.id, opportunity);
     };
-    for (const opportunity of live.arbitrage.open) consider(opportunity);
-    return live.onArbitrage(consider);
+    for (const opportunity of live.opportunities.open) consider(opportunity);
+    return live.opportunities.listen(consider);
   }, maxWaiting);
 }
 

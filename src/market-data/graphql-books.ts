@@ -87,13 +87,13 @@ export class OrderBookResolver {
     nullable: true,
     description: "The book of a symbol now; null while there is none that can be trusted.",
   })
-  orderBook(
+  async orderBook(
     @Arg("symbolId", () => ID, { description: "The symbol." }) symbolId: string,
     @Arg("depth", () => Int, { nullable: true, defaultValue: 20, description: depthDescription }) depth: number | null,
     @Ctx() context: ApiContext,
-  ): ShownBook | null {
+  ): Promise<ShownBook | null> {
     const levels = depthOf(depth);
-    const book = context.live.books.get(symbolOfId(context, "symbolId", symbolId).id);
+    const book = await context.live.books.read(symbolOfId(context, "symbolId", symbolId).id);
     return book === undefined ? null : showBook(book, levels);
   }
 
@@ -132,13 +132,13 @@ export class SymbolBookResolver {
     nullable: true,
     description: "Its book now; null while there is none that can be trusted.",
   })
-  orderBook(
+  async orderBook(
     @Root() root: MarketSymbol,
     @Arg("depth", () => Int, { nullable: true, defaultValue: 20, description: depthDescription }) depth: number | null,
     @Ctx() { live }: ApiContext,
-  ): ShownBook | null {
+  ): Promise<ShownBook | null> {
     const levels = depthOf(depth);
-    const book = live.books.get(root.id);
+    const book = await live.books.read(root.id);
     return book === undefined ? null : showBook(book, levels);
   }
 
@@ -146,8 +146,8 @@ export class SymbolBookResolver {
     nullable: true,
     description: "Its order flow over the last window; null without a live book of two sides.",
   })
-  flow(@Root() root: MarketSymbol, @Ctx() { live }: ApiContext): OrderFlow | null {
-    return live.flows.flowOf(root.id);
+  flow(@Root() root: MarketSymbol, @Ctx() { live }: ApiContext): Promise<OrderFlow | null> {
+    return live.flows.read(root.id);
   }
 }
 

@@ -16,7 +16,7 @@ export const CandleIntervalEnum = enumOf("CandleInterval", candleIntervals, "Len
   W1: "One week, from Monday.",
 });
 
-export const OrderSideEnum = enumOf("OrderSide", ["BUY", "SELL"], "Side of an order or a trade.", {
+const OrderSideEnum = enumOf("OrderSide", ["BUY", "SELL"], "Side of an order or a trade.", {
   BUY: "Buying the base currency.",
   SELL: "Selling the base currency.",
 });
@@ -39,11 +39,18 @@ export class CandleType {
   volume!: DecimalText;
   @Field(() => DecimalScalar, { description: "Traded, in the quote currency." })
   quoteVolume!: DecimalText;
-  @Field(() => Int, { description: "Number of the exchange's trades." })
+  @Field(() => Int, {
+    description:
+      "Number of the exchange's trades. 0 where it is not known: the candle came from an exchange that does not count them, and its trades were not seen as they happened. Longer candles count what is known.",
+  })
   tradeCount!: number;
-  @Field(() => DecimalScalar, { description: "Of the volume, what takers bought, in the base currency." })
+  @Field(() => DecimalScalar, {
+    description: "Of the volume, what takers bought, in the base currency; 0 where `tradeCount` is not known.",
+  })
   takerBuyVolume!: DecimalText;
-  @Field(() => DecimalScalar, { description: "Of the volume, what takers bought, in the quote currency." })
+  @Field(() => DecimalScalar, {
+    description: "Of the volume, what takers bought, in the quote currency; 0 where `tradeCount` is not known.",
+  })
   takerBuyQuoteVolume!: DecimalText;
 }
 

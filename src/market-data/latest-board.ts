@@ -1,3 +1,11 @@
+/** Brings the values of a board from another node, for as long as somebody here wants them. */
+export interface Supplier<K> {
+  /** Told when the first watcher of a value has come and when the last one has left. */
+  setWanted(key: K, isWanted: boolean): void;
+  /** Settled when the value that is here is the newest, or when none can be had. Undefined when that is so already. */
+  refresh(key: K): Promise<void> | undefined;
+}
+
 /**
  * The latest value of everything that has a key. Bounded by the number of keys. A change is announced synchronously to the
  * watchers of that key.
@@ -5,9 +13,33 @@
 export class LatestBoard<K, V> {
   readonly #values = new Map<K, V>();
   readonly #watchers = new Map<K, Set<() => void>>();
+  #supplier: Supplier<K> | null = null;
+
+  /** Whether the values come from another node. */
+  get isSupplied(): boolean {
+    return this.#supplier !== null;
+  }
+
+  /** Number of watches that are open now, over all keys. */
+  get watcherCount(): number {
+    let count = 0;
+    for (const watchers of this.#watchers.values()) count += watchers.size;
+    return count;
+  }
+
+  /** From now on the supplier sets the values; null: nobody but the owner of this board does. */
+  supplyFrom(supplier: Supplier<K> | null): void {
+    this.#supplier = supplier;
+  }
 
   get(key: K): V | undefined {
     return this.#values.get(key);
+  }
+
+  /** The newest value; from another node it may take a moment. */
+  read(key: K): V | undefined | Promise<V | undefined> {
+    const refreshed = this.#supplier?.refresh(key);
+    return refreshed === undefined ? this.get(key) : refreshed.then(() => this.get(key));
   }
 
   set(key: K, value: V): void {
@@ -15,19 +47,21 @@ export class LatestBoard<K, V> {
     this.#announce(key);
   }
 
-  /** There is no current value any more; watchers get the next one. */
+  /** There is no current value any more. */
   delete(key: K): void {
-    this.#values.delete(key);
+    if (this.#values.delete(key)) this.#announce(key);
   }
 
-  /** Calls back after every change of one value. Returns the function that ends it. */
+  /** Calls back after every change of one value, also when it is lost. Returns the function that ends it. */
   watch(key: K, listener: () => void): () => void {
     const watchers = this.#watchers.get(key) ?? new Set();
     this.#watchers.set(key, watchers);
     watchers.add(listener);
+    if (watchers.size === 1) this.#supplier?.setWanted(key, true);
     return () => {
-      watchers.delete(listener);
-      if (watchers.size === 0 && this.#watchers.get(key) === watchers) this.#watchers.delete(key);
+      if (!watchers.delete(listener) || watchers.size > 0) return;
+      this.#watchers.delete(key);
+      this.#supplier?.setWanted(key, false);
     };
   }
 
@@ -102,7 +136,7 @@ export class LatestWatch<K, V> implements AsyncIterableIterator<V> {
     }
     const value = this.board.get(this.key);
     this.#hasNews = false;
-    // It was lost between the change and now.
+    // It is lost; the next one follows.
     if (value === undefined) return;
     this.#lastMs = nowMs;
     const resolve = this.#waiting;

@@ -5,6 +5,7 @@ import type { CandleInterval } from "./candle-intervals.js";
 import { type Candle, CandleBuilder, type StoredCandle, type TradeOutcome } from "./candles.js";
 import type { BookTickerEvent, MarketEvent, OrderBookEvent, TradeEvent } from "./events.js";
 import { LatestBoard } from "./latest-board.js";
+import { OpportunityBoard } from "./opportunity-board.js";
 import { OrderFlowBoard } from "./order-flow-board.js";
 import type { Quote, QuoteBoard } from "./quotes.js";
 import { TradeTape } from "./trade-stream.js";
@@ -27,14 +28,15 @@ export class LiveMarket {
   readonly tape = new TradeTape();
   readonly flows: OrderFlowBoard;
   readonly arbitrage: ArbitrageWatch;
+  readonly opportunities = new OpportunityBoard();
   /** The newest candle of each symbol and interval, by {@link candleKey}; a new one comes with its first trade. */
   readonly candles = new LatestBoard<string, Candle>();
   readonly builder = new CandleBuilder();
   readonly #quotes: QuoteBoard;
   readonly #stopListening: () => void;
   readonly #timer: NodeJS.Timeout;
-  readonly #arbitrageListeners = new Set<(opportunity: ArbitrageOpportunity) => void>();
   readonly #candleListeners = new Set<(changed: readonly StoredCandle[]) => void>();
+  readonly #lateListeners = new Set<(trade: TradeEvent) => void>();
   readonly #outcomes = new Map<TradeOutcome, number>();
 
   constructor({ catalogue, quotes, clock, newId }: LiveMarketOptions) {
@@ -44,14 +46,13 @@ export class LiveMarket {
       catalogue,
       clock,
       newId,
-      onChange: (opportunity) => {
-        for (const listener of this.#arbitrageListeners) listener(opportunity);
-      },
+      onChange: (opportunity) => this.opportunities.tell(opportunity),
     });
     this.#timer = setInterval(() => this.flushCandles(), candlesEveryMs);
     // Whoever finds a provider silent or gone marks its quotes; what else is known of the symbol is as old.
     this.#stopListening = quotes.onChange((quote) => {
-      if (quote.isStale) this.#lost(quote);
+      // What another node tells is lost or not by its word: a quote may look stale here while a second has not passed there.
+      if (quote.isStale && !this.books.isSupplied) this.#lost(quote);
     });
   }
 
@@ -84,14 +85,19 @@ export class LiveMarket {
 
   /** Calls back when an opportunity opens, changes or closes. Returns the function that ends it. */
   onArbitrage(listener: (opportunity: ArbitrageOpportunity) => void): () => void {
-    this.#arbitrageListeners.add(listener);
-    return () => this.#arbitrageListeners.delete(listener);
+    return this.opportunities.listen(listener);
   }
 
   /** Calls back with all candles that changed, longest first. Returns the function that ends it. */
   onCandles(listener: (changed: readonly StoredCandle[]) => void): () => void {
     this.#candleListeners.add(listener);
     return () => this.#candleListeners.delete(listener);
+  }
+
+  /** Calls back with each trade whose minute is to be asked for: {@link TradeOutcome} `tooLate`. Returns the function that ends it. */
+  onTooLate(listener: (trade: TradeEvent) => void): () => void {
+    this.#lateListeners.add(listener);
+    return () => this.#lateListeners.delete(listener);
   }
 
   /** What became of the trades, since start. */
@@ -121,6 +127,7 @@ export class LiveMarket {
   #takeTrade(trade: TradeEvent): void {
     const outcome = this.builder.apply(trade);
     this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1);
+    if (outcome === "tooLate") for (const listener of this.#lateListeners) listener(trade);
   }
 
   #lost({ symbolId }: Quote): void {

@@ -3,11 +3,13 @@ import type { Database } from "../db/connect.js";
 import type { MarketEvent } from "./events.js";
 import type { LiveMarket } from "./live-market.js";
 import { orderFlowWindowMs } from "./order-flow-board.js";
+import { readOpenOpportunities } from "./series/read-series.js";
 import {
   ArbitrageWriter,
   BookTickerWriter,
   CandleWriter,
   FundingWriter,
+  insertOpportunities,
   OrderBookWriter,
   OrderFlowWriter,
   TradeWriter,
@@ -23,8 +25,10 @@ export class MarketRecorder {
   readonly #flows: OrderFlowWriter;
   readonly #opportunities: ArbitrageWriter;
   readonly #stops: (() => void)[];
+  readonly #live: LiveMarket;
 
   constructor(live: LiveMarket, database: Database, log: Logger) {
+    this.#live = live;
     this.#trades = new TradeWriter(database, { log });
     this.#bookTickers = new BookTickerWriter(database, { log });
     this.#candles = new CandleWriter(database, { log });
@@ -51,6 +55,18 @@ export class MarketRecorder {
     else if (event.kind === "orderBook") this.#books.add(event);
   }
 
+  /**
+   * Writes the candles of the trades that have come in: whether the database took them, and how many candles have had to be
+   * given up since start.
+   */
+  async flushCandles(): Promise<{ readonly isStored: boolean; readonly lost: number }> {
+    this.#live.flushCandles();
+    const { failures } = this.#candles.stats;
+    await this.#candles.flush();
+    const { failures: failuresNow, dropped } = this.#candles.stats;
+    return { isStored: failuresNow === failures, lost: dropped };
+  }
+
   /** Writes what is waiting; call it after the feeds and the live market have ended. */
   async close(): Promise<void> {
     for (const stop of this.#stops) stop();
@@ -68,8 +84,13 @@ export class MarketRecorder {
 }
 
 /** Opportunities that were open when the program died: nobody saw them end, so they end with its successor's start. */
-export async function closeForgottenOpportunities({ sql }: Database): Promise<number> {
-  const { count } = await sql`
-    update arbitrage_opportunities set closed_at = greatest(now(), detected_at) where closed_at is null`;
-  return count;
+export async function closeForgottenOpportunities(database: Database, nowMs: number): Promise<number> {
+  // Row by row with their keys: for an update that looks for them itself, TimescaleDB unpacks all that is compressed, and
+  // refuses beyond 100,000 rows.
+  const open = await readOpenOpportunities(database);
+  await insertOpportunities(
+    database,
+    open.map((opportunity) => ({ ...opportunity, closedAtMs: Math.max(nowMs, opportunity.detectedAtMs) })),
+  );
+  return open.length;
 }

@@ -1,9 +1,10 @@
 import type { Bus } from "../bus/bus.js";
 import type { Catalogue } from "../catalogue/catalogue.js";
 import { groupBy } from "../core/group-by.js";
-import type { Logger } from "../core/logger.js";
 import type { Clock } from "../core/time.js";
 import type { Quote, QuoteBoard } from "./quotes.js";
+import { isDecimalOrNull, isPrice, isTime, parseJson } from "./sharing/messages.js";
+import type { RejectedMessages } from "./sharing/rejected-messages.js";
 
 /**
  * Quotes travel twice between nodes. `quotes.<market>.<symbol id>` carries each change within {@link flushMs}; a node hears
@@ -72,9 +73,9 @@ export function publishQuotes({ board, catalogue, bus }: Sharing, clock: Clock):
 }
 
 /** On a node without a feed: takes over what the feed's node tells. Without the broker, all values count as stale. Returns what ends it. */
-export function receiveQuotes({ board, catalogue, bus }: Sharing, log: Logger): () => void {
+export function receiveQuotes({ board, catalogue, bus }: Sharing, rejected: RejectedMessages): () => void {
   const onText = (text: string): void => {
-    for (const quote of parseQuotes(text, log)) {
+    for (const quote of parseQuotes(text, rejected)) {
       if (catalogue.findSymbol(quote.symbolId) !== undefined) board.replace(quote);
     }
   };
@@ -101,27 +102,27 @@ function marketOf(catalogue: Catalogue, symbolId: number): string | null {
   return symbol === undefined ? null : catalogue.market(symbol.marketId).code;
 }
 
-/** One quote or a list of them. A message of another version, or of a stranger, is logged and passed over. */
-function parseQuotes(text: string, log: Logger): Quote[] {
-  try {
-    const quotes = [JSON.parse(text) as unknown].flat();
-    if (quotes.every(isQuote)) return quotes;
-  } catch {
-    // Told below.
-  }
-  log.error({ bytes: text.length }, "quotes.message-not-understood");
+/** One quote or a list of them. A message of another version, or of a stranger, is counted and passed over. */
+function parseQuotes(text: string, rejected: RejectedMessages): Quote[] {
+  const quotes = [parseJson(text)].flat();
+  if (quotes.every(isQuote)) return quotes;
+  rejected.add("quotes", text);
   return [];
 }
 
 const isQuote = (value: unknown): value is Quote => {
-  const quote = value as Partial<Record<keyof Quote, unknown>> | null;
+  const quote = value as Partial<Record<keyof Quote, unknown>> | null | undefined;
   return (
     typeof quote?.symbolId === "number" &&
     typeof quote.providerId === "number" &&
-    typeof quote.price === "string" &&
-    typeof quote.sequence === "number" &&
-    typeof quote.receivedAtMs === "number" &&
-    typeof quote.exchangeTimeMs === "number" &&
+    isPrice(quote.price) &&
+    [quote.bid, quote.bidQuantity, quote.ask, quote.askQuantity].every(isDecimalOrNull) &&
+    [quote.open24h, quote.high24h, quote.low24h, quote.change24h, quote.changePercent24h].every(isDecimalOrNull) &&
+    [quote.volume24h, quote.quoteVolume24h, quote.marketCap].every(isDecimalOrNull) &&
+    Number.isSafeInteger(quote.sequence) &&
+    isTime(quote.receivedAtMs) &&
+    isTime(quote.exchangeTimeMs) &&
+    isTime(quote.priceTimeMs) &&
     typeof quote.isStale === "boolean"
   );
 };

@@ -6,6 +6,11 @@ import type { TradeTape } from "./trade-stream.js";
 /** Trades that wait for one reader; with one more it is told that it lost the thread. */
 const maxWaiting = 5_000;
 
+const messages = {
+  slow: "the stream was not read fast enough and has ended",
+  lost: "trades were lost on the way from the feed, so the stream has ended",
+};
+
 /** Every trade of one symbol from now on, none skipped. */
 export const tradesOf = (tape: TradeTape, symbolId: number): SharedWatch<TradeEvent, TradeEvent> => ({
   name: String(symbolId),
@@ -14,12 +19,10 @@ export const tradesOf = (tape: TradeTape, symbolId: number): SharedWatch<TradeEv
   keys: () => [],
   valueOf: (trade) => trade,
   versionOf: (trade) => trade,
-  follow: (onChange) => tape.listen(symbolId, onChange),
+  follow: (onTrade, onGap) => tape.listen(symbolId, { onTrade, onGap }),
   overflow: {
     maxWaiting,
-    error: (lastSent) =>
-      new DomainError("STREAM_OVERFLOW", "the stream was not read fast enough and has ended", {
-        resumeFrom: lastSent?.tradeId ?? null,
-      }),
+    error: (reason, lastSent) =>
+      new DomainError("STREAM_OVERFLOW", messages[reason], { resumeFrom: lastSent?.tradeId ?? null }),
   },
 });

@@ -10,11 +10,11 @@ import {
   pgEnum,
   pgTable,
   primaryKey,
+  text,
   uuid,
-  varchar,
 } from "drizzle-orm/pg-core";
 import { dataProviders, symbols } from "../catalogue/tables.js";
-import { decimal, instant, percent, ratio } from "../db/columns.js";
+import { decimal, instant, instantRanges, percent, ratio } from "../db/columns.js";
 import type { BookLevel } from "./events.js";
 
 /** The latest quote of each symbol: one narrow row, kept apart from the wide and much indexed `symbols` row. */
@@ -78,8 +78,11 @@ export const marketTrades = pgTable(
     tradedAt: instant("traded_at").notNull(),
     receivedAt: instant("received_at").notNull(),
     sequence: sequence(),
-    /** The exchange's; tells apart trades of one millisecond, and those to which it gives one sequence number. */
-    tradeId: varchar("trade_id", { length: 64 }).notNull(),
+    /**
+     * The exchange's; tells apart trades of one millisecond, and those to which it gives one sequence number. Not varchar:
+     * TimescaleDB cannot plan an order by such a column over compressed chunks.
+     */
+    tradeId: text("trade_id").notNull(),
     /** How many of the exchange's trades it stands for. */
     tradeCount: integer("trade_count").notNull(),
     /** Of the taker. */
@@ -90,6 +93,7 @@ export const marketTrades = pgTable(
   (t) => [
     primaryKey({ name: "pk_market_trades", columns: [t.symbolId, t.tradedAt, t.sequence, t.tradeId] }),
     ofSymbol("market_trades", t.symbolId),
+    check("ck_market_trades_trade_id", sql`length(${t.tradeId}) between 1 and 64`),
     check("ck_market_trades_price", sql`${t.price} > 0`),
     check("ck_market_trades_quantity", sql`${t.quantity} > 0`),
     check("ck_market_trades_trade_count", sql`${t.tradeCount} > 0`),
@@ -157,6 +161,23 @@ export const candles = pgTable(
     ),
     check("ck_candles_trade_count", sql`${t.tradeCount} >= 0`),
     check("ck_candles_through_sequence", sql`${t.throughSequence} >= 0`),
+  ],
+);
+
+/**
+ * Since when, and with which holes, the minutes of a symbol are complete: stored with all their trades, or known to have
+ * none. It cannot be told from the candles, because a minute without a trade has no row.
+ */
+export const candleCoverage = pgTable(
+  "candle_coverage",
+  {
+    symbolId: integer("symbol_id").notNull(),
+    complete: instantRanges("complete").notNull(),
+  },
+  (t) => [
+    primaryKey({ name: "pk_candle_coverage", columns: [t.symbolId] }),
+    ofSymbol("candle_coverage", t.symbolId),
+    check("ck_candle_coverage_complete", sql`not lower_inf(${t.complete}) and not upper_inf(${t.complete})`),
   ],
 );
 

@@ -103,6 +103,14 @@ export function expectSound(decoded: Decoded): void {
       expect(decoded.rate).toMatch(/^-?\d+(\.\d{1,18})?$/);
       for (const text of [decoded.markPrice, decoded.indexPrice]) if (text !== null) expect(text).toMatch(positive);
       return;
+    case "book": {
+      const levels = decoded.message.kind === "diff" ? decoded.message.diff : decoded.message.snapshot;
+      for (const [price, quantity] of [...levels.bids, ...levels.asks]) {
+        expect(price).toMatch(positive);
+        if (quantity !== "0") expect(quantity).toMatch(positive);
+      }
+      return;
+    }
     case "skipped":
     case "rejected":
       expect(decoded.what.length).toBeGreaterThan(2);

@@ -10,6 +10,11 @@ export interface ExchangeConnection {
   readonly received: string[];
 }
 
+interface Refusal {
+  readonly status: number;
+  readonly retryAfterSeconds?: number;
+}
+
 /** A server on loopback that answers as a test tells it to, over WebSocket and REST. */
 export interface FakeExchange {
   readonly url: string;
@@ -17,8 +22,8 @@ export interface FakeExchange {
   readonly connections: ExchangeConnection[];
   /** The frames that answer a message. Replaceable. */
   reply: (text: string, connection: ExchangeConnection) => readonly (string | object)[];
-  /** The body that answers a REST request; null is an error of the server. Replaceable. */
-  body: (path: string) => string | null;
+  /** The body that answers a REST request, or a refusal; null is an error of the server. Replaceable. */
+  body: (path: string) => string | Refusal | null;
   readonly requestedPaths: string[];
   /** The connection of a path that was opened last. */
   latest(path?: string): ExchangeConnection;
@@ -29,9 +34,14 @@ export async function startFakeExchange(): Promise<FakeExchange> {
   const http = createServer((request, response) => {
     const path = request.url ?? "";
     fake.requestedPaths.push(path);
-    const body = fake.body(path);
-    response.statusCode = body === null ? 500 : 200;
-    response.end(body ?? "");
+    const body = fake.body(path) ?? { status: 500 };
+    if (typeof body === "string") {
+      response.end(body);
+      return;
+    }
+    response.statusCode = body.status;
+    if (body.retryAfterSeconds !== undefined) response.setHeader("retry-after", body.retryAfterSeconds);
+    response.end();
   });
   const server = new WebSocketServer({ server: http });
   http.listen(0, "127.0.0.1");

@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { binanceSpotProtocol } from "../../src/feeds/binance/protocol.js";
 import type { FeedOptions, FeedSymbol } from "../../src/feeds/feed.js";
 import { startStreamFeed } from "../../src/feeds/stream/feed.js";
-import type { BookSink, Protocol } from "../../src/feeds/stream/protocol.js";
+import type { Protocol } from "../../src/feeds/stream/protocol.js";
 import type { StreamTuning } from "../../src/feeds/stream/tuning.js";
 import type { MarketEvent } from "../../src/market-data/events.js";
 
@@ -14,7 +14,6 @@ export function startTestFeed(
   symbols: readonly FeedSymbol[],
   tuning: Partial<StreamTuning> = {},
   protocol: Protocol = binanceSpotProtocol,
-  books?: BookSink,
 ) {
   const events: MarketEvent[] = [];
   const statuses: string[] = [];
@@ -24,7 +23,6 @@ export function startTestFeed(
   const feed = startStreamFeed(
     protocol,
     {
-      ...(books === undefined ? {} : { books }),
       endpoint: {
         code: "TEST",
         backupWebsocketUrl: null,
@@ -44,7 +42,7 @@ export function startTestFeed(
         details.push(detail);
       },
     },
-    { requestGapMs: 1, overlapMs: 20, closeGraceMs: 200, ...tuning },
+    { requestGapMs: 1, bookRenewalGapMs: 1, overlapMs: 20, closeGraceMs: 200, ...tuning },
   );
   return { feed, events, statuses, details, logged };
 }

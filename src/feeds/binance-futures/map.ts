@@ -1,9 +1,9 @@
 import { decodeParsed, notJson, wrongStream } from "../binance/map.js";
 import type { CombinedFrame } from "../binance/wire.js";
-import { isObject, isPlausibleTime, type Untrusted } from "../reading.js";
+import { isObject, isPlausibleTime, isSequence, type Untrusted } from "../reading.js";
 import { findSymbol, fundingRateOf, reasonsOf } from "../stream/events.js";
-import { type DecodeContext, type Decoded, rejected } from "../stream/protocol.js";
-import type { FuturesBookTickerPayload, MarkPricePayload } from "./wire.js";
+import { type BookMessage, type DecodeContext, type Decoded, type Rejected, rejected } from "../stream/protocol.js";
+import type { FuturesBookTickerPayload, FuturesDepthPayload, MarkPricePayload } from "./wire.js";
 
 /** One text frame of a combined stream endpoint, as spot's, with the time of best bids and offers, and funding. */
 export function decodeFrame(text: string, receivedAtMs: number, context: DecodeContext): Decoded {
@@ -18,9 +18,15 @@ export function decodeFrame(text: string, receivedAtMs: number, context: DecodeC
     return markPrice(stream, data, receivedAtMs, context);
   }
   const decoded = decodeParsed(frame, receivedAtMs, context.symbols);
+  if (decoded.kind === "book") return withPrevious(decoded, data as Untrusted<FuturesDepthPayload>);
   if (decoded.kind !== "bookTicker") return decoded;
   const { T } = data as Untrusted<FuturesBookTickerPayload>;
   return isPlausibleTime(T, receivedAtMs) ? { ...decoded, exchangeTimeMs: T } : bookTickerTime;
+}
+
+function withPrevious(book: BookMessage, { pu }: Untrusted<FuturesDepthPayload>): BookMessage | Rejected {
+  if (book.message.kind !== "diff" || !isSequence(pu)) return depthSequence;
+  return { ...book, message: { kind: "diff", diff: { ...book.message.diff, previous: pu } } };
 }
 
 function markPrice(
@@ -46,4 +52,5 @@ function markPrice(
 }
 
 const reasons = reasonsOf("markPrice");
+const depthSequence = rejected("depth-sequence");
 const bookTickerTime = rejected("bookTicker-time");

@@ -23,7 +23,7 @@ describe.skipIf(recordingsFolder() === null)("recorded traffic", () => {
       counts[what] = (counts[what] ?? 0) + 1;
       if (decoded.kind === "bookTicker" || decoded.kind === "trade") events.push(decoded);
     }
-    expect(counts).toEqual({ bookTicker: 613, trade: 91, "skipped depthUpdate": 764, "skipped kline": 67 });
+    expect(counts).toEqual({ bookTicker: 613, trade: 91, book: 764, "skipped kline": 67 });
     expect(events.filter((event) => !gate.admit(event, source))).toEqual([]);
     expect(
       events.every(({ exchangeTimeMs, receivedAtMs }) => Math.abs(receivedAtMs - Number(exchangeTimeMs)) < 5_000),

@@ -14,6 +14,14 @@ export interface FuturesBookTickerPayload {
 }
 
 /**
+ * Changes of the order book: as spot's, with the last update id of the symbol's message before it.
+ * `{"e":"depthUpdate","E":1626992741037,"T":1626992741024,"s":"SUSHIUSDT","U":600859599090,"u":600859600917,"pu":600859598061,"b":[["7.5040","813"],["7.6090","0"]],"a":[["7.6150","1563"]]}`
+ */
+export interface FuturesDepthPayload {
+  pu: number;
+}
+
+/**
  * Every second.
  * `{"e":"markPriceUpdate","E":1700000000123,"s":"BTCUSDT","p":"64001.15000000","P":"64010.25641265","i":"64002.62659091","r":"0.00010000","T":1700006400000}`
  */

@@ -31,7 +31,9 @@ const start: typeof startTestFeed = (...args) => {
 };
 const openSockets = () => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
 const streamsOf = (...tickers: string[]) =>
-  tickers.flatMap((t) => ["bookTicker", "aggTrade", "ticker"].map((channel) => `${t.toLowerCase()}@${channel}`));
+  tickers.flatMap((t) =>
+    ["bookTicker", "aggTrade", "ticker", "depth@100ms"].map((channel) => `${t.toLowerCase()}@${channel}`),
+  );
 
 describe("subscribing", () => {
   test.each(["", "/", "/stream", "/stream/"])(
@@ -49,7 +51,7 @@ describe("subscribing", () => {
     const { statuses } = start({ websocketUrl: exchange.url }, symbolsOf(...tickers));
     await until(() => statuses.includes("CONNECTED"));
     const { requests } = exchange.latest();
-    expect(requests.map(({ params }) => params.length)).toEqual([198, 198, 54]);
+    expect(requests.map(({ params }) => params.length)).toEqual([200, 200, 200]);
     expect(requests.flatMap(({ params }) => params)).toEqual(streamsOf(...tickers));
     expect(new Set(requests.map(({ id }) => id)).size).toBe(3);
   });
@@ -59,7 +61,7 @@ describe("subscribing", () => {
     const { statuses } = start({ websocketUrl: exchange.url }, symbolsOf(...tickers));
     await until(() => statuses.includes("CONNECTED"));
     const sizes = exchange.connections.map(({ streams }) => streams.size);
-    expect(sizes.toSorted((a, b) => a - b)).toEqual([54, 1023, 1023]);
+    expect(sizes.toSorted((a, b) => a - b)).toEqual([752, 1024, 1024]);
     expect(new Set(exchange.connections.flatMap(({ streams }) => [...streams]))).toEqual(
       new Set(streamsOf(...tickers)),
     );
@@ -68,7 +70,7 @@ describe("subscribing", () => {
 
   test("never more than 4 client messages in any second, pongs counted, at the real pace", async () => {
     const { statuses } = start({ websocketUrl: exchange.url }, symbolsOf("A", "B", "C", "D", "E", "F"), {
-      maxNamesPerRequest: 3,
+      maxNamesPerRequest: 4,
       requestGapMs: spotTuning.requestGapMs,
     });
     await until(() => (exchange.connections[0]?.requests.length ?? 0) === 2);
@@ -115,13 +117,13 @@ describe("subscribing", () => {
 describe("changing the symbols", () => {
   test("removing a symbol that was about to be tried again settles the rest", async () => {
     exchange.answer = ({ id, params }) =>
-      params.length > 3 ? { error: { code: 2, msg: "no" }, id } : { result: null, id };
+      params.length > 4 ? { error: { code: 2, msg: "no" }, id } : { result: null, id };
     const { feed, statuses } = start({ websocketUrl: exchange.url }, symbolsOf("A", "B"), { requestGapMs: 150 });
     await until(() => exchange.connections[0]?.streams.has("a@ticker") === true);
     await roundTrip(exchange.latest());
     feed.setSymbols(symbolsOf("A"));
     await until(() => statuses.includes("CONNECTED"));
-    expect(exchange.latest().streams.size).toBe(3);
+    expect(exchange.latest().streams.size).toBe(4);
   });
 
   test("subscribes and unsubscribes on the open connection, new ones in order", async () => {
@@ -145,7 +147,7 @@ describe("changing the symbols", () => {
 
   test("fills free places, opens further connections, closes empty ones, and leaves the others alone", async () => {
     const { feed, statuses } = start({ websocketUrl: exchange.url }, symbolsOf("A", "B", "C", "D"), {
-      maxStreamsPerConnection: 6,
+      maxStreamsPerConnection: 8,
     });
     await until(() => statuses.includes("CONNECTED"));
     const has = (ticker: string) => exchange.connections.find(({ streams }) => streams.has(`${ticker}@ticker`));

@@ -222,7 +222,7 @@ describe("skipped", () => {
     JSON.stringify({ stream: `btcusdt@${channel}`, data: { e, s: "BTCUSDT" } }),
   ];
   test.each([
-    typed("depthUpdate", "depth@100ms"),
+    typed("depthUpdate", "depth"),
     typed("trade", "trade"),
     typed("kline", "kline_1m"),
     typed("24hrMiniTicker", "miniTicker"),

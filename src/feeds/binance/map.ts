@@ -1,5 +1,7 @@
 import { Decimal, isPositive } from "../../core/decimal.js";
 import { amount, isNegative, isObject, isPlausibleTime, isSequence, isTradeCount, type Untrusted } from "../reading.js";
+import { bookDiffOf, levelInList } from "../stream/books.js";
+import { reasonsOf } from "../stream/events.js";
 import {
   type Answer,
   type Decoded,
@@ -14,6 +16,7 @@ import type {
   AggTradePayload,
   BookTickerPayload,
   CombinedFrame,
+  DepthPayload,
   RequestAnswer,
   RequestError,
   TickerPayload,
@@ -56,6 +59,10 @@ export function decodeParsed(frame: unknown, receivedAtMs: number, symbols: Read
   }
   if (type === "24hrTicker") {
     return stream.endsWith("@ticker") ? ticker24h(stream, channelAt, data, receivedAtMs, symbols) : wrongStream;
+  }
+  // At another pace it would be another stream, which we do not ask for.
+  if (type === "depthUpdate" && stream.endsWith("@depth@100ms")) {
+    return depth(stream, channelAt, data, receivedAtMs, symbols);
   }
   if (type === "serverShutdown") return shutdown;
   return (typeof type === "string" && unusedTypes.get(type)) || unknownType;
@@ -170,6 +177,30 @@ function ticker24h(
   };
 }
 
+function depth(
+  stream: string,
+  channelAt: number,
+  payload: Untrusted<DepthPayload>,
+  receivedAtMs: number,
+  symbols: ReadonlyMap<string, SpotSymbol>,
+): Decoded {
+  const symbolId = symbolOf(payload.s, stream, channelAt, symbols);
+  if (typeof symbolId !== "number") return symbolId;
+  const { E, U, u, b, a } = payload;
+  const raw = {
+    bids: b,
+    asks: a,
+    readLevel: levelInList,
+    // Null would say that the exchange does not send it.
+    first: U ?? undefined,
+    last: u,
+    previous: null,
+    checksum: null,
+    exchangeTimeMs: E,
+  };
+  return bookDiffOf({ symbolId, contractSize: null }, raw, receivedAtMs, depthReasons);
+}
+
 /** Answers to requests, and the announcement of a shutdown, which has been seen with and without an envelope. */
 function decodeUnwrapped(frame: object): Decoded {
   const { error, code, msg, id, result } = frame as Untrusted<RequestError & RequestAnswer>;
@@ -224,6 +255,7 @@ const stats = {
   volume: rejected("24hrTicker-volume"),
   time: rejected("24hrTicker-time"),
 };
+const depthReasons = reasonsOf("depth");
 const shutdown: Shutdown = { kind: "shutdown" };
 const skippedDepth = skipped("depth");
 const skippedAllMarkets = skipped("all-markets");

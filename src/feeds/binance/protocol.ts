@@ -1,6 +1,9 @@
+import { defaultBookKeeperTuning } from "../order-books/keeper.js";
+import { binanceSpotRule } from "../order-books/rules.js";
 import type { Message, Method, Protocol, Route } from "../stream/protocol.js";
 import { commonTuning, type StreamTuning } from "../stream/tuning.js";
 import { decodeFrame } from "./map.js";
+import { fetchDepth } from "./rest.js";
 import type { SubscriptionRequest } from "./wire.js";
 
 export const spotTuning: StreamTuning = {
@@ -31,9 +34,9 @@ export const combinedStreams = (path: string, channels: readonly string[], hasBo
   },
 });
 
-/** Binance spot's combined streams: best bid and offer, trades and 24 h statistics. The exchange pings by itself. */
+/** Binance spot's combined streams: best bid and offer, trades, 24 h statistics and order books. The exchange pings by itself. */
 export const binanceSpotProtocol: Protocol = {
-  routes: [combinedStreams("/stream", ["bookTicker", "aggTrade", "ticker"])],
+  routes: [combinedStreams("/stream", ["bookTicker", "aggTrade", "ticker", "depth@100ms"], true)],
   tuning: spotTuning,
   streamPrefix: (ticker) => ticker.toLowerCase(),
   decoder:
@@ -42,4 +45,10 @@ export const binanceSpotProtocol: Protocol = {
       decodeFrame(text, receivedAtMs, symbols),
   ping: null,
   fetchContractSizes: null,
+  books: {
+    rule: binanceSpotRule,
+    // A snapshot weighs 50 of 6,000 a minute.
+    tuning: { ...defaultBookKeeperTuning, gapMs: 1_000 },
+    fetchSnapshot: (endpoint, ticker, _contractSize, signal) => fetchDepth("/api/v3/depth", endpoint, ticker, signal),
+  },
 };

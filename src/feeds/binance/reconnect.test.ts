@@ -50,7 +50,7 @@ describe("a lost connection", () => {
     await until(() => statuses.filter((s) => s === "CONNECTED").length === 2);
     expect(statuses).toEqual(["CONNECTING", "CONNECTED", "RECONNECTING", "CONNECTED"]);
     expect([...exchange.latest().streams]).toEqual(
-      ["b", "c"].flatMap((t) => [`${t}@bookTicker`, `${t}@aggTrade`, `${t}@ticker`]),
+      ["b", "c"].flatMap((t) => [`${t}@bookTicker`, `${t}@aggTrade`, `${t}@ticker`, `${t}@depth@100ms`]),
     );
     exchange.latest().socket.send(bookFrame("C", 9));
     await until(() => events.length === 1);
@@ -59,7 +59,7 @@ describe("a lost connection", () => {
 
   test("only the lost one of several connections is opened anew", async () => {
     const { statuses, details } = start({ websocketUrl: exchange.url }, symbolsOf("A", "B"), {
-      maxStreamsPerConnection: 3,
+      maxStreamsPerConnection: 4,
     });
     await until(() => statuses.includes("CONNECTED"));
     exchange.connections.find(({ streams }) => streams.has("b@ticker"))?.socket.close(1001, "maintenance");
@@ -93,10 +93,10 @@ describe("a lost connection", () => {
     const { events, logged } = start({ websocketUrl: exchange.url, retryDelayMs: 2 }, symbolsOf("A"));
     const attempts = () => logged.filter(({ msg }) => msg === "feed.retry-scheduled").map(({ attempt }) => attempt);
     for (let n = 1; n <= 3; n++) {
-      await until(() => (exchange.connections[n - 1]?.streams.size ?? 0) === 3);
+      await until(() => (exchange.connections[n - 1]?.streams.size ?? 0) === 4);
       exchange.latest().socket.terminate();
     }
-    await until(() => (exchange.connections[3]?.streams.size ?? 0) === 3);
+    await until(() => (exchange.connections[3]?.streams.size ?? 0) === 4);
     expect(attempts()).toEqual([0, 1, 2]);
     exchange.latest().socket.send(bookFrame("A", 1));
     await until(() => events.length === 1);
@@ -158,7 +158,7 @@ describe("an expiring connection", () => {
       const aged = why === "age" ? { maxConnectionAgeMs: 100 } : {};
       const { feed, events, statuses } = start({ websocketUrl: exchange.url }, symbolsOf("A", "B"), {
         ...aged,
-        maxNamesPerRequest: 3,
+        maxNamesPerRequest: 4,
         requestGapMs: 20,
         overlapMs: 0,
       });
@@ -203,7 +203,7 @@ describe("an expiring connection", () => {
     });
     await until(() => statuses.includes("CONNECTED"));
     const old = exchange.latest();
-    await until(() => exchange.connections.length === 2 && exchange.latest().streams.size === 3);
+    await until(() => exchange.connections.length === 2 && exchange.latest().streams.size === 4);
     const replacement = exchange.latest();
     await roundTrip(replacement);
     for (let i = 0; i < 10; i++) await roundTrip(old);
@@ -219,7 +219,7 @@ describe("an expiring connection", () => {
     const { events, statuses } = start({ websocketUrl: exchange.url }, symbolsOf("A"), { maxConnectionAgeMs: 60 });
     await until(() => statuses.includes("CONNECTED"));
     const old = exchange.latest();
-    await until(() => exchange.connections.length === 2 && exchange.latest().streams.size === 3);
+    await until(() => exchange.connections.length === 2 && exchange.latest().streams.size === 4);
     const replacement = exchange.latest();
     await roundTrip(replacement);
     old.socket.close();

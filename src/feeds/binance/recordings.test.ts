@@ -29,7 +29,7 @@ function countsOf(name: string): { counts: Record<string, number>; outOfDate: nu
 describe.skipIf(recordingsFolder() === null)("recorded traffic", () => {
   test("every frame of the spot recording is understood or knowingly skipped", () => {
     expect(countsOf("binance-spot.ws.txt")).toEqual({
-      counts: { bookTicker: 84, trade: 2, "skipped depthUpdate": 177, "skipped kline": 2 },
+      counts: { bookTicker: 84, trade: 2, book: 177, "skipped kline": 2 },
       outOfDate: 0,
       symbols: 4,
     });
@@ -37,7 +37,7 @@ describe.skipIf(recordingsFolder() === null)("recorded traffic", () => {
 
   test("the futures recording, whose frames have more fields, is understood too", () => {
     expect(countsOf("binance-futures.ws.txt")).toEqual({
-      counts: { bookTicker: 613, trade: 91, "skipped depthUpdate": 764, "skipped kline": 67 },
+      counts: { bookTicker: 613, trade: 91, book: 764, "skipped kline": 67 },
       outOfDate: 0,
       symbols: 4,
     });

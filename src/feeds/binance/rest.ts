@@ -1,7 +1,8 @@
 import type { Instrument, InstrumentList } from "../../catalogue/sync-symbols.js";
 import type { Logger } from "../../core/logger.js";
 import type { FeedEndpoint } from "../feed.js";
-import type { Untrusted } from "../reading.js";
+import type { BookSnapshot } from "../order-books/sync.js";
+import { isObject, type Untrusted } from "../reading.js";
 import {
   collectInstruments,
   download,
@@ -13,7 +14,8 @@ import {
   size,
   usable,
 } from "../rest.js";
-import type { ExchangeInfoSymbol, SymbolFilter } from "./wire.js";
+import { levelInList, requestedSnapshot } from "../stream/books.js";
+import type { DepthSnapshot, ExchangeInfoSymbol, SymbolFilter } from "./wire.js";
 
 /**
  * All instruments of the market. How many entries are broken, and why, is logged.
@@ -21,6 +23,28 @@ import type { ExchangeInfoSymbol, SymbolFilter } from "./wire.js";
  */
 export async function fetchInstruments(endpoint: FeedEndpoint, log: Logger): Promise<InstrumentList> {
   return usable(readInstruments(await download(endpoint, "/api/v3/exchangeInfo")), endpoint, log);
+}
+
+/** Levels a side that we ask for. */
+const depthLimit = 1_000;
+
+/** @param path spot's or the futures' @throws {DomainError} PROVIDER_UNAVAILABLE */
+export async function fetchDepth(
+  path: "/api/v3/depth" | "/fapi/v1/depth",
+  endpoint: FeedEndpoint,
+  ticker: string,
+  signal: AbortSignal,
+): Promise<BookSnapshot> {
+  return readDepth(
+    await download(endpoint, `${path}?symbol=${encodeURIComponent(ticker)}&limit=${depthLimit}`, signal),
+  );
+}
+
+/** @throws {DomainError} PROVIDER_UNAVAILABLE when it is no such response */
+function readDepth(text: string): BookSnapshot {
+  const response = parseList(text);
+  const { lastUpdateId, bids, asks } = (isObject(response) ? response : {}) as Untrusted<DepthSnapshot>;
+  return requestedSnapshot({ bids, asks, readLevel: levelInList, sequence: lastUpdateId, depthLimit }, null);
 }
 
 /**

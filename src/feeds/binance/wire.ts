@@ -69,6 +69,31 @@ export interface TickerPayload {
   q: string;
 }
 
+/**
+ * Changes of the order book, every 100 ms if there were any: the quantities that now stand at these prices, "0" for none.
+ * `{"e":"depthUpdate","E":1633998512068,"s":"NKNUSDT","U":499869750,"u":499869752,"b":[["0.35130000","6195.00000000"],["0.34750000","5548.00000000"]],"a":[]}`
+ */
+export interface DepthPayload {
+  e: "depthUpdate";
+  E: number;
+  s: string;
+  /** First and last order book update id in it. */
+  U: number;
+  u: number;
+  b: [price: string, quantity: string][];
+  a: [price: string, quantity: string][];
+}
+
+/**
+ * `/api/v3/depth` and `/fapi/v1/depth`, best first; futures have times too.
+ * `{"lastUpdateId":499869752,"bids":[["0.35210000","672.00000000"]],"asks":[["0.35230000","1420.00000000"]]}`
+ */
+export interface DepthSnapshot {
+  lastUpdateId: number;
+  bids: [price: string, quantity: string][];
+  asks: [price: string, quantity: string][];
+}
+
 /** Request, ids are ours: `{"method":"SUBSCRIBE","params":["btcusdt@bookTicker","btcusdt@aggTrade"],"id":1}` */
 export interface SubscriptionRequest {
   method: "SUBSCRIBE" | "UNSUBSCRIBE";

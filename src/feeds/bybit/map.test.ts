@@ -217,7 +217,7 @@ test.each([
     '{"success":false,"ret_msg":"error:already subscribed,topic:tickers.BTCUSDT","req_id":"3","op":"subscribe"}',
     { kind: "answer", id: 3, error: null },
   ],
-  [push("orderbook.50.BTCUSDT", {}), { kind: "skipped", what: "orderbook" }],
+  [push("orderbook.200.BTCUSDT", {}), { kind: "skipped", what: "orderbook" }],
   [push("kline.1.BTCUSDT", {}), { kind: "skipped", what: "kline" }],
   [push("tickers.OLDUSDT", spotTicker), { kind: "skipped", what: "unsubscribed-symbol" }],
   [tickerFrame({ highPrice24h: "0", lowPrice24h: "0", volume24h: "0" }), { kind: "skipped", what: "tickers-untraded" }],

@@ -1,5 +1,6 @@
 import type { DecimalText } from "../../core/decimal.js";
 import { type Change, changeSince, isObject, positiveAmount, type Untrusted, wholeNumber } from "../reading.js";
+import { bookDiffOf, bookSnapshotOf, levelInList } from "../stream/books.js";
 import {
   bookTickerOf,
   findSymbol,
@@ -43,6 +44,8 @@ export function bybitDecoder(context: DecodeContext): Decoder {
     switch (channel) {
       case "orderbook.1":
         return bookTicker(known, ticker, push, data, receivedAtMs);
+      case "orderbook.50":
+        return orderBook(known, ticker, push, data, receivedAtMs);
       case "publicTrade":
         return trades(known, ticker, data, receivedAtMs);
       case "tickers": {
@@ -57,11 +60,12 @@ export function bybitDecoder(context: DecodeContext): Decoder {
   };
 }
 
-type Channel = "orderbook.1" | "publicTrade" | "tickers";
+type Channel = "orderbook.1" | "orderbook.50" | "publicTrade" | "tickers";
 const isUsed = (channel: string): channel is Channel =>
-  channel === "orderbook.1" || channel === "publicTrade" || channel === "tickers";
+  channel === "orderbook.1" || channel === "orderbook.50" || channel === "publicTrade" || channel === "tickers";
 
 const book = reasonsOf("orderbook.1");
+const wholeBook = reasonsOf("orderbook.50");
 const trade = reasonsOf("publicTrade");
 const statistics = reasonsOf("tickers");
 const funding = reasonsOf("tickers-funding");
@@ -78,6 +82,23 @@ function bookTicker(
   const ask = side(payload.a);
   if (type !== "snapshot" || bid === undefined || ask === undefined) return book.shape;
   return bookTickerOf(known, { bid, ask, sequence: payload.u, exchangeTimeMs: cts ?? ts }, receivedAtMs, book);
+}
+
+function orderBook(
+  known: Known,
+  ticker: string,
+  { type, ts, cts }: Untrusted<Push>,
+  { s, b, a, u }: Untrusted<OrderBookPayload>,
+  receivedAtMs: number,
+): Decoded {
+  if (s !== ticker) return wrongPayload;
+  const levels = { bids: b, asks: a, readLevel: levelInList, checksum: null, exchangeTimeMs: cts ?? ts };
+  // After a restart of the exchange's service the first message is a snapshot whatever it says.
+  if (type === "snapshot" || (type === "delta" && u === 1)) {
+    return bookSnapshotOf(known, { ...levels, sequence: u, depthLimit: null }, receivedAtMs, wholeBook);
+  }
+  if (type !== "delta") return wholeBook.shape;
+  return bookDiffOf(known, { ...levels, first: null, last: u, previous: null }, receivedAtMs, wholeBook);
 }
 
 function side(levels: unknown): RawSide | undefined {

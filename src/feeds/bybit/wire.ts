@@ -16,9 +16,10 @@ export interface Push {
 }
 
 /**
- * `orderbook.1`: best bid and offer, always as a snapshot, and again when nothing changed for three seconds. `u` is 1 after a
- * restart of the exchange's service.
+ * `orderbook.1`: best bid and offer, always as a snapshot, and again when nothing changed for three seconds. `orderbook.50`:
+ * 50 levels a side, then what changed; a quantity of "0" removes the level. `u` is 1 after a restart of the exchange's service.
  * `{"s":"BTCUSDT","b":[["64000.10","1.5"]],"a":[["64000.20","0.75"]],"u":173678160,"seq":814547787693}`
+ * `{"s":"BTCUSDT","b":[["64000.10","0"]],"a":[["64000.20","0.75"],["64000.30","2"]],"u":18521289,"seq":7961638725}`
  */
 export interface OrderBookPayload {
   s: string;

@@ -267,7 +267,7 @@ test.each([
   ['{"time":1700000000,"channel":"spot.pong","event":"","result":null}', { kind: "skipped", what: "pong" }],
   ['{"time":1700000000,"channel":"futures.pong","event":"","result":null}', { kind: "skipped", what: "pong" }],
   [update("spot.candlesticks", {}), { kind: "skipped", what: "spot.candlesticks" }],
-  [update("futures.order_book_update", {}), { kind: "skipped", what: "futures.order_book_update" }],
+  [update("futures.order_book", {}), { kind: "skipped", what: "futures.order_book" }],
   [spotTrade({ currency_pair: "OLD_USDT" }), { kind: "skipped", what: "unsubscribed-symbol" }],
   [spotTicker({ high_24h: "0", low_24h: "0", base_volume: "0" }), { kind: "skipped", what: "spot.tickers-untraded" }],
   ['{"id":3,"event":"subscribe","result":{"status":"success"}}', { kind: "answer", id: 3, error: null }],

@@ -11,6 +11,7 @@ import {
   wholeNumber,
   withoutSign,
 } from "../reading.js";
+import { bookDiffOf, bookSnapshotOf, levelInList, type ReadLevel } from "../stream/books.js";
 import {
   bookTickerOf,
   findSymbol,
@@ -31,7 +32,9 @@ import {
 } from "../stream/protocol.js";
 import type {
   BookTickerPayload,
+  BookUpdatePayload,
   Frame,
+  FuturesBookLevel,
   FuturesTickerPayload,
   FuturesTradePayload,
   SpotTickerPayload,
@@ -74,9 +77,17 @@ interface Mapping {
 
 const mappings: ReadonlyMap<string, Mapping> = new Map([
   ["spot.book_ticker", { ticker: "s", inContracts: false, map: bookTicker(reasonsOf("spot.book_ticker")) }],
+  [
+    "spot.order_book_update",
+    { ticker: "s", inContracts: false, map: bookUpdate("spot.order_book_update", levelInList) },
+  ],
   ["spot.trades", { ticker: "currency_pair", inContracts: false, map: spotTrade }],
   ["spot.tickers", { ticker: "currency_pair", inContracts: false, map: spotTicker }],
   ["futures.book_ticker", { ticker: "s", inContracts: true, map: bookTicker(reasonsOf("futures.book_ticker")) }],
+  [
+    "futures.order_book_update",
+    { ticker: "s", inContracts: true, map: bookUpdate("futures.order_book_update", futuresLevel) },
+  ],
   ["futures.trades", { ticker: "contract", inContracts: true, map: futuresTrade }],
   // Their volumes are in the base currency.
   ["futures.tickers", { ticker: "contract", inContracts: false, map: futuresTicker }],
@@ -92,6 +103,28 @@ function bookTicker(reasons: ReturnType<typeof reasonsOf>) {
 
 const side = (price: unknown, quantity: unknown, { contractSize }: Known): RawSide =>
   price === "" ? null : { price, quantity: contractSize === null ? quantity : numberAsText(quantity) };
+
+/** Levels a side of a whole book, by stream and by REST. */
+export const bookDepth = 100;
+
+export function futuresLevel(level: unknown): ReturnType<ReadLevel> {
+  if (!isObject(level)) return null;
+  const { p, s } = level as Untrusted<FuturesBookLevel>;
+  return [p, numberAsText(s)];
+}
+
+function bookUpdate(channel: string, readLevel: ReadLevel) {
+  const reasons = reasonsOf(channel);
+  return (known: Known, payload: Untrusted<BookUpdatePayload>, receivedAtMs: number): Decoded => {
+    const { t, full, U, u, b, a } = payload;
+    const levels = { bids: b, asks: a, readLevel, checksum: null, exchangeTimeMs: t };
+    if (full === true) {
+      return bookSnapshotOf(known, { ...levels, sequence: u, depthLimit: bookDepth }, receivedAtMs, reasons);
+    }
+    // Null would say that the exchange does not send it.
+    return bookDiffOf(known, { ...levels, first: U ?? undefined, last: u, previous: null }, receivedAtMs, reasons);
+  };
+}
 
 function spotTrade(known: Known, payload: Untrusted<SpotTradePayload>, receivedAtMs: number): Decoded {
   const { id, create_time_ms, side: taker, amount: quantity, price } = payload;
@@ -238,9 +271,6 @@ const internalTrade = skipped("futures.trades-internal");
 
 const unusedChannels: ReadonlyMap<string, Skipped> = new Map(
   ["spot", "futures"].flatMap((market) =>
-    ["candlesticks", "order_book", "order_book_update", "obu"].map((channel) => [
-      `${market}.${channel}`,
-      skipped(`${market}.${channel}`),
-    ]),
+    ["candlesticks", "order_book", "obu"].map((channel) => [`${market}.${channel}`, skipped(`${market}.${channel}`)]),
   ),
 );

@@ -3,7 +3,8 @@ import type { DecimalText } from "../../core/decimal.js";
 import { type FixedPoint, toFixedPoint } from "../../core/fixed-point.js";
 import type { Logger } from "../../core/logger.js";
 import type { FeedEndpoint } from "../feed.js";
-import { numberAsText, type Untrusted } from "../reading.js";
+import type { BookSnapshot } from "../order-books/sync.js";
+import { isObject, numberAsText, type Untrusted } from "../reading.js";
 import {
   collectInstruments,
   download,
@@ -16,8 +17,10 @@ import {
   unavailable,
   usable,
 } from "../rest.js";
+import { levelInList, requestedSnapshot } from "../stream/books.js";
 import { type ContractSizes, toBaseQuantity } from "../stream/contract-sizes.js";
-import type { Contract, CurrencyPair } from "./wire.js";
+import { bookDepth, futuresLevel } from "./map.js";
+import type { BookSnapshotResponse, Contract, CurrencyPair } from "./wire.js";
 
 const contractsPath = "/api/v4/futures/usdt/contracts";
 
@@ -37,6 +40,29 @@ export async function fetchContractSizes(
   signal: AbortSignal,
 ): Promise<ContractSizes> {
   return readContractSizes(await download(endpoint, contractsPath, signal));
+}
+
+/** @throws {DomainError} PROVIDER_UNAVAILABLE */
+export async function fetchOrderBook(
+  endpoint: FeedEndpoint,
+  ticker: string,
+  contractSize: FixedPoint | null,
+  signal: AbortSignal,
+): Promise<BookSnapshot> {
+  const [path, name] =
+    contractSize === null
+      ? ["/api/v4/spot/order_book", "currency_pair"]
+      : ["/api/v4/futures/usdt/order_book", "contract"];
+  const query = `${name}=${encodeURIComponent(ticker)}&limit=${bookDepth}&with_id=true`;
+  return readOrderBook(await download(endpoint, `${path}?${query}`, signal), contractSize);
+}
+
+/** @param contractSize null for spot @throws {DomainError} PROVIDER_UNAVAILABLE when it is no such response */
+function readOrderBook(text: string, contractSize: FixedPoint | null): BookSnapshot {
+  const response = parseList(text);
+  const { id, bids, asks } = (isObject(response) ? response : {}) as Untrusted<BookSnapshotResponse>;
+  const readLevel = contractSize === null ? levelInList : futuresLevel;
+  return requestedSnapshot({ bids, asks, readLevel, sequence: id, depthLimit: bookDepth }, contractSize);
 }
 
 export const readPairs = (text: string): ReadInstruments => collectInstruments(parseList(text), "id", readPair);

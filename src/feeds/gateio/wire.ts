@@ -36,6 +36,41 @@ export interface BookTickerPayload {
 }
 
 /**
+ * `order_book_update`, every 100 ms what changed: the quantities that now stand at these prices, zero for none. Futures have
+ * contracts, and write levels in another way. Spot sends the whole book now and then, as `"full":true`.
+ * `{"t":1606294781123,"e":"depthUpdate","E":1606294781,"s":"BTC_USDT","U":48776301,"u":48776306,"b":[["19137.74","0.0001"],["19088.37","0"]],"a":[["19137.75","0.6135"]]}`
+ * `{"t":1684930165205,"s":"WOO_USDT","U":1018837711,"u":1018837712,"b":[{"p":"0.2247","s":86}],"a":[{"p":"0.2249","s":0}],"l":"100"}`
+ */
+export interface BookUpdatePayload {
+  t: number;
+  s: string;
+  full: boolean;
+  /** First and last order book id in it. */
+  U: number;
+  u: number;
+  b: BookLevel[];
+  a: BookLevel[];
+}
+
+export type BookLevel = [price: string, amount: string] | FuturesBookLevel;
+
+export interface FuturesBookLevel {
+  p: string;
+  s: number | string;
+}
+
+/**
+ * `/api/v4/spot/order_book?…&with_id=true` and `/api/v4/futures/usdt/order_book?…&with_id=true`, best first.
+ * `{"id":123456,"current":1623898993123,"update":1623898993121,"asks":[["1.52","1.151"]],"bids":[["1.17","201.863"]]}`
+ * `{"id":123456,"current":1684930166.384,"update":1684930166.35,"asks":[{"s":803,"p":"0.2974"}],"bids":[{"s":1213,"p":"0.2973"}]}`
+ */
+export interface BookSnapshotResponse {
+  id: number;
+  asks: BookLevel[];
+  bids: BookLevel[];
+}
+
+/**
  * `{"id":309143071,"create_time":1700000000,"create_time_ms":"1700000000120.4578","side":"sell","currency_pair":"BTC_USDT","amount":"0.0200000000","price":"64000.1000000000","range":"2390902-2390902"}`
  */
 export interface SpotTradePayload {

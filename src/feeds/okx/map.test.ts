@@ -209,7 +209,7 @@ describe("rejected", () => {
 
 test.each([
   ["pong", { kind: "skipped", what: "pong" }],
-  [frameOf("books", {})(), { kind: "skipped", what: "books" }],
+  [frameOf("books5", {})(), { kind: "skipped", what: "books5" }],
   [frameOf("trades", tradeFields, "OLD-USDT")(), { kind: "skipped", what: "unsubscribed-symbol" }],
   [
     tickerFrame({ last: "", open24h: "", high24h: "", low24h: "", vol24h: "0", volCcy24h: "0" }),

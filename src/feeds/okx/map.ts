@@ -1,6 +1,7 @@
 import { type DecimalText, fitsNumeric38 } from "../../core/decimal.js";
 import { fromFixedPoint, multiplyFixedPoint, toFixedPoint } from "../../core/fixed-point.js";
 import { amount, type Change, changeSince, isObject, positiveAmount, type Untrusted, wholeNumber } from "../reading.js";
+import { bookDiffOf, bookSnapshotOf, levelInList } from "../stream/books.js";
 import {
   bookTickerOf,
   findSymbol,
@@ -14,6 +15,7 @@ import {
 import { type DecodeContext, type Decoded, type Rejected, rejected, skipped } from "../stream/protocol.js";
 import type {
   BboPayload,
+  BookPayload,
   ChannelArgument,
   EventFrame,
   FundingRatePayload,
@@ -40,7 +42,7 @@ export function decodeFrame(
   }
   if (!isObject(frame)) return notAFrame;
   if ("event" in frame) return decodeEvent(frame);
-  const { arg, data } = frame as Untrusted<Push>;
+  const { arg, action, data } = frame as Untrusted<Push>;
   if (!isObject(arg) || !Array.isArray(data) || data.length === 0) return notAFrame;
   const { channel, instId } = arg as Untrusted<ChannelArgument>;
   const map = typeof channel === "string" ? mappings.get(channel) : undefined;
@@ -48,23 +50,25 @@ export function decodeFrame(
   const known = findSymbol(instId, context, market === "SWAP");
   if ("kind" in known) return known;
   return (data as unknown[]).map((payload) =>
-    isObject(payload) && isOf(payload, instId) ? map(known, payload, receivedAtMs, market) : wrongPayload,
+    isObject(payload) && isOf(payload, instId) ? map(known, payload, receivedAtMs, market, action) : wrongPayload,
   );
 }
 
-/** Best bids and offers do not repeat the symbol; all others do. */
+/** Best bids and offers and order books do not repeat the symbol; all others do. */
 const isOf = (payload: { instId?: unknown }, instId: unknown): boolean =>
   payload.instId === undefined || payload.instId === instId;
 
-type Mapping = (known: Known, payload: object, receivedAtMs: number, market: OkxMarket) => Decoded;
+type Mapping = (known: Known, payload: object, receivedAtMs: number, market: OkxMarket, action: unknown) => Decoded;
 
 const bbo = reasonsOf("bbo-tbt");
+const books = reasonsOf("books");
 const trades = reasonsOf("trades");
 const tickers = reasonsOf("tickers");
 const funding = reasonsOf("funding-rate");
 
 const mappings: ReadonlyMap<string, Mapping> = new Map<string, Mapping>([
   ["bbo-tbt", bookTicker],
+  ["books", book],
   ["trades", trade],
   ["tickers", ticker24h],
   ["funding-rate", fundingRate],
@@ -85,6 +89,34 @@ function side(levels: unknown): RawSide | undefined {
   if (!Array.isArray(best)) return undefined;
   const [price, quantity] = best as unknown[];
   return { price, quantity };
+}
+
+function book(
+  known: Known,
+  payload: Untrusted<BookPayload>,
+  receivedAtMs: number,
+  _market: OkxMarket,
+  action: unknown,
+): Decoded {
+  const { bids, asks, ts, seqId, prevSeqId } = payload;
+  const checksum = payload.checksum ?? null;
+  const levels = {
+    bids,
+    asks,
+    readLevel: levelInList,
+    keepOriginals: true,
+    checksum,
+    exchangeTimeMs: wholeNumber(ts),
+  };
+  // Without numbers it is the checksum that proves the book, and without that nothing does.
+  const isNumbered = seqId !== undefined || checksum === null || checksum === 0;
+  const sequence = isNumbered ? seqId : 0;
+  if (action === "snapshot") {
+    return bookSnapshotOf(known, { ...levels, sequence, depthLimit: null }, receivedAtMs, books);
+  }
+  if (action !== "update") return books.shape;
+  const previous = isNumbered ? (prevSeqId ?? undefined) : null;
+  return bookDiffOf(known, { ...levels, first: null, last: sequence, previous }, receivedAtMs, books);
 }
 
 function trade(known: Known, payload: Untrusted<TradePayload>, receivedAtMs: number): Decoded {
@@ -174,7 +206,7 @@ const notice = skipped("notice");
 const connectionCount = skipped("channel-conn-count");
 
 const unusedChannels: ReadonlyMap<string, Decoded> = new Map(
-  ["books", "books5", "books-l2-tbt", "mark-price", "index-tickers", "open-interest", "instruments"].map((channel) => [
+  ["books5", "books-l2-tbt", "mark-price", "index-tickers", "open-interest", "instruments"].map((channel) => [
     channel,
     skipped(channel),
   ]),

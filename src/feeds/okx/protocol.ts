@@ -1,4 +1,6 @@
-import type { Message, Method, Protocol } from "../stream/protocol.js";
+import { defaultBookKeeperTuning } from "../order-books/keeper.js";
+import { okxRule } from "../order-books/rules.js";
+import type { Message, Method, Protocol, WriteRequests } from "../stream/protocol.js";
 import { commonTuning, type StreamTuning } from "../stream/tuning.js";
 import { decodeFrame, type OkxMarket } from "./map.js";
 import { fetchContractSizes } from "./rest.js";
@@ -13,9 +15,21 @@ const tuning: StreamTuning = {
   maxStreamsPerConnection: 600,
   maxNamesPerRequest: 300,
   requestGapMs: 400,
+  /** A renewal takes two requests; books may have half of what is allowed. */
+  bookRenewalGapMs: 30_000,
   attemptLimit: 2,
   attemptWindowMs: 1_500,
 };
+
+const requestsFor =
+  (channels: readonly string[]): WriteRequests =>
+  (method: Method, tickers: readonly string[], nextId: () => number): Message[] => {
+    const id = nextId();
+    const args = tickers.flatMap((instId) => channels.map((channel) => ({ channel, instId })));
+    const op = method === "SUBSCRIBE" ? "subscribe" : "unsubscribe";
+    const request: SubscriptionRequest = { id: String(id), op, args };
+    return [{ id, text: JSON.stringify(request), answers: args.length }];
+  };
 
 function okx(market: OkxMarket, channels: readonly string[]): Protocol {
   return {
@@ -23,14 +37,9 @@ function okx(market: OkxMarket, channels: readonly string[]): Protocol {
       {
         path: "/ws/v5/public",
         streamsPerSymbol: channels.length,
-        hasBooks: false,
-        requests(method: Method, tickers: readonly string[], nextId: () => number): Message[] {
-          const id = nextId();
-          const args = tickers.flatMap((instId) => channels.map((channel) => ({ channel, instId })));
-          const op = method === "SUBSCRIBE" ? "subscribe" : "unsubscribe";
-          const request: SubscriptionRequest = { id: String(id), op, args };
-          return [{ id, text: JSON.stringify(request), answers: args.length }];
-        },
+        hasBooks: true,
+        requests: requestsFor(channels),
+        bookRequests: requestsFor(["books"]),
       },
     ],
     tuning,
@@ -39,10 +48,16 @@ function okx(market: OkxMarket, channels: readonly string[]): Protocol {
     // The exchange hangs up after 30 seconds of silence.
     ping: { everyMs: 25_000, text: () => "ping" },
     fetchContractSizes: market === "SWAP" ? fetchContractSizes : null,
+    books: {
+      rule: okxRule,
+      // The pace of renewals is the connection's, for many books at once; it takes patience.
+      tuning: { ...defaultBookKeeperTuning, gapMs: 10, timeoutMs: 60_000 },
+      fetchSnapshot: null,
+    },
   };
 }
 
-export const okxSpotProtocol = okx("SPOT", ["bbo-tbt", "trades", "tickers"]);
+export const okxSpotProtocol = okx("SPOT", ["bbo-tbt", "trades", "tickers", "books"]);
 
 /** Linear perpetuals, which OKX calls swaps. */
-export const okxFuturesProtocol = okx("SWAP", ["bbo-tbt", "trades", "tickers", "funding-rate"]);
+export const okxFuturesProtocol = okx("SWAP", ["bbo-tbt", "trades", "tickers", "books", "funding-rate"]);

@@ -31,7 +31,7 @@ function countsOf(market: OkxMarket): { counts: Record<string, number>; outOfDat
 describe.skipIf(recordingsFolder() === null)("recorded traffic", () => {
   test.each(["SPOT", "SWAP"] as const)("every frame is understood or knowingly skipped: %s", (market) => {
     expect(countsOf(market)).toEqual({
-      counts: { answer: 18, ticker24h: 28, trade: 74, "skipped books": 290 },
+      counts: { answer: 18, ticker24h: 28, trade: 74, book: 290 },
       outOfDate: 0,
     });
   });

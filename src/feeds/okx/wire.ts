@@ -13,6 +13,8 @@ export interface ChannelArgument {
 /** Every push: `{"arg":{"channel":"trades","instId":"BTC-USDT"},"data":[{…}]}` */
 export interface Push {
   arg: ChannelArgument;
+  /** Of order books. */
+  action: "snapshot" | "update";
   data: object[];
 }
 
@@ -24,6 +26,21 @@ export interface BboPayload {
   asks: [price: string, quantity: string, ...unknown[]][];
   bids: [price: string, quantity: string, ...unknown[]][];
   ts: string;
+  seqId: number;
+}
+
+/**
+ * `books`: 400 levels a side, then every 100 ms what changed; a quantity of "0" removes the level. Swaps count in contracts.
+ * `checksum` is 0 since June 2026; the numbers are absent before 2023.
+ * `{"arg":{"channel":"books","instId":"BTC-USDT"},"action":"update","data":[{"asks":[["64000.2","0.75","0","3"]],"bids":[["64000.1","0","0","0"]],"ts":"1700000000120","checksum":0,"prevSeqId":123456,"seqId":123457}]}`
+ */
+export interface BookPayload {
+  asks: [price: string, quantity: string, ...unknown[]][];
+  bids: [price: string, quantity: string, ...unknown[]][];
+  ts: string;
+  checksum: number;
+  /** -1 in a snapshot. */
+  prevSeqId: number;
   seqId: number;
 }
 

@@ -1,6 +1,7 @@
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { decimalText } from "../../core/decimal.js";
+import { DomainError } from "../../core/errors.js";
 import type { OrderBookEvent, OrderBookLostEvent } from "../../market-data/events.js";
 import type { LevelUpdate } from "./book.js";
 import { BookKeeper, type BookKeeperTuning } from "./keeper.js";
@@ -53,7 +54,7 @@ interface Request {
   readonly atMs: number;
   readonly signal: AbortSignal;
   readonly answer: (snapshot: BookSnapshot | null) => Promise<void>;
-  readonly fail: () => Promise<void>;
+  readonly fail: (cause?: Error) => Promise<void>;
 }
 
 function keeperOf(rule: BookRule = binanceSpotRule, changes: Partial<BookKeeperTuning> = {}) {
@@ -77,7 +78,7 @@ function keeperOf(rule: BookRule = binanceSpotRule, changes: Partial<BookKeeperT
           atMs: Date.now() - startMs,
           signal,
           answer: (snapshot) => settle(() => resolve(snapshot)),
-          fail: () => settle(() => reject(new Error("HTTP 500"))),
+          fail: (cause = new Error("HTTP 500")) => settle(() => reject(cause)),
         });
       }),
     tuning: { ...tuning, ...changes },
@@ -264,6 +265,19 @@ describe("snapshots", () => {
     expect(keeper.stats.failedSnapshots).toBe(7);
     await request(0).answer(snapshotAt(10));
     expect(keeper.stats.snapshots).toBe(0);
+  });
+
+  test.each([
+    [429, 7, 7_000],
+    [418, null, 60_000],
+  ])("wait when the exchange says HTTP %i, retry after %s s: all of them", async (status, retryAfterSeconds, ms) => {
+    const { keeper, requests, request } = keeperOf(binanceSpotRule, { maxConcurrent: 1, timeoutMs: 100_000 });
+    for (let symbolId = 1; symbolId <= 3; symbolId++) keeper.follow(symbolId);
+    await request(0).fail(new DomainError("PROVIDER_UNAVAILABLE", "too many", { status, retryAfterSeconds }));
+    await vi.advanceTimersByTimeAsync(ms - 1);
+    expect(requests).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(requests).toHaveLength(2);
   });
 
   test("are not waited for when the symbol is forgotten, and a late answer is dropped", async () => {

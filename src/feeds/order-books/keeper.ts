@@ -1,4 +1,4 @@
-import { errorMessage } from "../../core/errors.js";
+import { DomainError, errorMessage } from "../../core/errors.js";
 import type { Logger } from "../../core/logger.js";
 import { backoffDelayMs, type Clock } from "../../core/time.js";
 import type { OrderBookEvent, OrderBookLostEvent } from "../../market-data/events.js";
@@ -176,8 +176,12 @@ export class BookKeeper {
 
   #onFailure(symbolId: number, cause: unknown): void {
     this.stats.failedSnapshots++;
-    this.#options.log.warn({ symbolId, error: errorMessage(cause) }, "order-book.snapshot-failed");
     const track = this.#tracks.get(symbolId);
+    // Said once; a symbol that the exchange no longer knows goes on failing.
+    const level = track === undefined || track.attempt > 0 ? "debug" : "warn";
+    this.#options.log[level]({ symbolId, error: errorMessage(cause) }, "order-book.snapshot-failed");
+    const pauseMs = requestedPauseMs(cause);
+    if (pauseMs !== null) this.#requests.pause(pauseMs);
     if (track !== undefined) this.#requestAgain(track);
   }
 
@@ -286,3 +290,14 @@ export class BookKeeper {
     if (track.isShown) this.#options.onEvent({ kind: "orderBookLost", symbolId: track.symbolId, reason, receivedAtMs });
   }
 }
+
+/** The exchange limits or bans our address: it says for how long, or else a minute, over which most limits are counted. */
+function requestedPauseMs(cause: unknown): number | null {
+  if (!(cause instanceof DomainError)) return null;
+  const { status, retryAfterSeconds } = cause.details;
+  if (status !== 418 && status !== 429) return null;
+  return Math.min(typeof retryAfterSeconds === "number" ? retryAfterSeconds * 1_000 : 60_000, maxPauseMs);
+}
+
+/** Bans last up to three days; a header that says more is not believed. */
+const maxPauseMs = 3 * 24 * 60 * 60_000;

@@ -27,6 +27,8 @@ export class SnapshotRequests<Snapshot> {
   readonly #waiting = new Map<number, number>();
   readonly #underWay = new Map<number, AbortController>();
   #nextStartMs = 0;
+  /** How long it was to `#nextStartMs` when that was set. */
+  #longestWaitMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -39,6 +41,11 @@ export class SnapshotRequests<Snapshot> {
     if (this.#closed || this.#waiting.has(symbolId) || this.#underWay.has(symbolId)) return;
     this.#waiting.set(symbolId, this.#options.clock.nowMs() + delayMs);
     this.#startDue();
+  }
+
+  /** Starts nothing for so long: the exchange asks us to. */
+  pause(forMs: number): void {
+    if (this.#nextStartMs - this.#options.clock.nowMs() < forMs) this.#waitFor(forMs);
   }
 
   cancel(symbolId: number): void {
@@ -62,17 +69,22 @@ export class SnapshotRequests<Snapshot> {
     while (!this.#closed && this.#waiting.size > 0 && this.#underWay.size < limits.maxConcurrent) {
       const nowMs = clock.nowMs();
       const [symbolId, dueMs] = this.#firstDue(nowMs);
-      // A clock that was set back must not keep us waiting for longer than the gap.
-      const gapLeftMs = Math.min(this.#nextStartMs - nowMs, limits.gapMs);
+      // A clock that was set back must not keep us waiting for longer than was meant.
+      const gapLeftMs = Math.min(this.#nextStartMs - nowMs, this.#longestWaitMs);
       const waitMs = Math.max(dueMs - nowMs, gapLeftMs);
       if (waitMs > 0) {
         this.#timer = setTimeout(() => this.#startDue(), waitMs);
         return;
       }
       this.#waiting.delete(symbolId);
-      this.#nextStartMs = nowMs + limits.gapMs;
+      this.#waitFor(limits.gapMs);
       void this.#run(symbolId);
     }
+  }
+
+  #waitFor(ms: number): void {
+    this.#nextStartMs = this.#options.clock.nowMs() + ms;
+    this.#longestWaitMs = ms;
   }
 
   /** The first in line that may go now, or else the one that may go soonest. */

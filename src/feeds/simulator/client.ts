@@ -1,21 +1,6 @@
 import type { WebSocket } from "ws";
 import type { Logger } from "../../core/logger.js";
-import { answerRequest, type Change, invalidStream, refusal, type Subscriptions, subscribeId } from "./requests.js";
-
-/** The exchange's limits per connection. Tests shrink them; nothing else should. */
-export interface ConnectionLimits {
-  readonly maxStreams: number;
-  /** Requests, pings and pongs; whoever sends more in any second is disconnected. */
-  readonly maxMessagesPerSecond: number;
-  readonly pingIntervalMs: number;
-  /** A ping that nobody answered for this long ends the connection. */
-  readonly pongTimeoutMs: number;
-  readonly maxConnectionAgeMs: number;
-  /** A client with more than this unread gets no updates until it has read some of it. */
-  readonly maxBufferedBytes: number;
-  /** A client that still has too much unread after this long is disconnected. */
-  readonly slowClientGraceMs: number;
-}
+import type { Change, ConnectionLimits, Outcome, Subscriptions } from "./face.js";
 
 export const exchangeLimits: ConnectionLimits = {
   maxStreams: 1024,
@@ -27,22 +12,26 @@ export const exchangeLimits: ConnectionLimits = {
   slowClientGraceMs: 10_000,
 };
 
-/** Misbehaviour that a test has asked for; shared by all clients. */
+/** Misbehaviour that a test has asked for; shared by all clients of a market. */
 export interface Faults {
   silent: boolean;
   refusing: boolean;
-  /** How many of the next SUBSCRIBE requests are refused. */
+  /** How many of the next subscriptions are refused. */
   rejectSubscribes: number;
+  /** How REST requests are refused, and for how long the client is told to wait. */
+  limiting: { readonly status: 418 | 429; readonly retryAfterSeconds: number } | null;
 }
 
 export interface ClientOptions {
   readonly combined: boolean;
+  readonly route: string;
   readonly limits: ConnectionLimits;
   readonly faults: Readonly<Faults>;
   readonly log: Logger;
-  /** Called after the reply was sent, so that no update comes before it. */
+  answer(text: string, client: Client): Outcome;
+  /** Called after the replies were sent, so that no update comes before them. */
   readonly onChange: (change: Change) => void;
-  /** A SUBSCRIBE was refused because {@link Faults.rejectSubscribes} asked for it. */
+  /** A subscription was refused because {@link Faults.rejectSubscribes} asked for it. */
   readonly onRejected: () => void;
   readonly onClosed: () => void;
 }
@@ -55,10 +44,11 @@ const drainAboveBytes = 256 * 1024;
 export class Client implements Subscriptions {
   readonly streams = new Set<string>();
   combined: boolean;
+  readonly route: string;
   droppedUpdates = 0;
   readonly #socket: WebSocket;
   readonly #options: ClientOptions;
-  readonly #pingTimer: NodeJS.Timeout;
+  readonly #pingTimer: NodeJS.Timeout | undefined;
   readonly #ageTimer: NodeJS.Timeout;
   #pongTimer: NodeJS.Timeout | undefined;
   #slowTimer: NodeJS.Timeout | undefined;
@@ -73,7 +63,8 @@ export class Client implements Subscriptions {
     this.#socket = socket;
     this.#options = options;
     this.combined = options.combined;
-    this.#pingTimer = setInterval(() => this.#ping(), limits.pingIntervalMs);
+    this.route = options.route;
+    if (limits.pingIntervalMs !== null) this.#pingTimer = setInterval(() => this.#ping(), limits.pingIntervalMs);
     this.#ageTimer = setTimeout(() => this.disconnect(1001, "Connection expired"), limits.maxConnectionAgeMs);
     socket.on("message", (data: Buffer) => {
       if (this.#countMessage()) this.#answer(data.toString());
@@ -154,14 +145,9 @@ export class Client implements Subscriptions {
       this.#endSlow();
       return;
     }
-    const rejected = this.#options.faults.rejectSubscribes > 0 ? subscribeId(text) : null;
-    if (rejected !== null) {
-      this.#options.onRejected();
-      this.#socket.send(refusal(2, invalidStream, rejected.id));
-      return;
-    }
-    const { reply, change } = answerRequest(text, this, this.#options.limits.maxStreams);
-    this.#socket.send(reply);
+    const { replies, change, refused } = this.#options.answer(text, this);
+    for (const reply of replies) this.#socket.send(reply);
+    if (refused) this.#options.onRejected();
     if (change !== null) this.#options.onChange(change);
   }
 

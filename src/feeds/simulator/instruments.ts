@@ -82,3 +82,8 @@ export const simulatedInstruments: readonly SimulatedInstrument[] = [
   btc("BNB", "0.00957", "0.000001", "0.01"),
   btc("SOL", "0.00152", "0.000001", "0.01"),
 ];
+
+/** Perpetual contracts on the pairs that are traded in dollars, without those that exchanges count by the thousand. */
+export const simulatedPerpetuals: readonly SimulatedInstrument[] = simulatedInstruments.filter(
+  ({ quote, status, price }) => quote === "USDT" && status === "TRADING" && Number(price) > 0.0001,
+);

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect } from "vitest";
+import { aggTradePayload, bookTickerPayload, depthPayload, tickerPayload } from "./binance/payloads.js";
 import { type SimulatedInstrument, simulatedInstruments, tickerOf } from "./instruments.js";
 import { type MarketOptions, type MarketStep, SymbolMarket } from "./market.js";
-import { aggTradePayload, bookTickerPayload, tickerPayload } from "./payloads.js";
 import { dayMs } from "./rolling-day.js";
 import { parseUnits } from "./units.js";
 
@@ -12,6 +12,7 @@ const [btc] = simulatedInstruments as [SimulatedInstrument];
 const trading = simulatedInstruments.filter(({ status }) => status === "TRADING");
 
 const payloadOf = (market: SymbolMarket, step: MarketStep): string => {
+  if (step.kind === "depth") return depthPayload(market.scale, step);
   if (step.kind === "book") return bookTickerPayload(market.scale, step);
   return step.kind === "trade" ? aggTradePayload(market.scale, step) : tickerPayload(market.scale, step);
 };
@@ -53,7 +54,9 @@ describe("the same seed", () => {
 });
 
 test("the rate of updates is about the one asked for, with trades and one ticker a second", () => {
-  const texts = payloads(btc, { updatesPerSecond: 20 }, every(1_000, 600_000));
+  const texts = payloads(btc, { updatesPerSecond: 20 }, every(1_000, 600_000)).filter(
+    (text) => !text.includes("depthUpdate"),
+  );
   const tickers = texts.filter((text) => text.includes("24hrTicker")).length;
   const trades = texts.filter((text) => text.includes("aggTrade")).length;
   expect(tickers).toBeGreaterThanOrEqual(599);
@@ -113,7 +116,7 @@ class Checker {
   #tickerAtMs = 0;
   #latestTrade: string | null = null;
   #skipped = true;
-  readonly counts = { book: 0, trade: 0, ticker: 0 };
+  readonly counts = { book: 0, trade: 0, ticker: 0, depth: 0 };
   readonly #tick: bigint;
   readonly #step: bigint;
 
@@ -133,6 +136,7 @@ class Checker {
     const payload = JSON.parse(text) as { e?: string };
     if (payload.e === "aggTrade") this.#trade(payload as TradePayload & { e: string });
     else if (payload.e === "24hrTicker") this.#ticker(payload as TickerPayload & { e: string });
+    else if (payload.e === "depthUpdate") this.counts.depth++;
     else this.#book(payload as BookPayload & { e?: string });
   }
 
@@ -261,7 +265,11 @@ describe("whatever happens", () => {
       const earliest: Record<string, number> = {};
       const before = new SymbolMarket(instrument, { seed, startMs, updatesPerSecond: 100 });
       const number = (step: MarketStep) =>
-        step.kind === "book" ? step.updateId : step.kind === "trade" ? step.aggregateId : step.atMs;
+        step.kind === "book" || step.kind === "depth"
+          ? step.updateId
+          : step.kind === "trade"
+            ? step.aggregateId
+            : step.atMs;
       before.skipTo(startMs + ranMs);
       before.advance(startMs + ranMs + 4_000, (step) => {
         latest[step.kind] = number(step);
@@ -271,7 +279,8 @@ describe("whatever happens", () => {
       after.advance(restartMs + 4_000, (step) => {
         earliest[step.kind] ??= number(step);
       });
-      for (const kind of ["book", "trade", "day"]) expect(earliest[kind]).toBeGreaterThan(latest[kind] as number);
+      for (const kind of ["book", "trade", "day", "depth"])
+        expect(earliest[kind]).toBeGreaterThan(latest[kind] as number);
     },
   );
 });

@@ -1,7 +1,9 @@
+import { Depth, type Levels } from "./depth.js";
 import { type SimulatedInstrument, tickerOf } from "./instruments.js";
 import { Random } from "./random.js";
-import { type DayStatistics, dayMs, RollingDay } from "./rolling-day.js";
+import { type DayStatistics, dayMs, type Minute, RollingDay } from "./rolling-day.js";
 import { parseUnits } from "./units.js";
+import { Wander } from "./wander.js";
 
 /** Prices are whole ticks and quantities whole steps; both sizes are in 10⁻⁸ (see {@link parseUnits}). */
 export interface MarketScale {
@@ -45,10 +47,43 @@ export interface DayStep extends DayStatistics {
   readonly book: Book;
 }
 
+/** All changes of the book since the step of this kind before it. */
+export interface DepthStep extends Levels {
+  readonly kind: "depth";
+  readonly atMs: number;
+  /** Steps of this kind, counted. */
+  readonly depthId: number;
+  /** Of the step before. */
+  readonly previousUpdateId: number;
+  readonly updateId: number;
+}
+
 /** Something that the exchange would tell its clients. */
-export type MarketStep = BookStep | TradeStep | DayStep;
+export type MarketStep = BookStep | TradeStep | DayStep | DepthStep;
+
+/** The whole book. */
+export interface BookState extends Levels {
+  readonly atMs: number;
+  readonly updateId: number;
+  /** Of the last {@link DepthStep}, which the next one will name. */
+  readonly toldUpdateId: number;
+  readonly toldDepthId: number;
+}
+
+export interface Funding {
+  /** In 10⁻⁸. */
+  readonly rate: number;
+  /** When it will be paid, and how long after that again. */
+  readonly atMs: number;
+  readonly intervalMs: number;
+  /** In ticks. */
+  readonly mark: number;
+  readonly index: number;
+}
 
 export interface MarketOptions {
+  /** Each exchange has deviations and orders of its own around the prices that all share. */
+  readonly venue?: string;
   readonly seed: number;
   readonly startMs: number;
   /** Of the book. */
@@ -56,14 +91,24 @@ export interface MarketOptions {
 }
 
 const dayStepMs = 1_000;
+const depthStepMs = 100;
 const minuteMs = 60_000;
 /** Being further behind than this is made up for in minutes and without steps, as after a suspended machine. */
 const maxStepsBehindMs = 5_000;
 /** Share of book updates that come from a trade. */
 const tradeShare = 0.35;
-/** Standard deviation of the logarithm of the price over a day, and the part of the way back to the base price in a day. */
-const dailyVolatility = 0.04;
-const dailyReversion = 0.5;
+/** Of the logarithm of a currency's price, which all exchanges share. */
+const walk = { perDay: 0.04, shortestMs: 200, longestMs: 4 * dayMs };
+/**
+ * Of an exchange's price from that: mostly less than the fees of two trades, so that it pays only now and then to buy here
+ * and sell there.
+ */
+const ownWay = { perDay: 0.012, shortestMs: 1_600, longestMs: 15 * minuteMs };
+const fundingIntervalMs = 8 * 60 * minuteMs;
+const fundingWalk = { perDay: 0.000_08, shortestMs: minuteMs, longestMs: 2 * dayMs };
+const typicalFunding = 0.000_05;
+/** The distance of levels behind the best ones, as a part of the price. */
+const levelGap = 2e-5;
 const widestSpread = 3;
 /** Typical values in multiples of the smallest allowed order. */
 const typicalTrade = 40;
@@ -76,13 +121,15 @@ const quantitySpread = 1.1;
 const idsPerMs = 1_000;
 
 /**
- * One symbol's market: a price that wanders (log-normal steps, pulled back to the base price), a spread of one to three
- * ticks, trades at bid or ask, and the last 24 hours. Everything follows from the seed, the ticker, the start time and
- * the times of {@link skipTo}; how often {@link advance} is called makes no difference.
+ * One symbol's market on one exchange: a price that wanders (by the currencies' common walk and a little of its own), a
+ * spread of one to three ticks with levels behind it, trades at bid or ask, and the last 24 hours by the minute. Everything
+ * follows from the seed, the exchange, the ticker, the start time and the times of {@link skipTo}; how often {@link advance}
+ * is called makes no difference.
  */
 export class SymbolMarket {
   readonly scale: MarketScale;
-  readonly #isTrading: boolean;
+  /** False: nothing ever happens in it. */
+  readonly isTrading: boolean;
   readonly #random: Random;
   readonly #updatesPerMs: number;
   /** In ticks. */
@@ -90,8 +137,12 @@ export class SymbolMarket {
   /** In steps. */
   readonly #smallestQuantity: number;
   readonly #day: RollingDay;
-  /** Logarithm of the price relative to the base price. Floating point is harmless: prices are made from it anew each time. */
-  #deviation: number;
+  /** Logarithms of prices. Floating point is harmless: prices are made from them anew each time. */
+  readonly #baseWalk: Wander;
+  readonly #quoteWalk: Wander | null;
+  readonly #ownWalk: Wander;
+  readonly #fundingWalk: Wander;
+  readonly #depth: Depth;
   #spread = 1;
   #book: Book = { bid: 0, bidQuantity: 0, ask: 0, askQuantity: 0 };
   readonly #startMs: number;
@@ -107,33 +158,81 @@ export class SymbolMarket {
   #walkedMs: number;
   #nextUpdateMs = 0;
   #nextDayStepMs = 0;
+  /** Infinite while there is nothing to tell. */
+  #nextDepthStepMs = Number.POSITIVE_INFINITY;
+  #depthId = 0;
+  #depthUpdateId = 0;
 
   /** @throws {RangeError} when the instrument's numbers cannot be represented exactly */
-  constructor(instrument: SimulatedInstrument, { seed, startMs, updatesPerSecond }: MarketOptions) {
+  constructor(instrument: SimulatedInstrument, { venue = "", seed, startMs, updatesPerSecond }: MarketOptions) {
     this.scale = scaleOf(instrument);
     const { ticker, tickUnits, stepUnits } = this.scale;
     if (!(updatesPerSecond > 0)) throw new RangeError("updatesPerSecond must be positive");
-    this.#isTrading = instrument.status === "TRADING";
-    this.#random = new Random(`${seed}:${ticker}`);
+    this.isTrading = instrument.status === "TRADING";
+    this.#random = new Random(`${seed}:${venue}:${ticker}`);
+    this.#baseWalk = new Wander(`${seed}:price:${instrument.base}`, walk);
+    // Dollars stand still.
+    this.#quoteWalk = instrument.quote === "USDT" ? null : new Wander(`${seed}:price:${instrument.quote}`, walk);
+    this.#ownWalk = new Wander(`${seed}:${venue}:${ticker}`, ownWay);
+    this.#fundingWalk = new Wander(`${seed}:funding:${venue}:${ticker}`, fundingWalk);
     this.#updatesPerMs = updatesPerSecond / 1000;
     this.#basePrice = parseUnits(instrument.price) / tickUnits;
     const smallestUnits = (parseUnits(instrument.minNotional) / parseUnits(instrument.price)) * 1e8;
     this.#smallestQuantity = Math.max(1, Math.ceil(smallestUnits / stepUnits));
-    this.#deviation = (this.#random.normal() * dailyVolatility) / 2;
-    this.#day = new RollingDay(this.#roundPrice());
+    const gapTicks = Math.max(1, Math.round(this.#basePrice * levelGap));
+    this.#depth = new Depth(gapTicks, this.#random, () => this.#quantity(typicalLevel));
     this.#startMs = startMs;
     this.#nowMs = this.#walkedMs = startMs - dayMs;
+    this.#day = new RollingDay(this.#roundPrice());
+  }
+
+  /** As it is now; call {@link skipTo} before when nobody calls {@link advance}. */
+  get book(): BookState {
+    return {
+      atMs: Math.floor(this.#nowMs),
+      updateId: this.#updateId,
+      toldUpdateId: this.#depthUpdateId,
+      toldDepthId: this.#depthId,
+      ...this.#depth.levels,
+    };
+  }
+
+  /** The 24 hours up to now and what else a {@link DayStep} has. */
+  get day(): DayStep {
+    return this.#dayStep(Math.floor(this.#nowMs));
+  }
+
+  get top(): BookStep {
+    return { kind: "book", atMs: Math.floor(this.#nowMs), updateId: this.#updateId, ...this.#book };
+  }
+
+  /** Minutes that begin in [fromMs, toMs), oldest first, as far as the last 24 hours have them; also those without trades. */
+  minutes(fromMs: number, toMs: number): Minute[] {
+    return this.isTrading ? this.#day.minutes(fromMs, toMs, Math.floor(this.#nowMs)) : [];
+  }
+
+  funding(): Funding {
+    const nowMs = Math.floor(this.#nowMs);
+    const rate = typicalFunding + this.#fundingWalk.at(nowMs);
+    return {
+      rate: Math.round(rate * 1e8),
+      atMs: nowMs - (nowMs % fundingIntervalMs) + fundingIntervalMs,
+      intervalMs: fundingIntervalMs,
+      mark: this.#roundPrice(),
+      index: Math.max(1, Math.round(this.#commonPrice())),
+    };
   }
 
   /** Tells `emit`, in order, what happens up to and including `toMs`. Does nothing when that is not later than the last time. */
   advance(toMs: number, emit: (step: MarketStep) => void): void {
     this.#begin();
     if (toMs - this.#nowMs > maxStepsBehindMs) this.#pass(toMs);
-    if (toMs <= this.#nowMs || !this.#isTrading) return;
+    if (toMs <= this.#nowMs || !this.isTrading) return;
     for (;;) {
-      const nextMs = Math.min(this.#nextUpdateMs, this.#nextDayStepMs);
+      const nextMs = Math.min(this.#nextUpdateMs, this.#nextDayStepMs, this.#nextDepthStepMs);
       if (nextMs > toMs) break;
-      if (this.#nextDayStepMs === nextMs) this.#tellDay(emit);
+      if (this.#nextDepthStepMs === nextMs) this.#tellDepth(emit);
+      else if (this.#nextDayStepMs === nextMs) this.#tellDay(emit);
       else this.#update(emit);
     }
     this.#nowMs = toMs;
@@ -150,21 +249,27 @@ export class SymbolMarket {
     if (this.#hasBegun) return;
     this.#hasBegun = true;
     this.#pass(this.#startMs);
-    this.#updateId = this.#aggregateId = this.#tradeId = this.#startMs * idsPerMs;
+    this.#updateId = this.#aggregateId = this.#tradeId = this.#depthUpdateId = this.#startMs * idsPerMs;
   }
 
   #pass(toMs: number): void {
-    if (toMs <= this.#nowMs || !this.#isTrading) return;
+    if (toMs <= this.#nowMs || !this.isTrading) return;
     const unseenMs = toMs - dayMs - this.#walkedMs;
     if (unseenMs > 0) {
       const updates = Math.ceil(unseenMs * this.#updatesPerMs);
-      this.#wander(this.#walkedMs + unseenMs);
+      this.#walkedMs = this.#walkedMs + unseenMs;
       this.#count(updates, Math.ceil(updates * tradeShare));
     }
     while (this.#walkedMs < toMs) {
       this.#passMinute(Math.min(toMs, this.#walkedMs + minuteMs - (this.#walkedMs % minuteMs)));
     }
     this.#requote();
+    // Nobody is told of these changes: the numbers have a hole, by which whoever kept a book sees that it is out of date.
+    this.#updateId += 2;
+    this.#depthId += 2;
+    this.#depthUpdateId = this.#updateId;
+    this.#depth.forgetChanges();
+    this.#nextDepthStepMs = Number.POSITIVE_INFINITY;
     this.#changed = true;
     this.#nowMs = toMs;
     this.#nextUpdateMs = toMs + this.#random.waitMs(this.#updatesPerMs);
@@ -177,10 +282,13 @@ export class SymbolMarket {
     const atMs = Math.floor(updateMs);
     this.#nextUpdateMs += this.#random.waitMs(this.#updatesPerMs);
     if (this.#random.next() < tradeShare) this.#trade(atMs, emit);
-    this.#wander(updateMs);
+    this.#walkedMs = updateMs;
     this.#requote();
     this.#updateId += 1 + this.#random.integer(5);
     this.#changed = true;
+    if (this.#nextDepthStepMs === Number.POSITIVE_INFINITY) {
+      this.#nextDepthStepMs = atMs - (atMs % depthStepMs) + depthStepMs;
+    }
     emit({ kind: "book", atMs, updateId: this.#updateId, ...this.#book });
   }
 
@@ -200,7 +308,17 @@ export class SymbolMarket {
     this.#lastQuantity = quantity;
     const volume = BigInt(quantity);
     const value = BigInt(price) * volume;
-    this.#day.add(atMs, { open: price, high: price, low: price, close: price, trades: fills, volume, value });
+    this.#day.add(atMs, {
+      open: price,
+      high: price,
+      low: price,
+      close: price,
+      trades: fills,
+      volume,
+      value,
+      takerBuyVolume: buyerIsMaker ? 0n : volume,
+      takerBuyValue: buyerIsMaker ? 0n : value,
+    });
     const lastTradeId = this.#tradeId;
     const aggregateId = this.#aggregateId;
     emit({ kind: "trade", atMs, aggregateId, firstTradeId, lastTradeId, price, quantity, buyerIsMaker });
@@ -211,10 +329,25 @@ export class SymbolMarket {
     this.#nextDayStepMs += dayStepMs;
     if (!this.#changed) return;
     this.#changed = false;
+    emit(this.#dayStep(atMs));
+  }
+
+  #dayStep(atMs: number): DayStep {
     const book = this.#book;
     const lastTradeId = this.#tradeId;
     const lastQuantity = this.#lastQuantity;
-    emit({ kind: "day", atMs, lastTradeId, lastQuantity, book, ...this.#day.statistics(atMs) });
+    return { kind: "day", atMs, lastTradeId, lastQuantity, book, ...this.#day.statistics(atMs) };
+  }
+
+  #tellDepth(emit: (step: MarketStep) => void): void {
+    const atMs = this.#nextDepthStepMs;
+    this.#nextDepthStepMs = Number.POSITIVE_INFINITY;
+    const changes = this.#depth.takeChanges();
+    if (changes === null) return;
+    const previousUpdateId = this.#depthUpdateId;
+    this.#depthUpdateId = this.#updateId;
+    const depthId = ++this.#depthId;
+    emit({ kind: "depth", atMs, depthId, previousUpdateId, updateId: this.#updateId, ...changes });
   }
 
   /** A minute, or the rest of one, with its trades taken together. */
@@ -224,7 +357,7 @@ export class SymbolMarket {
       (toMs - fromMs) * this.#updatesPerMs * (0.5 + this.#random.next()) + this.#random.next(),
     );
     const trades = Math.floor(updates * tradeShare + this.#random.next());
-    this.#wander(toMs);
+    this.#walkedMs = toMs;
     this.#count(updates, trades);
     if (trades === 0) return;
     const close = this.#roundPrice();
@@ -232,6 +365,8 @@ export class SymbolMarket {
     const wick = () => (trades === 1 ? 0 : Math.round((Math.abs(this.#random.normal()) * this.#basePrice) / 5_000));
     const smallest = trades * this.#smallestQuantity;
     const volume = BigInt(smallest + Math.round(smallest * typicalTrade * (0.5 + this.#random.next())));
+    const value = BigInt(Math.round((open + close) / 2)) * volume;
+    const bought = BigInt(30 + this.#random.integer(41));
     this.#lastQuantity = this.#quantity(typicalTrade);
     this.#day.add(Math.floor(fromMs), {
       open,
@@ -240,7 +375,9 @@ export class SymbolMarket {
       close,
       trades,
       volume,
-      value: BigInt(Math.round((open + close) / 2)) * volume,
+      value,
+      takerBuyVolume: (volume * bought) / 100n,
+      takerBuyValue: (value * bought) / 100n,
     });
   }
 
@@ -249,15 +386,6 @@ export class SymbolMarket {
     this.#updateId += updates;
     this.#aggregateId += trades;
     this.#tradeId += trades;
-  }
-
-  /** Ornstein-Uhlenbeck on the logarithm, exact for any length of time. */
-  #wander(toMs: number): void {
-    const days = (toMs - this.#walkedMs) / dayMs;
-    const kept = Math.exp(-dailyReversion * days);
-    const deviation = dailyVolatility * Math.sqrt((1 - kept * kept) / (2 * dailyReversion));
-    this.#deviation = this.#deviation * kept + deviation * this.#random.normal();
-    this.#walkedMs = toMs;
   }
 
   /** A new book around the price. It always differs from the old one, because only changes are told. */
@@ -277,11 +405,19 @@ export class SymbolMarket {
       ask,
       askQuantity: keepsAsk ? old.askQuantity : this.#quantity(typicalLevel),
     };
+    const book = this.#book;
+    this.#depth.quote([book.bid, book.bidQuantity], [book.ask, book.askQuantity]);
   }
 
   /** Middle of the market in ticks, not rounded. */
   #price(): number {
-    return this.#basePrice * Math.exp(this.#deviation);
+    return this.#commonPrice() * Math.exp(this.#ownWalk.at(this.#walkedMs));
+  }
+
+  /** What all exchanges agree on. */
+  #commonPrice(): number {
+    const atMs = this.#walkedMs;
+    return this.#basePrice * Math.exp(this.#baseWalk.at(atMs) - (this.#quoteWalk?.at(atMs) ?? 0));
   }
 
   #roundPrice(): number {

@@ -129,7 +129,7 @@ describe("a replay", () => {
     expect(await get("/api/v3/depth?symbol=A")).toEqual({ lastUpdateId: 1 });
     expect(await get("/api/v3/depth?symbol=A")).toEqual({ lastUpdateId: 2 });
     expect(await get("/api/v3/depth?symbol=A")).toEqual({ lastUpdateId: 2 });
-    expect(await get("/api/v3/depth?symbol=B")).toMatchObject({ code: -1020 });
+    expect(await get("/api/v3/depth?symbol=B")).toMatchObject({ code: -1121 });
     expect(await get("/api/v3/ping")).toEqual({});
   });
 });

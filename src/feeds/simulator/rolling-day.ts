@@ -21,9 +21,16 @@ export interface Trading {
   readonly trades: number;
   readonly volume: bigint;
   readonly value: bigint;
+  /** What of it was bought by takers. */
+  readonly takerBuyVolume: bigint;
+  readonly takerBuyValue: bigint;
 }
 
-type Minute = { -readonly [K in keyof Trading]: Trading[K] } & { readonly startMs: number };
+export interface Minute extends Trading {
+  readonly startMs: number;
+}
+
+type GrowingMinute = { -readonly [K in keyof Minute]: Minute[K] };
 
 const minuteMs = 60_000;
 export const dayMs = 24 * 60 * minuteMs;
@@ -33,7 +40,7 @@ export const dayMs = 24 * 60 * minuteMs;
  * the window is up to a minute short. Times must not go backwards.
  */
 export class RollingDay {
-  readonly #minutes: Minute[] = [];
+  readonly #minutes: GrowingMinute[] = [];
   #previousClose: number;
   #last: number;
   #high = 0;
@@ -61,6 +68,8 @@ export class RollingDay {
       latest.trades += trading.trades;
       latest.volume += trading.volume;
       latest.value += trading.value;
+      latest.takerBuyVolume += trading.takerBuyVolume;
+      latest.takerBuyValue += trading.takerBuyValue;
     } else {
       this.#minutes.push({ startMs, ...trading });
     }
@@ -72,6 +81,32 @@ export class RollingDay {
     this.#volume += trading.volume;
     this.#value += trading.value;
     this.#forget(atMs);
+  }
+
+  /**
+   * Those that begin in [fromMs, toMs) and not after now, oldest first and none left out: a minute without trading stands
+   * where the price stood.
+   */
+  minutes(fromMs: number, toMs: number, nowMs: number): Minute[] {
+    this.#forget(nowMs);
+    const [oldest] = this.#minutes;
+    if (oldest === undefined) return [];
+    let startMs = Math.max(oldest.startMs, Math.ceil(fromMs / minuteMs) * minuteMs);
+    const found: Minute[] = [];
+    const later = this.#minutes.findIndex((minute) => minute.startMs >= startMs);
+    let index = later === -1 ? this.#minutes.length : later;
+    let price = this.#minutes[index - 1]?.close ?? this.#previousClose;
+    for (; startMs < toMs && startMs <= nowMs; startMs += minuteMs) {
+      const minute = this.#minutes[index];
+      if (minute?.startMs === startMs) {
+        found.push({ ...minute });
+        price = minute.close;
+        index++;
+      } else {
+        found.push(emptyMinute(startMs, price));
+      }
+    }
+    return found;
   }
 
   statistics(nowMs: number): DayStatistics {
@@ -106,3 +141,16 @@ export class RollingDay {
     this.#low = this.#minutes.reduce((low, minute) => Math.min(low, minute.low), Number.MAX_SAFE_INTEGER);
   }
 }
+
+const emptyMinute = (startMs: number, price: number): Minute => ({
+  startMs,
+  open: price,
+  high: price,
+  low: price,
+  close: price,
+  trades: 0,
+  volume: 0n,
+  value: 0n,
+  takerBuyVolume: 0n,
+  takerBuyValue: 0n,
+});

@@ -2,17 +2,15 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { type WebSocket, WebSocketServer } from "ws";
+import { WebSocketServer } from "ws";
 import { StartError } from "../../core/errors.js";
 import type { Logger } from "../../core/logger.js";
 import type { Clock } from "../../core/time.js";
-import { Client, type ConnectionLimits, exchangeLimits, type Faults } from "./client.js";
-import { MarketPublisher } from "./exchange.js";
-import { type SimulatedInstrument, simulatedInstruments } from "./instruments.js";
+import type { ConnectionLimits, RestAnswer } from "./face.js";
+import { faces } from "./faces.js";
+import type { SimulatedInstrument } from "./instruments.js";
 import { Player, RecordedResponses, type Replay, type ReplayOptions } from "./replay.js";
-import type { Change } from "./requests.js";
-import { answerRest, type RestAnswer, restError } from "./rest.js";
-import { StreamIndex } from "./streams.js";
+import { Venue } from "./venue.js";
 
 export interface SimulatorOptions {
   /** 0 takes any free one. */
@@ -24,18 +22,30 @@ export interface SimulatorOptions {
   readonly log: Logger;
   /** Of each symbol's book; trades come at about a third of this rate. */
   readonly updatesPerSecond?: number;
+  /** In place of those of {@link recordedMarket}. */
   readonly instruments?: readonly SimulatedInstrument[];
   readonly limits?: Partial<ConnectionLimits>;
-  /** Recorded frames in place of the invented market; recorded HTTP responses are served where their path and query match. */
+  /**
+   * Recorded frames of {@link recordedMarket} in place of invented markets, which then are not there; recorded HTTP
+   * responses are served where their path and query match.
+   */
   readonly replay?: ReplayOptions;
 }
 
-/** A running simulated exchange, and the switches by which a test makes it misbehave. */
-export interface Simulator {
-  /** Of the REST API, e.g. "http://127.0.0.1:9001". */
+/** Where a market of the simulated exchange is found; what an exchange's paths begin with follows. */
+export interface SimulatedAddress {
+  readonly url: string;
+  readonly websocketUrl: string;
+}
+
+/** A running simulated exchange, and the switches by which a test makes it misbehave: one market, or all of them. */
+export interface Simulator extends SimulatedAddress {
+  /** Of the REST API of Binance spot, e.g. "http://127.0.0.1:9001". */
   readonly url: string;
   /** Add `/stream` or `/ws`. */
   readonly websocketUrl: string;
+  /** By the market's code. Binance spot has the server's root, each other one a path of its own. */
+  readonly addresses: ReadonlyMap<string, SimulatedAddress>;
   /** Null without a recording. */
   readonly replay: Replay | null;
   /** WebSocket connections that are open now. */
@@ -45,27 +55,34 @@ export interface Simulator {
   /** Waiting to be read by the clients. */
   readonly bufferedBytes: number;
   /** Cuts all connections without a goodbye. */
-  disconnectAll(): void;
+  disconnectAll(market?: string): void;
   /** While on, connections stay open and nothing is sent: no updates, no answers, no pings, no pongs. */
-  goSilent(on: boolean): void;
+  goSilent(on: boolean, market?: string): void;
   /** Sends a text frame to every client, whatever it is subscribed to. */
-  sendRaw(text: string): void;
+  sendRaw(text: string, market?: string): void;
   /** While on, new connections and REST requests get HTTP 503. Open connections go on. */
-  refuseConnections(on: boolean): void;
-  /** The next SUBSCRIBE request, whoever sends it, is refused as an invalid stream. */
-  rejectNextSubscribe(): void;
+  refuseConnections(on: boolean, market?: string): void;
+  /** The next subscription, whoever asks for it, is refused. */
+  rejectNextSubscribe(market?: string): void;
+  /** Of every book that somebody is subscribed to, the next change is not sent. */
+  loseDepth(market?: string): void;
+  /** REST requests are answered with HTTP 429 (too many) or 418 (banned), until null. */
+  limitRequests(limiting: { status: 418 | 429; retryAfterSeconds: number } | null, market?: string): void;
   /** Ends everything; settled when the port is free. */
   close(): Promise<void>;
 }
 
+/** Whose traffic a recording holds, and who is at the server's root. */
+const recordedMarket = "BINANCE_SPOT";
+
 const defaultUpdatesPerSecond = 5;
 /** A bound against mistakes, far above what a test or a demonstration needs. */
 const maxSockets = 2_000;
-/** A request beyond {@link import("./requests.js").maxRequestBytes} is answered with an error; beyond this the connection ends. */
+/** What is longer ends the connection; a list of many streams is not. */
 const maxFrameBytes = 64 * 1024;
 
 /**
- * A separate server that speaks Binance's spot protocol, with invented or recorded prices.
+ * A separate server that speaks the protocols of several exchanges, with invented or recorded prices.
  * @throws {StartError} when the port is taken
  */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
@@ -78,12 +95,7 @@ class SimulatorServer implements Simulator {
   url = "";
   websocketUrl = "";
   readonly #options: SimulatorOptions;
-  readonly #limits: ConnectionLimits;
-  readonly #instruments: readonly SimulatedInstrument[];
-  readonly #streams = new StreamIndex();
-  readonly #clients = new Set<Client>();
-  readonly #faults: Faults = { silent: false, refusing: false, rejectSubscribes: 0 };
-  readonly #market: MarketPublisher | null;
+  readonly #venues: ReadonlyMap<string, Venue>;
   readonly #player: Player | null;
   readonly #responses: RecordedResponses;
   readonly #server: Server;
@@ -96,17 +108,22 @@ class SimulatorServer implements Simulator {
   });
   /** Also those that say nothing, or were refused and do not go. */
   readonly #sockets = new Set<Socket>();
-  #droppedByFormerClients = 0;
   #closing: Promise<void> | undefined;
 
   constructor(options: SimulatorOptions) {
-    const { instruments = simulatedInstruments, updatesPerSecond = defaultUpdatesPerSecond, replay } = options;
+    const { instruments, limits = {}, updatesPerSecond = defaultUpdatesPerSecond, replay } = options;
     this.#options = options;
-    this.#limits = { ...exchangeLimits, ...options.limits };
-    this.#instruments = instruments;
-    this.#player = replay === undefined ? null : new Player(replay, this.#streams);
-    this.#market =
-      replay === undefined ? new MarketPublisher(instruments, this.#streams, { ...options, updatesPerSecond }) : null;
+    const venues = new Map<string, Venue>();
+    for (const face of faces) {
+      const isRecorded = face.market === recordedMarket;
+      if (replay !== undefined && !isRecorded) continue;
+      const own = isRecorded && instruments !== undefined ? { ...face, instruments } : face;
+      const isAlive = replay === undefined;
+      const onSubscribed = () => this.#player?.subscribed();
+      venues.set(pathOf(face.market), new Venue(own, { ...options, limits, updatesPerSecond, isAlive, onSubscribed }));
+    }
+    this.#venues = venues;
+    this.#player = replay === undefined ? null : new Player(replay, this.#venueAt(recordedMarket).streams);
     this.#responses = new RecordedResponses(replay?.recording ?? []);
     this.#server = createServer((request, response) => this.#serve(request, response));
     this.#server.maxConnections = maxSockets;
@@ -132,9 +149,16 @@ class SimulatorServer implements Simulator {
     const authority = `${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
     this.url = `http://${authority}`;
     this.websocketUrl = `ws://${authority}`;
-    log.info(
-      { url: this.url, symbols: this.#instruments.length, replay: this.#player !== null },
-      "simulator.listening",
+    const markets = [...this.#venues.values()].map(({ face }) => face.market);
+    log.info({ url: this.url, markets, replay: this.#player !== null }, "simulator.listening");
+  }
+
+  get addresses(): ReadonlyMap<string, SimulatedAddress> {
+    return new Map(
+      [...this.#venues].map(([path, { face }]) => [
+        face.market,
+        { url: this.url + path, websocketUrl: this.websocketUrl + path },
+      ]),
     );
   }
 
@@ -143,39 +167,43 @@ class SimulatorServer implements Simulator {
   }
 
   get connections(): number {
-    return this.#clients.size;
+    return this.#sum(({ clients }) => clients.size);
   }
 
   get droppedUpdates(): number {
-    let dropped = this.#droppedByFormerClients;
-    for (const client of this.#clients) dropped += client.droppedUpdates;
-    return dropped;
+    return this.#sum((venue) => venue.droppedUpdates);
   }
 
   get bufferedBytes(): number {
-    let bytes = 0;
-    for (const client of this.#clients) bytes += client.bufferedBytes;
-    return bytes;
+    return this.#sum((venue) => venue.bufferedBytes);
   }
 
-  disconnectAll(): void {
-    for (const client of this.#clients) client.terminate();
+  disconnectAll(market?: string): void {
+    for (const { clients } of this.#of(market)) for (const client of clients) client.terminate();
   }
 
-  goSilent(on: boolean): void {
-    this.#faults.silent = on;
+  goSilent(on: boolean, market?: string): void {
+    for (const { faults } of this.#of(market)) faults.silent = on;
   }
 
-  sendRaw(text: string): void {
-    for (const client of this.#clients) client.sendUpdate(text);
+  sendRaw(text: string, market?: string): void {
+    for (const { clients } of this.#of(market)) for (const client of clients) client.sendUpdate(text);
   }
 
-  refuseConnections(on: boolean): void {
-    this.#faults.refusing = on;
+  refuseConnections(on: boolean, market?: string): void {
+    for (const { faults } of this.#of(market)) faults.refusing = on;
   }
 
-  rejectNextSubscribe(): void {
-    this.#faults.rejectSubscribes++;
+  rejectNextSubscribe(market: string = recordedMarket): void {
+    for (const { faults } of this.#of(market)) faults.rejectSubscribes++;
+  }
+
+  loseDepth(market?: string): void {
+    for (const venue of this.#of(market)) venue.loseDepth();
+  }
+
+  limitRequests(limiting: { status: 418 | 429; retryAfterSeconds: number } | null, market?: string): void {
+    for (const { faults } of this.#of(market)) faults.limiting = limiting;
   }
 
   close(): Promise<void> {
@@ -184,7 +212,7 @@ class SimulatorServer implements Simulator {
   }
 
   async #close(): Promise<void> {
-    this.#market?.stop();
+    for (const venue of this.#venues.values()) venue.stop();
     this.disconnectAll();
     await this.#player?.close();
     const closed = once(this.#server, "close");
@@ -193,91 +221,69 @@ class SimulatorServer implements Simulator {
     await closed;
   }
 
-  #serve(request: IncomingMessage, response: ServerResponse): void {
-    const { status, body } = this.#answer(request);
-    response.writeHead(status, { "content-type": "application/json;charset=UTF-8" }).end(body);
+  #sum(count: (venue: Venue) => number): number {
+    let sum = 0;
+    for (const venue of this.#venues.values()) sum += count(venue);
+    return sum;
   }
 
-  #answer({ method = "GET", url: target = "/" }: IncomingMessage): RestAnswer {
-    if (this.#faults.refusing) return restError(503, -1001, "Internal error; unable to process your request.");
-    const url = parseTarget(target);
-    if (url === null) return restError(400, -1100, "Illegal characters found in a parameter.");
-    const recorded = method === "GET" ? this.#responses.take(url.pathname + url.search) : undefined;
-    if (recorded !== undefined) return { status: 200, body: recorded };
-    return answerRest(method, url, this.#instruments, this.#options.clock.nowMs());
+  #of(market: string | undefined): Iterable<Venue> {
+    return market === undefined ? this.#venues.values() : [this.#venueAt(market)];
+  }
+
+  #venueAt(market: string): Venue {
+    const venue = this.#venues.get(pathOf(market));
+    if (venue === undefined) throw new RangeError(`the simulated exchange has no market ${market}`);
+    return venue;
+  }
+
+  /** Whose address it is, and what stands there after the market's own path; who has the root gets all the rest. */
+  #route(url: URL): { readonly venue: Venue; readonly url: URL } {
+    const path = /^\/[^/]+/.exec(url.pathname)?.[0] ?? "";
+    const venue = this.#venues.get(path);
+    if (venue === undefined) return { venue: this.#venueAt(recordedMarket), url };
+    return { venue, url: new URL((url.pathname.slice(path.length) || "/") + url.search, base) };
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    const target = parseTarget(request.url ?? "/");
+    const route = target && this.#route(target);
+    const venue = route?.venue ?? this.#venueAt(recordedMarket);
+    const { status, body } = route === null ? venue.face.refusal(400) : this.#answer(request, route.venue, route.url);
+    const { limiting } = venue.faults;
+    response
+      .writeHead(status, {
+        "content-type": "application/json;charset=UTF-8",
+        ...(status === limiting?.status ? { "retry-after": String(limiting.retryAfterSeconds) } : {}),
+      })
+      .end(body);
+  }
+
+  #answer({ method = "GET" }: IncomingMessage, venue: Venue, url: URL): RestAnswer {
+    const mayAnswer = !venue.faults.refusing && venue.faults.limiting === null && method === "GET";
+    const recorded = mayAnswer ? this.#responses.take(url.pathname + url.search) : undefined;
+    return recorded === undefined ? venue.rest(method, url) : { status: 200, body: recorded };
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const wanted = readEndpoint(request.url ?? "/");
-    if (this.#faults.refusing || this.#closing !== undefined) refuse(socket, "503 Service Unavailable");
-    else if (wanted === null) refuse(socket, "404 Not Found");
-    else if (wanted.streams.length > this.#limits.maxStreams) refuse(socket, "400 Bad Request");
-    else this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => this.#welcome(webSocket, wanted));
-  }
-
-  #welcome(webSocket: WebSocket, { combined, streams }: Endpoint): void {
-    const client = new Client(webSocket, {
-      combined,
-      limits: this.#limits,
-      faults: this.#faults,
-      log: this.#options.log,
-      onChange: (change) => this.#change(client, change),
-      onRejected: () => {
-        this.#faults.rejectSubscribes--;
-      },
-      onClosed: () => this.#forget(client),
-    });
-    this.#clients.add(client);
-    this.#market?.start();
-    if (streams.length > 0) this.#change(client, { kind: "subscribe", streams });
-  }
-
-  #change(client: Client, change: Change): void {
-    if (change.kind === "combined") client.combined = change.combined;
-    else if (change.kind === "unsubscribe") this.#streams.unsubscribe(client, change.streams);
-    else {
-      this.#streams.subscribe(client, change.streams);
-      this.#player?.subscribed();
-    }
-  }
-
-  #forget(client: Client): void {
-    this.#clients.delete(client);
-    this.#streams.unsubscribe(client, [...client.streams]);
-    this.#droppedByFormerClients += client.droppedUpdates;
-    if (this.#clients.size === 0) this.#market?.stop();
+    const target = parseTarget(request.url ?? "/");
+    const route = target && this.#route(target);
+    const opening = route?.venue.face.open(route.url) ?? null;
+    if (this.#closing !== undefined || route?.venue.faults.refusing) refuse(socket, "503 Service Unavailable");
+    else if (route === null || opening === null) refuse(socket, "404 Not Found");
+    else if (opening.streams.length > route.venue.limits.maxStreams) refuse(socket, "400 Bad Request");
+    else this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => route.venue.welcome(webSocket, opening));
   }
 }
 
-interface Endpoint {
-  readonly combined: boolean;
-  readonly streams: readonly string[];
-}
+/** "OKX_SPOT" is found at "/okx-spot". */
+const pathOf = (market: string): string =>
+  market === recordedMarket ? "" : `/${market.toLowerCase().replaceAll("_", "-")}`;
 
-/** `/stream?streams=a/b` and `/stream` for frames with an envelope, `/ws/a`, `/ws/a/b` and `/ws` without; else null. */
-function readEndpoint(target: string): Endpoint | null {
-  const url = parseTarget(target);
-  if (url === null) return null;
-  const path = url.pathname.replace(/\/$/, "");
-  if (path === "/stream") return { combined: true, streams: names(url.searchParams.get("streams") ?? "") };
-  if (path === "/ws") return { combined: false, streams: [] };
-  if (path.startsWith("/ws/")) return { combined: false, streams: names(decodePath(path.slice("/ws/".length))) };
-  return null;
-}
-
-const names = (list: string): string[] => [...new Set(list.split("/").filter((name) => name !== ""))];
-
-function decodePath(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
-}
+const base = "http://localhost";
 
 /** Null for what is no path, e.g. "//". */
 function parseTarget(target: string): URL | null {
-  const base = "http://localhost";
   return URL.canParse(target, base) ? new URL(target, base) : null;
 }
 

@@ -1,5 +1,4 @@
 import type { Client } from "./client.js";
-import { combinedFrame } from "./payloads.js";
 
 /** One stream by name, e.g. "btcusdt@bookTicker", and who is subscribed to it. */
 export class Stream {
@@ -10,12 +9,13 @@ export class Stream {
     readonly isKnown: boolean,
   ) {}
 
-  publish(payload: string): void {
-    let combined: string | undefined;
-    for (const client of this.clients) {
-      if (client.combined) combined ??= combinedFrame(this.name, payload);
-      client.sendUpdate(client.combined && combined !== undefined ? combined : payload);
-    }
+  get isWatched(): boolean {
+    return this.clients.size > 0;
+  }
+
+  /** @param bare for clients that do not want the name of the stream in their frames */
+  publish(frame: string, bare: string = frame): void {
+    for (const client of this.clients) client.sendUpdate(client.combined ? frame : bare);
   }
 }
 

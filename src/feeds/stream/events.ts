@@ -1,5 +1,5 @@
 import { Decimal, type DecimalText, isPositive } from "../../core/decimal.js";
-import type { FixedPoint } from "../../core/fixed-point.js";
+import { type FixedPoint, fromFixedPoint, multiplyFixedPoint, toFixedPoint } from "../../core/fixed-point.js";
 import {
   amount,
   type Change,
@@ -50,6 +50,7 @@ export interface Reasons {
   readonly change: Rejected;
   readonly volume: Rejected;
   readonly rate: Rejected;
+  readonly checksum: Rejected;
   readonly shape: Rejected;
   readonly untraded: Skipped;
 }
@@ -64,6 +65,7 @@ export const reasonsOf = (channel: string): Reasons => ({
   change: rejected(`${channel}-change`),
   volume: rejected(`${channel}-volume`),
   rate: rejected(`${channel}-rate`),
+  checksum: rejected(`${channel}-checksum`),
   shape: rejected(`${channel}-shape`),
   untraded: skipped(`${channel}-untraded`),
 });
@@ -148,6 +150,14 @@ export interface RawTicker24h {
   /** Null when that is no sound number. */
   readonly changeOf: (last: DecimalText, change: unknown) => Change | null;
   readonly exchangeTimeMs: unknown;
+}
+
+/** For sources that give no turnover: the volume at one price stands for it. Null when either is no sound number. */
+export function turnoverAt(rawPrice: unknown, rawVolume: unknown): DecimalText | null {
+  const price = positiveAmount(rawPrice);
+  const volume = amount(rawVolume);
+  if (price === null || volume === null || isNegative(volume)) return null;
+  return fromFixedPoint(multiplyFixedPoint(toFixedPoint(price), toFixedPoint(volume)));
 }
 
 const isNothing = (raw: unknown): boolean => raw === "" || amount(raw) === "0";

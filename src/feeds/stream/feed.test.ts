@@ -7,7 +7,7 @@ import type { DecimalText } from "../../core/decimal.js";
 import { fixedPointOne } from "../../core/fixed-point.js";
 import type { Feed } from "../feed.js";
 import { findSymbol, reasonsOf, tradeOf } from "./events.js";
-import type { BookSink, Decoded, Message, Protocol, Route } from "./protocol.js";
+import type { Decoded, Message, Protocol, Route } from "./protocol.js";
 import { commonTuning } from "./tuning.js";
 
 let exchange: FakeExchange;
@@ -26,16 +26,15 @@ const startFeed = (
   protocol: Protocol,
   symbols = symbolsOf("A", "B"),
   endpoint: Partial<Parameters<typeof startTestFeed>[0]> = {},
-  books?: BookSink,
 ) => {
-  const started = startTestFeed({ websocketUrl: exchange.url, ...endpoint }, symbols, {}, protocol, books);
+  const started = startTestFeed({ websocketUrl: exchange.url, ...endpoint }, symbols, {}, protocol);
   feeds.push(started.feed);
   return started;
 };
 
 /*
  * A protocol made up for these tests: requests are `+id A,B` and `-id A,B`, answers `ok id` and `no id`, trades
- * `trade A 5 7` (number, contracts) and books `book A 5`.
+ * `trade A 5 7` (number, contracts).
  */
 const route = (path: string, change: Partial<Route> = {}): Route => ({
   path,
@@ -69,10 +68,6 @@ const protocolWith = (change: Partial<Protocol> = {}): Protocol => ({
       const known = findSymbol(first, context, change.fetchContractSizes !== undefined);
       if ("kind" in known) return known;
       const last = Number(number);
-      if (word === "book") {
-        const diff = { first: last, last, previous: null, checksum: null, exchangeTimeMs: null, bids: [], asks: [] };
-        return { kind: "book", symbolId: known.symbolId, message: { kind: "diff", diff }, receivedAtMs };
-      }
       const raw = { price: "1", quantity: contracts, side: "BUY" as const, count: 1, exchangeTimeMs: receivedAtMs };
       const trades = [0, 1].map((i) =>
         tradeOf(known, { ...raw, id: `${last}-${i}`, sequence: last }, receivedAtMs, reasonsOf("trade")),
@@ -242,35 +237,4 @@ describe("contract sizes", () => {
     expect(statuses).toEqual(["CONNECTING"]);
     expect(exchange.connections).toEqual([]);
   });
-});
-
-test("order books are told of subscriptions, messages and losses of their route", async () => {
-  exchange.reply = accept;
-  const heard: string[] = [];
-  const books: BookSink = {
-    follow: (id) => void heard.push(`follow ${id}`),
-    forget: (id) => void heard.push(`forget ${id}`),
-    disconnected: (id) => void heard.push(`disconnected ${id}`),
-    onSnapshot: (id) => void heard.push(`snapshot ${id}`),
-    onDiff: (id, { last }) => void heard.push(`diff ${id} ${last}`),
-  };
-  const routes: Protocol["routes"] = [route("/books", { hasBooks: true }), route("/others")];
-  const { feed, statuses } = startFeed(protocolWith({ routes }), symbolsOf("A", "B"), {}, books);
-  await until(() => statuses.includes("CONNECTED"));
-  exchange.latest("/books").socket.send("book A 5");
-  await until(() => heard.length === 3);
-  feed.setSymbols(symbolsOf("A"));
-  await until(() => exchange.latest("/books").received.length === 2);
-  exchange.latest("/books").socket.terminate();
-  await until(() => statuses.at(-1) === "RECONNECTING");
-  await until(() => statuses.at(-1) === "CONNECTED");
-  expect(heard).toEqual(["follow 0", "follow 1", "diff 0 5", "forget 1", "disconnected 0", "follow 0"]);
-});
-
-test("without a place for them, order books are skipped", async () => {
-  exchange.reply = accept;
-  const { feed, statuses } = startFeed(protocolWith());
-  await until(() => statuses.includes("CONNECTED"));
-  exchange.latest().socket.send("book A 5");
-  await until(() => feed.stats.skipped.get("depth") === 1);
 });

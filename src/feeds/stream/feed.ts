@@ -4,26 +4,18 @@ import type { ConnectionStatus, Feed, FeedOptions, FeedSymbol } from "../feed.js
 import { FeedCounters } from "../feed-counters.js";
 import { type GatedEvent, SequenceGate } from "../sequence-gate.js";
 import { ContractSizeLoader } from "./contract-sizes.js";
-import type { BookMessage, BookSink, Decoded, Protocol, Route, StreamSymbol } from "./protocol.js";
+import { FeedBooks } from "./feed-books.js";
+import type { BookMessage, Decoded, Protocol, Route, StreamSymbol } from "./protocol.js";
 import { routeUrl } from "./route-url.js";
 import type { Session } from "./session.js";
 import { Shard, type ShardContext, type ShardState } from "./shard.js";
 import type { StreamTuning } from "./tuning.js";
 
-export interface StreamFeedOptions extends FeedOptions {
-  /** Where order-book messages go; without it they are skipped. */
-  readonly books?: BookSink;
-}
-
 /**
  * The market events of the given symbols, as the protocol subscribes and decodes them. Symbols are spread in their order
  * over as many connections as the exchange's limits ask for, on each of its routes.
  */
-export function startStreamFeed(
-  protocol: Protocol,
-  options: StreamFeedOptions,
-  tuning: Partial<StreamTuning> = {},
-): Feed {
+export function startStreamFeed(protocol: Protocol, options: FeedOptions, tuning: Partial<StreamTuning> = {}): Feed {
   return new StreamFeed(protocol, options, { ...protocol.tuning, ...tuning });
 }
 
@@ -37,20 +29,23 @@ interface Lane {
 class StreamFeed implements Feed {
   readonly stats: FeedCounters;
   readonly #protocol: Protocol;
-  readonly #options: StreamFeedOptions;
+  readonly #options: FeedOptions;
   readonly #log: Logger;
   readonly #gate: SequenceGate;
   readonly #lanes: readonly Lane[];
   readonly #contractSizes: ContractSizeLoader | null;
+  readonly #books: FeedBooks | null;
   /** Every ticker that was ever wanted; see {@link StreamSymbol.id}. */
   readonly #symbols = new Map<string, StreamSymbol>();
+  /** Of the symbols that are wanted now, by id. */
+  #tickers: ReadonlyMap<number, string> = new Map();
   #wanted: readonly FeedSymbol[];
   readonly #sockets = new Set<Promise<void>>();
   #status: ConnectionStatus | null = null;
   #detail: string | null = null;
   #closed = false;
 
-  constructor(protocol: Protocol, options: StreamFeedOptions, tuning: StreamTuning) {
+  constructor(protocol: Protocol, options: FeedOptions, tuning: StreamTuning) {
     const { endpoint } = options;
     this.#protocol = protocol;
     this.#options = options;
@@ -62,10 +57,12 @@ class StreamFeed implements Feed {
     if (routeUrl(endpoint.websocketUrl, "") === null) {
       this.#lanes = [];
       this.#contractSizes = null;
+      this.#books = null;
       this.#report("ERROR", "the provider's WebSocket address is not a ws:// or wss:// URL");
       return;
     }
     this.#contractSizes = this.#contractSizeLoader(tuning);
+    this.#books = this.#keepBooks();
     this.#lanes = this.#openLanes(tuning);
     if (this.#contractSizes === null) this.setSymbols(options.symbols);
     else {
@@ -80,13 +77,16 @@ class StreamFeed implements Feed {
     const wanted = new Map<string, number>();
     for (const { ticker, id } of symbols) if (!wanted.has(ticker)) wanted.set(ticker, id);
     this.#contractSizes?.expect(wanted.keys());
-    this.#rename(wanted);
+    this.#tickers = new Map([...wanted].map(([ticker, id]) => [id, ticker]));
+    const renamed = this.#rename(wanted);
     for (const lane of this.#lanes) this.#spread(lane, wanted);
+    this.#followConfirmed(renamed);
     this.#updateStatus();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#books?.close();
     for (const { shards } of this.#lanes) for (const shard of shards) shard.close();
     await Promise.all([...this.#sockets, this.#contractSizes?.close()]);
   }
@@ -105,6 +105,33 @@ class StreamFeed implements Feed {
       onReady: () => this.setSymbols(this.#wanted),
       onUnavailable: (detail) => this.#report("CONNECTING", detail),
     });
+  }
+
+  #keepBooks(): FeedBooks | null {
+    const { endpoint, clock, random, onEvent } = this.#options;
+    const { books } = this.#protocol;
+    if (books === undefined) return null;
+    const feedBooks = new FeedBooks({
+      books,
+      endpoint,
+      contractSizes: this.#contractSizes?.sizes ?? null,
+      clock,
+      log: this.#log,
+      random,
+      tickerOf: (symbolId) => this.#tickers.get(symbolId),
+      renew: (ticker) =>
+        this.#lanes.some(
+          (lane) =>
+            lane.context.route.hasBooks &&
+            lane.shards.some((shard) => shard.tickers.includes(ticker) && shard.renewBook(ticker)),
+        ),
+      onEvent: (event) => {
+        this.stats.events++;
+        onEvent(event);
+      },
+    });
+    this.stats.books = feedBooks.stats;
+    return feedBooks;
   }
 
   #openLanes(tuning: StreamTuning): Lane[] {
@@ -150,17 +177,34 @@ class StreamFeed implements Feed {
   }
 
   #bookListeners({ hasBooks }: Route): Pick<ShardContext, "onSubscribed" | "onLost"> {
-    const { books, clock } = this.#options;
-    if (books === undefined || !hasBooks) return { onSubscribed() {}, onLost() {} };
-    const idsOf = (tickers: readonly string[]) => tickers.flatMap((ticker) => this.#symbols.get(ticker)?.id ?? []);
+    const books = this.#books;
+    if (books === null || !hasBooks) return { onSubscribed() {}, onLost() {} };
     return {
       onSubscribed: (tickers) => {
-        for (const id of idsOf(tickers)) books.follow(id);
+        for (const ticker of tickers) this.#follow(ticker);
       },
       onLost: (tickers) => {
-        for (const id of idsOf(tickers)) books.disconnected(id, clock.nowMs());
+        for (const ticker of tickers) {
+          const id = this.#symbols.get(ticker)?.id ?? null;
+          if (id !== null) books.disconnected(id);
+        }
       },
     };
+  }
+
+  #follow(ticker: string): void {
+    const id = this.#symbols.get(ticker)?.id ?? null;
+    if (id !== null) this.#books?.follow(id);
+  }
+
+  /** A symbol that comes back before it was taken off, or under another id, is not confirmed once more. */
+  #followConfirmed(tickers: readonly string[]): void {
+    for (const { context, shards } of this.#lanes) {
+      if (!context.route.hasBooks) continue;
+      for (const ticker of tickers) {
+        if (shards.some((shard) => shard.tickers.includes(ticker) && shard.confirms(ticker))) this.#follow(ticker);
+      }
+    }
   }
 
   #spread(lane: Lane, wanted: ReadonlyMap<string, number>): void {
@@ -180,20 +224,24 @@ class StreamFeed implements Feed {
     place(lane, [...added]);
   }
 
-  #rename(wanted: ReadonlyMap<string, number>): void {
+  /** Returns the tickers that have an id now which they did not have. */
+  #rename(wanted: ReadonlyMap<string, number>): string[] {
+    const renamed: string[] = [];
     for (const [ticker, symbol] of this.#symbols) {
       const id = wanted.get(ticker) ?? null;
       if (id === symbol.id) continue;
       if (symbol.id !== null) {
         this.#gate.forget(symbol.id);
-        this.#options.books?.forget(symbol.id);
+        this.#books?.forget(symbol.id);
       }
       this.#symbols.set(ticker, { ...symbol, id });
+      if (id !== null) renamed.push(ticker);
     }
     for (const [ticker, id] of wanted) {
       if (this.#symbols.has(ticker)) continue;
       this.#symbols.set(ticker, { id, streamPrefix: this.#protocol.streamPrefix(ticker) });
     }
+    return renamed;
   }
 
   #take(decoded: Decoded, session: Session): void {
@@ -211,7 +259,7 @@ class StreamFeed implements Feed {
         this.#options.onEvent(decoded);
         return;
       case "book":
-        this.#takeBook(decoded);
+        this.#takeBook(decoded, session);
         return;
       case "skipped":
         stats.skip(decoded.what);
@@ -240,11 +288,8 @@ class StreamFeed implements Feed {
     }
   }
 
-  #takeBook({ symbolId, message, receivedAtMs }: BookMessage): void {
-    const { books } = this.#options;
-    if (books === undefined) this.stats.skip("depth");
-    else if (message.kind === "diff") books.onDiff(symbolId, message.diff, receivedAtMs);
-    else books.onSnapshot(symbolId, message.snapshot, receivedAtMs);
+  #takeBook(message: BookMessage, session: Session): void {
+    if (this.#books?.take(message, session) !== true) this.stats.skip("book-not-followed");
   }
 
   #track(session: Session): void {

@@ -1,6 +1,9 @@
+import type { FixedPoint } from "../../core/fixed-point.js";
 import type { Logger } from "../../core/logger.js";
 import type { MarketEvent } from "../../market-data/events.js";
 import type { FeedEndpoint } from "../feed.js";
+import type { BookKeeperTuning } from "../order-books/keeper.js";
+import type { BookRule } from "../order-books/rules.js";
 import type { BookDiff, BookSnapshot } from "../order-books/sync.js";
 import type { ContractSizes } from "./contract-sizes.js";
 import type { StreamTuning } from "./tuning.js";
@@ -38,7 +41,7 @@ export interface Shutdown {
   readonly kind: "shutdown";
 }
 
-/** A whole order book or a change of one, on its way to the feed's {@link BookSink}. */
+/** A whole order book or a change of one, on its way to the feed's books. */
 export interface BookMessage {
   readonly kind: "book";
   readonly symbolId: number;
@@ -53,16 +56,24 @@ export const rejected = (what: string): Rejected => ({ kind: "rejected", what })
 
 export type Decoded = MarketEvent | Skipped | Rejected | Answer | Shutdown | BookMessage;
 
-/** What a feed tells about order books; a `BookKeeper` is one. */
-export interface BookSink {
-  /** The exchange has confirmed the subscription: from here on the symbol's book messages come in. */
-  follow(symbolId: number): void;
-  /** The symbol is no longer wanted. */
-  forget(symbolId: number): void;
-  /** The connection that carried the symbol has ended. */
-  disconnected(symbolId: number, atMs: number): void;
-  onSnapshot(symbolId: number, snapshot: BookSnapshot, receivedAtMs: number): void;
-  onDiff(symbolId: number, diff: BookDiff, receivedAtMs: number): void;
+/** How an exchange's order books are kept. */
+export interface BookProtocol {
+  readonly rule: BookRule;
+  /** Its pace keeps to what the exchange allows; half of that, because others ask it too. */
+  readonly tuning: BookKeeperTuning;
+  /**
+   * By REST; null where snapshots come in the stream, which then has {@link Route.bookRequests}.
+   * @param contractSize null where the exchange counts in the base currency
+   * @throws {DomainError} PROVIDER_UNAVAILABLE
+   */
+  readonly fetchSnapshot:
+    | ((
+        endpoint: FeedEndpoint,
+        ticker: string,
+        contractSize: FixedPoint | null,
+        signal: AbortSignal,
+      ) => Promise<BookSnapshot>)
+    | null;
 }
 
 /** By the exchange's name. Both maps change while the feed runs. */
@@ -77,6 +88,9 @@ export interface DecodeContext {
  * its connection.
  */
 export type Decoder = (text: string, receivedAtMs: number) => Decoded | readonly Decoded[];
+
+/** As {@link Decoder} for binary frames. */
+export type BinaryDecoder = (frame: Uint8Array, receivedAtMs: number) => Decoded | readonly Decoded[];
 
 export type Method = "SUBSCRIBE" | "UNSUBSCRIBE";
 
@@ -96,8 +110,17 @@ export interface Route {
   /** Whether order books come this way. */
   readonly hasBooks: boolean;
   /** What subscribes or unsubscribes all streams of the symbols on this route. Asking twice must do no harm. */
-  requests(method: Method, tickers: readonly string[], nextId: () => number, nowMs: number): readonly Message[];
+  readonly requests: WriteRequests;
+  /** As `requests`, for nothing but the symbols' books: taken off and put back, the exchange sends a snapshot. */
+  readonly bookRequests?: WriteRequests;
 }
+
+export type WriteRequests = (
+  method: Method,
+  tickers: readonly string[],
+  nextId: () => number,
+  nowMs: number,
+) => readonly Message[];
 
 /** All that the stream machinery has to know of an exchange. It holds no state; what has state is made by its functions. */
 export interface Protocol {
@@ -105,6 +128,8 @@ export interface Protocol {
   readonly tuning: StreamTuning;
   streamPrefix(ticker: string): string;
   decoder(context: DecodeContext): Decoder;
+  /** Where the exchange sends binary frames too; elsewhere they are rejected. */
+  binaryDecoder?(context: DecodeContext): BinaryDecoder;
   /** What keeps a quiet connection open, where the exchange wants it in words; its answer is decoded as skipped. */
   readonly ping: { readonly everyMs: number; text(nowMs: number): string } | null;
   /**
@@ -114,4 +139,6 @@ export interface Protocol {
   readonly fetchContractSizes:
     | ((endpoint: FeedEndpoint, log: Logger, signal: AbortSignal) => Promise<ContractSizes>)
     | null;
+  /** Absent where there are no order books; otherwise one of the routes carries them. */
+  readonly books?: BookProtocol;
 }

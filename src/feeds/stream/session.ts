@@ -2,7 +2,18 @@ import type { Clock } from "../../core/time.js";
 import { Connection, type ConnectionEnd } from "../connection.js";
 import { Pacer } from "../pacer.js";
 import type { EventSource } from "../sequence-gate.js";
-import type { Answer, DecodeContext, Decoded, Decoder, Message, Method, Protocol, Route } from "./protocol.js";
+import type {
+  Answer,
+  BinaryDecoder,
+  DecodeContext,
+  Decoded,
+  Decoder,
+  Message,
+  Method,
+  Protocol,
+  Route,
+  WriteRequests,
+} from "./protocol.js";
 import type { StreamTuning } from "./tuning.js";
 
 /** Why a session ended: as its connection did, or a request was never answered. */
@@ -21,10 +32,11 @@ export interface SessionContext extends DecodeContext {
 }
 
 export interface SessionListener {
-  /** Every text frame, before it is decoded. */
+  /** Every frame that can be decoded, before it is. */
   onFrame(): void;
   /** What the frame says, after the session has used what is meant for it. */
   onDecoded(decoded: Decoded, session: Session): void;
+  /** A binary frame of an exchange that should not send any. */
   onBinary(): void;
   /** The exchange has confirmed these. */
   onSubscribed(tickers: readonly string[]): void;
@@ -39,7 +51,7 @@ export interface SessionListener {
 
 /** A change of subscriptions, which may take several messages: it is done when all are answered, refused when one is. */
 interface Request {
-  readonly method: Method;
+  readonly method: Method | "RENEW";
   readonly tickers: readonly string[];
   openMessages: number;
   error: string | null;
@@ -62,11 +74,16 @@ export class Session implements EventSource {
   readonly #connection: Connection;
   readonly #pacer: Pacer;
   readonly #decode: Decoder;
+  readonly #decodeBinary: BinaryDecoder | null;
   readonly #symbolsPerRequest: number;
   #wanted: readonly string[];
   /** What the exchange was asked to send and has not refused. */
   readonly #asked = new Set<string>();
   readonly #refused = new Set<string>();
+  /** What the exchange has confirmed and was not asked to take off since. */
+  readonly #confirmed = new Set<string>();
+  /** Whose book shall be sent anew. */
+  readonly #renewals = new Set<string>();
   /** Parts of a refused request that are tried again by themselves, to find the symbol at fault. */
   #halves: string[][] = [];
   /** Messages of a request that is only partly sent. */
@@ -77,6 +94,8 @@ export class Session implements EventSource {
   #pingDue = false;
   #pingTimer: NodeJS.Timeout | undefined;
   #ageTimer: NodeJS.Timeout | undefined;
+  /** Until it is due, no further renewal is sent. */
+  #renewalTimer: NodeJS.Timeout | undefined;
   ended = false;
   /** Everything wanted has been subscribed (or refused) at least once. */
   subscribed = false;
@@ -90,6 +109,7 @@ export class Session implements EventSource {
     this.#listener = listener;
     this.#wanted = wanted;
     this.#decode = protocol.decoder(context);
+    this.#decodeBinary = protocol.binaryDecoder?.(context) ?? null;
     this.#symbolsPerRequest = Math.max(1, Math.floor(tuning.maxNamesPerRequest / route.streamsPerSymbol));
     this.#pacer = new Pacer(tuning.requestGapMs, () => this.#sendNext());
     this.#connection = new Connection({
@@ -99,8 +119,11 @@ export class Session implements EventSource {
       maxFrameBytes: tuning.maxFrameBytes,
       closeGraceMs: tuning.closeGraceMs,
       onOpen: () => this.#opened(),
-      onText: (text) => this.#receive(text),
-      onBinary: () => listener.onBinary(),
+      onText: (text) => this.#receive(text, this.#decode),
+      onBinary: (frame) => {
+        if (this.#decodeBinary === null) listener.onBinary();
+        else this.#receive(frame, this.#decodeBinary);
+      },
       onPing: () => this.#pacer.pongSent(),
       onEnd: (end) => this.#end(end),
     });
@@ -119,6 +142,18 @@ export class Session implements EventSource {
     if (!this.#open || this.ended) return;
     this.#pacer.wake();
     if (!this.subscribed) this.#checkSettled();
+  }
+
+  confirms(ticker: string): boolean {
+    return this.#confirmed.has(ticker);
+  }
+
+  /** Has the exchange send the symbol's book anew; false when it does not send it now. */
+  renewBook(ticker: string): boolean {
+    if (this.ended || !this.#confirmed.has(ticker)) return false;
+    this.#renewals.add(ticker);
+    this.#pacer.wake();
+    return true;
   }
 
   /** Ends the session without a word to the listener. */
@@ -140,9 +175,9 @@ export class Session implements EventSource {
     this.#pacer.wake();
   }
 
-  #receive(text: string): void {
+  #receive<Frame>(frame: Frame, decode: (frame: Frame, receivedAtMs: number) => ReturnType<Decoder>): void {
     this.#listener.onFrame();
-    const decoded = this.#decode(text, this.#context.clock.nowMs());
+    const decoded = decode(frame, this.#context.clock.nowMs());
     if ("kind" in decoded) {
       this.#take(decoded);
       return;
@@ -193,14 +228,43 @@ export class Session implements EventSource {
 
   #writeNextRequest(): void {
     const change = this.#nextChange();
-    if (change === null) return;
+    if (change === null) {
+      this.#writeNextRenewal();
+      return;
+    }
     const { method, tickers } = change;
     for (const ticker of tickers) {
-      if (method === "SUBSCRIBE") this.#asked.add(ticker);
-      else this.#asked.delete(ticker);
+      if (method === "SUBSCRIBE") {
+        this.#asked.add(ticker);
+      } else {
+        this.#asked.delete(ticker);
+        this.#confirmed.delete(ticker);
+        this.#renewals.delete(ticker);
+      }
     }
-    const { route, clock } = this.#context;
-    const messages = route.requests(method, tickers, () => this.#nextId++, clock.nowMs());
+    this.#write(method, tickers, this.#messages(this.#context.route.requests, method, tickers));
+  }
+
+  #writeNextRenewal(): void {
+    const { bookRequests } = this.#context.route;
+    const tickers = [...this.#renewals].slice(0, this.#symbolsPerRequest);
+    if (tickers.length === 0 || bookRequests === undefined || this.#renewalTimer !== undefined) return;
+    this.#renewalTimer = setTimeout(() => {
+      this.#renewalTimer = undefined;
+      this.#pacer.wake();
+    }, this.#context.tuning.bookRenewalGapMs);
+    for (const ticker of tickers) this.#renewals.delete(ticker);
+    this.#write("RENEW", tickers, [
+      ...this.#messages(bookRequests, "UNSUBSCRIBE", tickers),
+      ...this.#messages(bookRequests, "SUBSCRIBE", tickers),
+    ]);
+  }
+
+  #messages(requests: WriteRequests, method: Method, tickers: readonly string[]): readonly Message[] {
+    return requests(method, tickers, () => this.#nextId++, this.#context.clock.nowMs());
+  }
+
+  #write(method: Request["method"], tickers: readonly string[], messages: readonly Message[]): void {
     const request: Request = { method, tickers, openMessages: messages.length, error: null };
     this.#unsent = messages.map((message) => ({ request, message }));
   }
@@ -218,7 +282,7 @@ export class Session implements EventSource {
     this.#unanswered.set(id, { request, answersLeft: answers, timer });
   }
 
-  #nextChange(): Pick<Request, "method" | "tickers"> | null {
+  #nextChange(): { readonly method: Method; readonly tickers: readonly string[] } | null {
     const wanted = new Set(this.#wanted);
     const gone = [...this.#asked].filter((ticker) => !wanted.has(ticker));
     if (gone.length > 0) return { method: "UNSUBSCRIBE", tickers: gone.slice(0, this.#symbolsPerRequest) };
@@ -245,12 +309,22 @@ export class Session implements EventSource {
 
   #messageDone(request: Request): void {
     if (--request.openMessages > 0) return;
+    if (request.method === "RENEW") {
+      // A refusal shows in the book that stays away, and whoever asked for it asks again.
+      this.#checkSettled();
+      return;
+    }
     if (request.error !== null) this.#wasRefused(request, request.error);
-    else if (request.method === "SUBSCRIBE") this.#listener.onSubscribed(request.tickers);
+    else if (request.method === "SUBSCRIBE") this.#subscribed(request.tickers);
     if (this.ended) return;
     if (this.#refused.size === 0 && this.#halves.length === 0) this.refusal = null;
     if (request.error !== null) this.#listener.onSubscriptions(this);
     this.#checkSettled();
+  }
+
+  #subscribed(tickers: readonly string[]): void {
+    for (const ticker of tickers) if (this.#asked.has(ticker)) this.#confirmed.add(ticker);
+    this.#listener.onSubscribed(tickers);
   }
 
   /** A refused list of symbols is tried again in halves, so that one bad symbol does not silence the others. */
@@ -290,6 +364,7 @@ export class Session implements EventSource {
     this.ended = true;
     this.#pacer.stop();
     clearTimeout(this.#ageTimer);
+    clearTimeout(this.#renewalTimer);
     clearInterval(this.#pingTimer);
     for (const { timer } of this.#unanswered.values()) clearTimeout(timer);
     this.#unanswered.clear();

@@ -68,6 +68,16 @@ export class Shard implements SessionListener {
     this.#replacement?.want(tickers);
   }
 
+  /** Whether the exchange has confirmed the symbol on the connection that counts. */
+  confirms(ticker: string): boolean {
+    return this.#current?.confirms(ticker) === true;
+  }
+
+  /** See {@link Session.renewBook}. */
+  renewBook(ticker: string): boolean {
+    return this.#current?.renewBook(ticker) === true;
+  }
+
   close(): void {
     this.#closed = true;
     clearTimeout(this.#retryTimer);
@@ -169,6 +179,8 @@ export class Shard implements SessionListener {
         return;
       }
       this.#context.onLost(this.#tickers);
+      // What the replacement has got already it does not get again.
+      this.#context.onSubscribed(this.#tickers.filter((ticker) => this.confirms(ticker)));
       if (this.#current === null) this.#openLater(this.#failures++);
       this.#become(end.reason === "silent" ? "STALE" : "RECONNECTING", end.detail);
     }

@@ -5,6 +5,8 @@ export interface StreamTuning {
   readonly maxNamesPerRequest: number;
   /** Between two messages to the exchange, pings and pongs counted; evenly spaced, because the exchange's second is not ours. */
   readonly requestGapMs: number;
+  /** Between two renewals of order books on a connection; what is asked for meanwhile goes into one. */
+  readonly bookRenewalGapMs: number;
   /** Limit of the exchange per address. */
   readonly attemptLimit: number;
   readonly attemptWindowMs: number;
@@ -23,6 +25,7 @@ export interface StreamTuning {
 export const commonTuning = {
   maxConnectionAgeMs: 23.5 * 60 * 60_000,
   overlapMs: 2_000,
+  bookRenewalGapMs: 500,
   maxRetryDelayMs: 30_000,
   closeGraceMs: 1_000,
   maxFrameBytes: 1024 * 1024,

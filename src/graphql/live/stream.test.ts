@@ -284,6 +284,7 @@ describe("whatever happens", () => {
 
 describe("where none may be skipped", () => {
   const listeners = new Set<(event: Price) => void>();
+  let gap = () => {};
   const events: SharedWatch<Price, Price> = {
     name: "events",
     intervalMs: 0,
@@ -291,13 +292,15 @@ describe("where none may be skipped", () => {
     keys: () => [],
     valueOf: (event) => event,
     versionOf: (event) => event,
-    follow: (onChange) => {
+    follow: (onChange, onGap) => {
       listeners.add(onChange);
+      gap = onGap;
       return () => listeners.delete(onChange);
     },
     overflow: {
       maxWaiting: 1_200,
-      error: (lastSent) => new DomainError("STREAM_OVERFLOW", "too slow", { resumeFrom: lastSent?.value ?? null }),
+      error: (reason, lastSent) =>
+        new DomainError("STREAM_OVERFLOW", reason, { reason, resumeFrom: lastSent?.value ?? null }),
     },
   };
   let last = 0;
@@ -342,12 +345,27 @@ describe("where none may be skipped", () => {
       publish(100);
       await pass(1);
     }
-    expect(slow.errors).toEqual(['{"code":"STREAM_OVERFLOW","resumeFrom":7}']);
+    expect(slow.errors).toEqual(['{"code":"STREAM_OVERFLOW","reason":"slow","resumeFrom":7}']);
     slow.isWritable = true;
     slow.onWritable();
     publish(1);
     await pass(1);
     expect(slow.values).toEqual(upTo(7));
     expect(quick.values).toEqual(upTo(1_308));
+  });
+
+  test("what was lost on the way here ends it for everyone", async () => {
+    const onEmpty = vi.fn<() => void>();
+    const stream = streamOf<Price, Price>(0, onEmpty);
+    const readers = [join(stream, events), join(stream, events)];
+    await pass(0);
+    publish(3);
+    await pass(1);
+    gap();
+    publish(1);
+    await pass(1);
+    for (const { values, errors } of readers)
+      expect([values, errors]).toEqual([upTo(3), ['{"code":"STREAM_OVERFLOW","reason":"lost","resumeFrom":3}']]);
+    expect([onEmpty.mock.calls.length, listeners.size]).toEqual([1, 0]);
   });
 });

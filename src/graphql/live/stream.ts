@@ -113,10 +113,15 @@ export class SharedStream<K, V> implements Flushable {
   #open(watch: SharedWatch<K, V>): Channel<K, V> {
     const channel: Channel<K, V> = { watch, subscribers: new Set(), late: new Set(), changed: new Set(), stop() {} };
     this.#channels.set(watch.name, channel);
-    channel.stop = watch.follow((key) => {
-      channel.changed.add(key);
-      this.#schedule(channel);
-    });
+    channel.stop = watch.follow(
+      (key) => {
+        channel.changed.add(key);
+        this.#schedule(channel);
+      },
+      () => {
+        for (const subscriber of channel.subscribers) this.#end(channel, subscriber, "lost");
+      },
+    );
     return channel;
   }
 
@@ -266,10 +271,15 @@ export class SharedStream<K, V> implements Flushable {
     for (const key of keys) subscriber.missed.add(key);
     channel.late.add(subscriber);
     const { overflow } = channel.watch;
-    if (overflow === null || subscriber.missed.size <= overflow.maxWaiting) return;
+    if (overflow !== null && subscriber.missed.size > overflow.maxWaiting) this.#end(channel, subscriber, "slow");
+  }
+
+  /** Where none may be skipped. */
+  #end(channel: Channel<K, V>, subscriber: Subscriber<K>, reason: "slow" | "lost"): void {
+    const error = channel.watch.overflow?.error(reason, subscriber.lastSent);
+    if (error === undefined) return;
     this.#remove(channel, subscriber);
-    const { code, message, details } = overflow.error(subscriber.lastSent);
-    subscriber.sink.error([{ message, extensions: { code, ...details } }]);
+    subscriber.sink.error([{ message: error.message, extensions: { code: error.code, ...error.details } }]);
   }
 
   #catchUp(channel: Channel<K, V>, subscriber: Subscriber<K>, atMs: number): void {

@@ -151,6 +151,9 @@ export class BatchWriter<Row> {
       if (rest.length === 0) continue;
       this.#batches.unshift(rest);
       this.#rowsInBatches += rest.length;
+      // In place of the earlier flush that rows which came meanwhile have asked for.
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
       this.#schedule(backoffDelayMs(this.#failuresInRow - 1, this.options.flushMs, maxRetryDelayMs, Math.random));
       return;
     }
@@ -186,5 +189,9 @@ export class BatchWriter<Row> {
   }
 }
 
-/** Integrity violations (class 23) and values out of range (class 22): no repetition makes them right. */
-const breaksRule = (error: unknown): boolean => /^2[23]/.test((error as { code?: string }).code ?? "");
+/**
+ * Integrity violations (class 23), values out of range (class 22), and what cannot even be written down, such as a time that
+ * is none: no repetition makes them right.
+ */
+const breaksRule = (error: unknown): boolean =>
+  error instanceof RangeError || /^2[23]/.test((error as { code?: string }).code ?? "");

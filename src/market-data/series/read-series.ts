@@ -2,9 +2,10 @@ import { type DecimalText, decimalText } from "../../core/decimal.js";
 import { groupBy } from "../../core/group-by.js";
 import type { Database } from "../../db/connect.js";
 import type { ArbitrageOpportunity } from "../arbitrage-watch.js";
-import type { CandleInterval } from "../candle-intervals.js";
+import { type CandleInterval, candleIntervalMs } from "../candle-intervals.js";
 import { type StoredCandle, seedRanges } from "../candles.js";
 import type { FundingRateEvent, TradeEvent } from "../events.js";
+import { instantText } from "./insert.js";
 
 /*
  * Each function is one statement for any number of symbols: an index range per symbol, so that it costs what it returns,
@@ -55,16 +56,30 @@ export async function readCandles(
   symbolIds: readonly number[],
   { interval, fromMs, toMs, limit }: CandleRange,
 ): Promise<Map<number, StoredCandle[]>> {
+  const table = sql(candleTables[interval]);
+  const from = sql`${boundText(fromMs, "-infinity")}::timestamptz`;
+  const to = sql`${boundText(toMs, "infinity")}::timestamptz`;
+  // A continuous aggregate reads and sorts all that is in the range before it takes the newest: so first the time in which
+  // they all are unless half of the intervals have no trade, and only if they are not, the time before it. Minutes are none.
+  const recentSeconds = (2 * limit * candleIntervalMs[interval]) / 1000;
+  const recentFrom = interval === "M1" ? from : sql`(least(${to}, now()) - make_interval(secs => ${recentSeconds}))`;
   const rows = await sql<CandleRow[]>`
     select c.symbol_id, (extract(epoch from c.open_time) * 1000)::float8 as open_time_ms, c.open, c.high, c.low, c.close, c.volume,
       c.quote_volume, c.trade_count, c.taker_buy_volume, c.taker_buy_quote_volume,
       ${interval === "M1" ? sql`c.through_sequence` : sql`null::bigint`} as through_sequence
     from unnest(${[...symbolIds]}::int[]) as wanted (symbol_id)
     cross join lateral (
-      select * from ${sql(candleTables[interval])} t
-      where t.symbol_id = wanted.symbol_id and t.open_time >= ${boundText(fromMs, "-infinity")}::timestamptz
-        and t.open_time < ${boundText(toMs, "infinity")}::timestamptz
-      order by t.open_time desc limit ${limit}
+      with recent as materialized (
+        select * from ${table} t
+        where t.symbol_id = wanted.symbol_id and t.open_time >= greatest(${from}, ${recentFrom}) and t.open_time < ${to}
+        order by t.open_time desc limit ${limit}
+      )
+      select * from recent
+      union all (
+        select * from ${table} t
+        where t.symbol_id = wanted.symbol_id and t.open_time >= ${from} and t.open_time < least(${to}, ${recentFrom})
+        order by t.open_time desc limit ${limit} - (select count(*) from recent)
+      )
     ) c
     order by c.symbol_id, c.open_time`;
   return groupBy(
@@ -133,8 +148,10 @@ export async function readTrades(
   const isBefore =
     before === null
       ? sql``
-      : sql`and (t.traded_at, t.sequence, t.trade_id) <
-          (${boundText(before.exchangeTimeMs, "infinity")}::timestamptz, ${before.exchangeSequence}, ${before.tradeId})`;
+      : // The first condition follows from the second, but only from the first TimescaleDB sees which chunks it needs not open.
+        sql`and t.traded_at <= ${instantText(before.exchangeTimeMs)}::timestamptz
+          and (t.traded_at, t.sequence, t.trade_id) <
+          (${instantText(before.exchangeTimeMs)}::timestamptz, ${before.exchangeSequence}, ${before.tradeId})`;
   const rows = await sql<TradeRow[]>`
     select m.symbol_id, (extract(epoch from m.traded_at) * 1000)::float8 as traded_at_ms,
       (extract(epoch from m.received_at) * 1000)::float8 as received_at_ms, m.sequence, m.trade_id, m.trade_count, m.side, m.price,
@@ -244,6 +261,13 @@ export async function readOpportunities(
   return rows.map(toOpportunity);
 }
 
+/** Those that nobody has closed, in any order. */
+export async function readOpenOpportunities({ sql }: Database): Promise<ArbitrageOpportunity[]> {
+  const rows = await sql<OpportunityRow[]>`
+    select ${sql.unsafe(opportunityColumns)} from arbitrage_opportunities where closed_at is null`;
+  return rows.map(toOpportunity);
+}
+
 /** @param id a UUID */
 export async function readOpportunity({ sql }: Database, id: string): Promise<ArbitrageOpportunity | null> {
   const [row] = await sql<OpportunityRow[]>`
@@ -252,6 +276,6 @@ export async function readOpportunity({ sql }: Database, id: string): Promise<Ar
 }
 
 const boundText = (ms: number | null, unbounded: "infinity" | "-infinity"): string =>
-  ms === null ? unbounded : new Date(ms).toISOString();
+  ms === null ? unbounded : instantText(ms);
 const numberOrNull = (text: string | null): number | null => (text === null ? null : Number(text));
 const decimalOrNull = (text: string | null): DecimalText | null => (text === null ? null : decimalText(text));

@@ -83,7 +83,8 @@ export class BookTickerWriter extends Sampler<BookTickerEvent> {
   }
 }
 
-const insertCandles = insertInto<StoredCandle>({
+/** The rows must be of different minutes. */
+export const insertCandles = insertInto<StoredCandle>({
   table: "candles",
   columns: [
     { name: "symbol_id", type: "integer", of: (candle) => candle.symbolId },
@@ -211,7 +212,7 @@ export class OrderFlowWriter extends BatchWriter<OrderFlow> {
   }
 }
 
-const insertOpportunities = insertInto<ArbitrageOpportunity>({
+export const insertOpportunities = insertInto<ArbitrageOpportunity>({
   table: "arbitrage_opportunities",
   columns: [
     { name: "id", type: "uuid", of: (opportunity) => opportunity.id },

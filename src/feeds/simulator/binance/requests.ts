@@ -1,16 +1,7 @@
-import { assertNever } from "../../core/errors.js";
+import { assertNever } from "../../../core/errors.js";
+import type { Change, Subscriptions } from "../face.js";
 
-/** What a connection is subscribed to, and whether its frames carry the name of their stream. */
-export interface Subscriptions {
-  readonly streams: ReadonlySet<string>;
-  readonly combined: boolean;
-}
-
-export type Change =
-  | { readonly kind: "subscribe" | "unsubscribe"; readonly streams: readonly string[] }
-  | { readonly kind: "combined"; readonly combined: boolean };
-
-export interface Outcome {
+interface Answer {
   readonly reply: string;
   /** Null when nothing changes, in particular after an error. */
   readonly change: Change | null;
@@ -39,7 +30,11 @@ export const maxRequestBytes = 4096;
  * `{"method":"SUBSCRIBE","params":["btcusdt@aggTrade"],"id":1}` gives `{"result":null,"id":1}`
  * @see https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams#live-subscribingunsubscribing-to-streams
  */
-export function answerRequest(text: string, current: Subscriptions, maxStreams: number): Outcome {
+export function answerRequest(
+  text: string,
+  current: Pick<Subscriptions, "streams" | "combined">,
+  maxStreams: number,
+): Answer {
   let id: RequestId;
   try {
     const request = parse(text);
@@ -111,7 +106,7 @@ function readId(id: unknown): number | string | null {
 function decide(
   text: string,
   { method: name, params }: Request,
-  current: Subscriptions,
+  current: Pick<Subscriptions, "streams" | "combined">,
   maxStreams: number,
 ): { result: unknown; change: Change | null } {
   if (name === undefined) {

@@ -1,0 +1,58 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type NetConnectOpts, type Socket } from "node:net";
+import type { DatabaseAddress } from "../../src/db/connect.js";
+
+/** A way to a database that can be cut and mended. */
+export interface CutOff {
+  readonly address: DatabaseAddress;
+  /** Breaks what is connected and refuses whoever comes. */
+  cut(): Promise<void>;
+  mend(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startCutOff(address: DatabaseAddress): Promise<CutOff> {
+  const sockets = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = connect(targetOf(address));
+    for (const [socket, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(socket);
+      socket.pipe(other);
+      socket.on("error", () => {});
+      socket.on("close", () => {
+        sockets.delete(socket);
+        other.destroy();
+      });
+    }
+  });
+  const listen = async (port: number) => {
+    server.listen(port, "127.0.0.1");
+    await once(server, "listening");
+  };
+  await listen(0);
+  const { port } = server.address() as AddressInfo;
+  const cut = async () => {
+    if (!server.listening) return;
+    server.close();
+    for (const socket of sockets) socket.destroy();
+    await once(server, "close");
+  };
+  return { address: through(address, port), cut, mend: () => listen(port), close: cut };
+}
+
+function targetOf(address: DatabaseAddress): NetConnectOpts {
+  if (!("url" in address)) return { path: `${address.host}/.s.PGSQL.${address.port}` };
+  const url = new URL(address.url);
+  return { host: url.hostname, port: Number(url.port || "5432") };
+}
+
+function through(address: DatabaseAddress, port: number): DatabaseAddress {
+  if (!("url" in address)) return { ...address, host: "127.0.0.1", port };
+  const url = new URL(address.url);
+  url.hostname = "127.0.0.1";
+  url.port = String(port);
+  return { url: url.href };
+}
