@@ -8,7 +8,7 @@ import { LatestBoard } from "./latest-board.js";
 import { OpportunityBoard } from "./opportunity-board.js";
 import { OrderFlowBoard } from "./order-flow-board.js";
 import type { Quote, QuoteBoard } from "./quotes.js";
-import { TradeTape } from "./trade-stream.js";
+import { TradeTape } from "./trade-tape.js";
 
 export interface LiveMarketOptions {
   readonly catalogue: Catalogue;

@@ -1,7 +1,7 @@
 import { DomainError } from "../core/errors.js";
 import type { SharedWatch } from "../core/shared-watch.js";
 import type { TradeEvent } from "./events.js";
-import type { TradeTape } from "./trade-stream.js";
+import type { TradeTape } from "./trade-tape.js";
 
 /** Trades that wait for one reader; with one more it is told that it lost the thread. */
 const maxWaiting = 5_000;

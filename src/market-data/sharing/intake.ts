@@ -1,7 +1,7 @@
 import type { LatestBoard } from "../latest-board.js";
 import { candleKey, type LiveMarket } from "../live-market.js";
 import type { OpportunityBoard } from "../opportunity-board.js";
-import type { TradeTape } from "../trade-stream.js";
+import type { TradeTape } from "../trade-tape.js";
 import { isBook, isCandle, isFlow, isOpportunities, isTrades, type ToldTrades, type TradePlace } from "./messages.js";
 import type { Topic } from "./topics.js";
 

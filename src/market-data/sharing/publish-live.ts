@@ -7,7 +7,7 @@ import type { LatestBoard } from "../latest-board.js";
 import { candleKey, type LiveMarket } from "../live-market.js";
 import type { OpportunityBoard } from "../opportunity-board.js";
 import type { OrderFlowBoard } from "../order-flow-board.js";
-import type { TradeTape } from "../trade-stream.js";
+import type { TradeTape } from "../trade-tape.js";
 import {
   type Ask,
   asksSubject,
