@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -9,5 +10,7 @@ export default defineConfig({
     globalSetup: ["test/support/postgres-cluster.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // Most of the time goes by waiting for sockets and processes.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
   },
 });
