@@ -278,7 +278,7 @@ export class FeedSupervisor {
       endpoint,
       symbols,
       clock,
-      log: log.child({ provider: provider.code }),
+      log,
       random,
       isMarketOpen: () => isMarketOpen(catalogue, provider.marketId, clock.nowMs()),
       onEvent: (event) => {

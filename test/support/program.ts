@@ -64,7 +64,7 @@ export function runProgram(args: readonly string[], env: NodeJS.ProcessEnv = {})
     errors: () => errors,
     exit,
     signal: (signal) => child.kill(signal),
-    printed: async (pattern, timeoutMs = 20_000) => {
+    printed: async (pattern, timeoutMs = 45_000) => {
       await until(() => {
         if (ended && !pattern.test(output)) throw new Error(`the program ended: ${errors}${output}`);
         return pattern.test(output);
