@@ -111,7 +111,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     } catch (error) {
       return reply
         .code(401)
-        .header("www-authenticate", "Bearer")
+        .headers({ "www-authenticate": "Bearer", "cache-control": "private, no-store" })
         .send({ errors: [toClientError(error, log)] });
     }
   });

@@ -25,6 +25,7 @@ export interface Choices {
   readonly without: ReadonlySet<string>;
   /** How often, in hundred, something is wrong with a part. */
   readonly faultPercent: number;
+  /** The only ones to ask for, and then only queries; empty: all. */
   readonly roots: readonly string[];
 }
 
@@ -79,7 +80,8 @@ class Writer {
   ) {}
 
   write(): GeneratedOperation {
-    const kind = this.#chance(92) ? "query" : this.#pick(["mutation", "subscription"] as const);
+    const kind =
+      this.choices.roots.length > 0 || this.#chance(92) ? "query" : this.#pick(["mutation", "subscription"] as const);
     const root =
       kind === "mutation"
         ? this.schema.getMutationType()

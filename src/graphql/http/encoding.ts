@@ -23,6 +23,14 @@ const compressors: Record<Encoding, (bytes: Buffer) => Promise<Buffer>> = {
 };
 let underWay = 0;
 
+/** What its types do not know yet: of encodings that the client likes the same, our order counts. */
+interface EncodingNegotiator {
+  encoding(
+    available: readonly string[],
+    options: { preferred: readonly Encoding[] },
+  ): Encoding | "identity" | undefined;
+}
+
 /** Reads a header by the rules of content negotiation, each distinct one once as long as it is in use. */
 function remembering<T extends NonNullable<unknown>>(read: (header: string) => T): (header: string) => T {
   const known = new LRUCache<string, T>({ max: maxHeaders });
@@ -39,8 +47,8 @@ const readAccept = remembering(
   (accept) => (new Negotiator({ headers: { accept } }).mediaType([...mediaTypes]) as MediaType | undefined) ?? "none",
 );
 const readAcceptEncoding = remembering((header) => {
-  const negotiator = new Negotiator({ headers: { "accept-encoding": header } });
-  return (negotiator.encoding(["br", "gzip", "identity"]) ?? "identity") as Encoding | "identity";
+  const negotiator = new Negotiator({ headers: { "accept-encoding": header } }) as EncodingNegotiator;
+  return negotiator.encoding(["br", "gzip", "identity"], { preferred: ["br", "gzip"] }) ?? "identity";
 });
 
 /** The media type to answer in; null when the client takes none of ours. */
