@@ -135,6 +135,14 @@ describe("the short way answers as Apollo does, to the byte", () => {
         variables: { f: Array.from({ length: 80 }, () => ({})) },
       }),
     ],
+    [
+      "a fragment that is spread twice, once left out",
+      post({
+        query:
+          "query ($no: Boolean!) { exchanges { code ...F @skip(if: $no) ...F @skip(if: false) } } fragment F on Exchange { id }",
+        variables: { no: true },
+      }),
+    ],
     ["introspection", post({ query: "{ __schema { types { name fields { name } } } }" })],
     ["a subscription", post({ query: "subscription { quotes { price } }" })],
     ["a mutation of nobody", post({ query: 'mutation { syncSymbols(market: "BINANCE_SPOT") }' })],

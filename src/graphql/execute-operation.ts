@@ -1,4 +1,12 @@
-import { type ExecutionArgs, type ExecutionResult, execute, OperationTypeNode } from "graphql";
+import {
+  BREAK,
+  type DocumentNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  execute,
+  OperationTypeNode,
+  visit,
+} from "graphql";
 import { type CompiledQuery, compileQuery, isCompiledQuery } from "graphql-jit";
 import { LRUCache } from "lru-cache";
 import type { Operation } from "./prepare.js";
@@ -36,9 +44,21 @@ export class OperationExecutor {
       this.#seen.add(operation);
       return null;
     }
-    const compiled = compileQuery(schema, document, operationName ?? undefined);
-    const query = isCompiledQuery(compiled) ? compiled.query : null;
+    // Compiled code takes a fragment that is spread twice under different conditions for left out when only one leaves it out.
+    const compiled = hasDirectives(document) ? null : compileQuery(schema, document, operationName ?? undefined);
+    const query = compiled !== null && isCompiledQuery(compiled) ? compiled.query : null;
     this.#compiled.set(operation, { query });
     return query;
   }
+}
+
+function hasDirectives(document: DocumentNode): boolean {
+  let found = false;
+  visit(document, {
+    Directive: () => {
+      found = true;
+      return BREAK;
+    },
+  });
+  return found;
 }
