@@ -44,6 +44,7 @@ import { watchStaleness } from "./market-data/staleness.js";
 import { MinuteStore } from "./market-data/store-minutes.js";
 import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
 import { viewerOf } from "./people/sign-in.js";
+import { readPersistedOperations } from "./persisted-operations.js";
 import { openProviderAccess } from "./provider-access.js";
 import { programVersion } from "./version.js";
 
@@ -376,11 +377,13 @@ function startBackFill(
   return backFill;
 }
 
-function startApi(config: Config, log: Logger, services: ApiServices, isOpen: () => boolean): Promise<ApiServer> {
+async function startApi(config: Config, log: Logger, services: ApiServices, isOpen: () => boolean): Promise<ApiServer> {
+  const { persistedOperations } = config;
   return startServer({
     ...config,
     schema: buildSchema(),
     services,
+    trustedDocuments: persistedOperations === null ? null : await readPersistedOperations(persistedOperations),
     viewerOf: (authorization) => viewerOf(authorization, config.operatorToken),
     isReady: async () =>
       isOpen() && (await services.health()).checks.every((check) => check.name !== "database" || check.status === "OK"),

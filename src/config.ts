@@ -43,6 +43,8 @@ export interface Config {
   readonly maxQueryDepth: number;
   readonly maxConnections: number;
   readonly maxSubscriptionsPerConnection: number;
+  /** A file of the only operations that may run; null: any may. */
+  readonly persistedOperations: string | null;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -82,6 +84,7 @@ export function parseConfig(env: Environment, defaults: { logLevel?: string } = 
     maxQueryDepth: read.integer("MAX_QUERY_DEPTH", 12, 3, 50),
     maxConnections: read.integer("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
     maxSubscriptionsPerConnection: read.integer("MAX_SUBSCRIPTIONS_PER_CONNECTION", 100, 1, 10_000),
+    persistedOperations: read.text("PERSISTED_OPERATIONS"),
   };
   read.finish();
   return Object.freeze(config);

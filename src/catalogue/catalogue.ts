@@ -57,6 +57,7 @@ export class Catalogue {
     data_providers: new Map(),
     symbols: new Map(),
   };
+  #version = 0;
   readonly #assetClassByCode = new Map<string, AssetClass>();
   readonly #exchangeByCode = new Map<string, Exchange>();
   readonly #marketByCode = new Map<string, Market>();
@@ -74,6 +75,11 @@ export class Catalogue {
   }
   market(id: number): Market {
     return required(this.#rows.markets.get(id), "market", id);
+  }
+
+  /** Grows with every change of any row. */
+  get version(): number {
+    return this.#version;
   }
 
   findAssetClass(id: number): AssetClass | undefined {
@@ -245,6 +251,7 @@ export class Catalogue {
       if (tables.includes(table)) this.#derived.delete(key);
     }
     const changed = [...gone, ...present];
+    this.#version++;
     if (changed.length > 0) for (const listener of this.#listeners) listener({ table, ids: changed });
   }
 

@@ -2,6 +2,7 @@ import { Field, ID, InputType, Int, ObjectType, registerEnumType } from "type-gr
 import type { DecimalText } from "../core/decimal.js";
 import { NodeType, PageInfoType } from "../graphql/node.js";
 import { DateTimeScalar, DecimalScalar, JsonScalar } from "../graphql/scalars.js";
+import { MadeOf } from "../graphql/shared.js";
 import type { MarketSymbol } from "./catalogue.js";
 import {
   connectionStatusEnum,
@@ -73,8 +74,10 @@ const ConnectionStatusEnum = enumOf(
   },
 );
 
+@MadeOf("catalogue")
 @ObjectType("AssetClass", {
   implements: NodeType,
+  simpleResolvers: true,
   description: "A kind of asset, such as crypto or the shares of one country's exchanges.",
 })
 export class AssetClassType extends NodeType {
@@ -106,8 +109,10 @@ export class AssetClassType extends NodeType {
   updatedAt!: Date;
 }
 
+@MadeOf("catalogue")
 @ObjectType("Exchange", {
   implements: NodeType,
+  simpleResolvers: true,
   description: "A company that runs markets, such as BINANCE or NASDAQ.",
 })
 export class ExchangeType extends NodeType {
@@ -123,8 +128,10 @@ export class ExchangeType extends NodeType {
   isActive!: boolean;
 }
 
+@MadeOf("catalogue")
 @ObjectType("TradingSession", {
   implements: NodeType,
+  simpleResolvers: true,
   description: "Hours of a market on one day of the week, in the market's time zone.",
 })
 export class TradingSessionType extends NodeType {
@@ -146,8 +153,10 @@ export class TradingSessionType extends NodeType {
   isPrimary!: boolean;
 }
 
+@MadeOf("catalogue")
 @ObjectType("DataProvider", {
   implements: NodeType,
+  simpleResolvers: true,
   description: "A source of one market's data and the state of the connection to it.",
 })
 export class DataProviderType extends NodeType {
@@ -182,8 +191,10 @@ export class DataProviderType extends NodeType {
   lastMessageAt!: Date | null;
 }
 
+@MadeOf("catalogue")
 @ObjectType("Market", {
   implements: NodeType,
+  simpleResolvers: true,
   description: "One exchange's place for one type of trading, e.g. BINANCE_SPOT.",
 })
 export class MarketType extends NodeType {
@@ -218,8 +229,10 @@ export class MarketType extends NodeType {
   displayOrder!: number;
 }
 
+@MadeOf("catalogue")
 @ObjectType("Symbol", {
   implements: NodeType,
+  simpleResolvers: true,
   description: "Something that can be traded on one market, e.g. BTCUSDT on BINANCE_SPOT.",
 })
 export class SymbolType extends NodeType {
@@ -278,7 +291,8 @@ export class SymbolType extends NodeType {
   metadata!: unknown;
 }
 
-@ObjectType("SymbolEdge", { description: "A symbol in a list, with its position." })
+@MadeOf()
+@ObjectType("SymbolEdge", { simpleResolvers: true, description: "A symbol in a list, with its position." })
 export class SymbolEdgeType {
   @Field(() => String, { description: "Position for `after` and `before`; valid for lists of the same order." })
   cursor!: string;
@@ -286,7 +300,8 @@ export class SymbolEdgeType {
   node!: MarketSymbol;
 }
 
-@ObjectType("SymbolConnection", { description: "One page of a list of symbols." })
+@MadeOf()
+@ObjectType("SymbolConnection", { simpleResolvers: true, description: "One page of a list of symbols." })
 export class SymbolConnectionType {
   @Field(() => [SymbolEdgeType], { description: "The page's symbols with their positions." })
   edges!: readonly SymbolEdgeType[];

@@ -5,7 +5,7 @@ import type { PageArguments } from "../core/pagination.js";
 import type { ApiContext } from "../graphql/context.js";
 import { idField, type NodeLoader } from "../graphql/node.js";
 import { DateTimeScalar } from "../graphql/scalars.js";
-import { Private } from "../graphql/shared.js";
+import { MadeOf, Private } from "../graphql/shared.js";
 import type { AssetClass, DataProvider, Exchange, Market, MarketSymbol, TradingSession } from "./catalogue.js";
 import {
   AssetClassType,
@@ -66,11 +66,13 @@ export const toConnection = (page: SymbolPage): SymbolConnectionType => ({
 @Resolver(() => AssetClassType)
 export class AssetClassResolver {
   @FieldResolver(() => ID, { description: "Opaque and globally unique." })
+  @MadeOf()
   id(@Root() root: AssetClass): string {
     return idField("AssetClass")(root);
   }
 
   @FieldResolver(() => String, { description: "Its name, in the asked language where the data has it." })
+  @MadeOf("catalogue")
   name(
     @Root() root: AssetClass,
     @Arg("locale", () => String, { nullable: true, description: localeDescription }) locale?: string,
@@ -79,11 +81,13 @@ export class AssetClassResolver {
   }
 
   @FieldResolver(() => [MarketType], { description: "Active markets whose main class it is." })
+  @MadeOf("catalogue")
   markets(@Root() root: AssetClass, @Ctx() { catalogue }: ApiContext): Market[] {
     return catalogue.marketsOf({ assetClassId: root.id }).filter((market) => market.isActive);
   }
 
   @Query(() => [AssetClassType], { description: "All asset classes in display order." })
+  @MadeOf("catalogue")
   assetClasses(
     @Arg("includeInactive", () => Boolean, {
       nullable: true,
@@ -100,6 +104,7 @@ export class AssetClassResolver {
     nullable: true,
     description: "One asset class; null when there is none with that code.",
   })
+  @MadeOf("catalogue")
   assetClass(
     @Arg("code", () => String, { description: "E.g. CRYPTO." }) code: string,
     @Ctx() { catalogue }: ApiContext,
@@ -111,21 +116,25 @@ export class AssetClassResolver {
 @Resolver(() => ExchangeType)
 export class ExchangeResolver {
   @FieldResolver(() => ID, { description: "Opaque and globally unique." })
+  @MadeOf()
   id(@Root() root: Exchange): string {
     return idField("Exchange")(root);
   }
 
   @FieldResolver(() => [MarketType], { description: "Its active markets." })
+  @MadeOf("catalogue")
   markets(@Root() root: Exchange, @Ctx() { catalogue }: ApiContext): Market[] {
     return catalogue.marketsOf({ exchangeId: root.id }).filter((market) => market.isActive);
   }
 
   @Query(() => [ExchangeType], { description: "All active exchanges in display order." })
+  @MadeOf("catalogue")
   exchanges(@Ctx() { catalogue }: ApiContext): readonly Exchange[] {
     return catalogue.exchanges.filter((exchange) => exchange.isActive);
   }
 
   @Query(() => ExchangeType, { nullable: true, description: "One exchange; null when there is none with that code." })
+  @MadeOf("catalogue")
   exchange(
     @Arg("code", () => String, { description: "E.g. BINANCE." }) code: string,
     @Ctx() { catalogue }: ApiContext,
@@ -137,6 +146,7 @@ export class ExchangeResolver {
 @Resolver(() => TradingSessionType)
 export class TradingSessionResolver {
   @FieldResolver(() => ID, { description: "Opaque and globally unique." })
+  @MadeOf()
   id(@Root() root: TradingSession): string {
     return idField("TradingSession")(root);
   }
@@ -145,11 +155,13 @@ export class TradingSessionResolver {
 @Resolver(() => DataProviderType)
 export class DataProviderResolver {
   @FieldResolver(() => ID, { description: "Opaque and globally unique." })
+  @MadeOf()
   id(@Root() root: DataProvider): string {
     return idField("DataProvider")(root);
   }
 
   @FieldResolver(() => MarketType, { description: "The market that it serves." })
+  @MadeOf("catalogue")
   market(@Root() root: DataProvider, @Ctx() { catalogue }: ApiContext): Market {
     return catalogue.market(root.marketId);
   }
@@ -187,6 +199,7 @@ export class DataProviderResolver {
     description:
       "Requests that it allows in a calendar month (UTC); when they are used up it is left alone until the next one. Null: any number. Operators only; null for everyone else.",
   })
+  @Private()
   monthlyLimit(@Root() root: DataProvider, @Ctx() { viewer }: ApiContext): number | null {
     return viewer === null ? null : root.monthlyLimit;
   }
@@ -196,11 +209,13 @@ export class DataProviderResolver {
     description:
       "Requests made in this calendar month (UTC), by all nodes, as of some seconds ago. Operators only; null for everyone else.",
   })
+  @Private()
   monthlyUsage(@Root() root: DataProvider, @Ctx() { viewer, clock }: ApiContext): number | null {
     return viewer === null ? null : usageOf(root, clock.nowMs());
   }
 
   @Query(() => [DataProviderType], { description: "All providers, or those of one market, highest priority first." })
+  @MadeOf("catalogue")
   dataProviders(
     @Arg("market", () => String, { nullable: true, description: "Code of the market." }) marketCode: string | null,
     @Ctx() { catalogue }: ApiContext,
@@ -215,6 +230,7 @@ export class DataProviderResolver {
     nullable: true,
     description: "One provider; null when there is none with that code.",
   })
+  @MadeOf("catalogue")
   dataProvider(
     @Arg("code", () => String, { description: "E.g. BINANCE_SPOT_WS." }) code: string,
     @Ctx() { catalogue }: ApiContext,
@@ -226,11 +242,13 @@ export class DataProviderResolver {
 @Resolver(() => MarketType)
 export class MarketResolver {
   @FieldResolver(() => ID, { description: "Opaque and globally unique." })
+  @MadeOf()
   id(@Root() root: Market): string {
     return idField("Market")(root);
   }
 
   @FieldResolver(() => String, { description: "Its name, in the asked language where the data has it." })
+  @MadeOf("catalogue")
   name(
     @Root() root: Market,
     @Arg("locale", () => String, { nullable: true, description: localeDescription }) locale?: string,
@@ -239,11 +257,13 @@ export class MarketResolver {
   }
 
   @FieldResolver(() => ExchangeType, { description: "The exchange that runs it." })
+  @MadeOf("catalogue")
   exchange(@Root() root: Market, @Ctx() { catalogue }: ApiContext): Exchange {
     return catalogue.exchange(root.exchangeId);
   }
 
   @FieldResolver(() => AssetClassType, { description: "Its main asset class; a symbol has its own." })
+  @MadeOf("catalogue")
   assetClass(@Root() root: Market, @Ctx() { catalogue }: ApiContext): AssetClass {
     return catalogue.assetClass(root.assetClassId);
   }
@@ -252,6 +272,7 @@ export class MarketResolver {
     description:
       "Computed from the trading sessions and holidays at the current instant, unless an operator has set HALTED or MAINTENANCE.",
   })
+  @MadeOf("catalogue", "marketHours")
   status(@Root() root: Market, @Ctx() { catalogue, clock }: ApiContext): string {
     return statusOfMarket(catalogue, root, clock.nowMs());
   }
@@ -261,6 +282,7 @@ export class MarketResolver {
     description:
       "Next instant at which the status changes by itself; null for a 24x7 market and while an operator holds the status.",
   })
+  @MadeOf("catalogue", "marketHours")
   nextStatusChangeAt(@Root() root: Market, @Ctx() { catalogue, clock }: ApiContext): Date | null {
     return nextStatusChangeOfMarket(catalogue, root, clock.nowMs());
   }
@@ -268,11 +290,13 @@ export class MarketResolver {
   @FieldResolver(() => [TradingSessionType], {
     description: "Its hours, by day of the week and start; none for a 24x7 market.",
   })
+  @MadeOf("catalogue")
   sessions(@Root() root: Market, @Ctx() { catalogue }: ApiContext): readonly TradingSession[] {
     return catalogue.sessionsOf(root.id);
   }
 
   @FieldResolver(() => [DataProviderType], { description: "Its providers, highest priority first." })
+  @MadeOf("catalogue")
   providers(@Root() root: Market, @Ctx() { catalogue }: ApiContext): readonly DataProvider[] {
     return catalogue.providersOf(root.id);
   }
@@ -281,11 +305,13 @@ export class MarketResolver {
     nullable: true,
     description: "The provider of all symbols that name none of their own.",
   })
+  @MadeOf("catalogue")
   primaryProvider(@Root() root: Market, @Ctx() { catalogue }: ApiContext): DataProvider | null {
     return catalogue.primaryProviderOf(root.id) ?? null;
   }
 
   @FieldResolver(() => SymbolConnectionType, { description: "Its symbols in display order." })
+  @MadeOf("catalogue")
   symbols(
     @Root() root: Market,
     @Args(() => PageArgs) page: PageArgs,
@@ -298,6 +324,7 @@ export class MarketResolver {
   }
 
   @Query(() => [MarketType], { description: "Markets in display order." })
+  @MadeOf("catalogue")
   markets(
     @Arg("assetClass", () => String, { nullable: true, description: "Only those with this main asset class, by code." })
     assetClass: string | null,
@@ -327,6 +354,7 @@ export class MarketResolver {
   }
 
   @Query(() => MarketType, { nullable: true, description: "One market; null when there is none with that code." })
+  @MadeOf("catalogue")
   market(
     @Arg("code", () => String, { description: "E.g. BINANCE_SPOT." }) code: string,
     @Ctx() { catalogue }: ApiContext,
@@ -338,6 +366,7 @@ export class MarketResolver {
 @Resolver(() => SymbolType)
 export class SymbolResolver {
   @FieldResolver(() => ID, { description: "Opaque and globally unique." })
+  @MadeOf()
   id(@Root() root: MarketSymbol): string {
     return idField("Symbol")(root);
   }
@@ -346,6 +375,7 @@ export class SymbolResolver {
     nullable: true,
     description: "Its full name, in the asked language where the data has it.",
   })
+  @MadeOf("catalogue")
   fullName(
     @Root() root: MarketSymbol,
     @Arg("locale", () => String, { nullable: true, description: localeDescription }) locale?: string,
@@ -354,11 +384,13 @@ export class SymbolResolver {
   }
 
   @FieldResolver(() => MarketType, { description: "The market that lists it." })
+  @MadeOf("catalogue")
   market(@Root() root: MarketSymbol, @Ctx() { catalogue }: ApiContext): Market {
     return catalogue.market(root.marketId);
   }
 
   @FieldResolver(() => AssetClassType, { description: "What kind of asset it is." })
+  @MadeOf("catalogue")
   assetClass(@Root() root: MarketSymbol, @Ctx() { catalogue }: ApiContext): AssetClass {
     return catalogue.assetClass(root.assetClassId);
   }
@@ -367,6 +399,7 @@ export class SymbolResolver {
     nullable: true,
     description: "The assigned provider, or the market's primary one.",
   })
+  @MadeOf("catalogue")
   dataProvider(@Root() root: MarketSymbol, @Ctx() { catalogue }: ApiContext): DataProvider | null {
     return catalogue.providerOf(root) ?? null;
   }
@@ -375,6 +408,7 @@ export class SymbolResolver {
     nullable: true,
     description: "One symbol, by id or by market and ticker; null when there is none.",
   })
+  @MadeOf("catalogue")
   symbol(
     @Arg("id", () => ID, { nullable: true, description: "Its id." }) id: string | null,
     @Arg("market", () => String, { nullable: true, description: "Code of its market; together with `ticker`." }) market:
@@ -398,6 +432,7 @@ export class SymbolResolver {
   }
 
   @Query(() => [SymbolType], { description: "What an anonymous visitor sees, in display order." })
+  @MadeOf("catalogue")
   defaultSymbols(@Ctx() { catalogue }: ApiContext): readonly MarketSymbol[] {
     return catalogue.defaultSymbols;
   }

@@ -18,6 +18,10 @@ export class MarketStatusWatch {
   readonly #listeners = new Set<(market: Market) => void>();
   readonly #timer: NodeJS.Timeout;
   readonly #stopFollowing: () => void;
+  #version = 0;
+  /** The version counts from the one instant until before the other, in Unix milliseconds. */
+  #countsFromMs = 0;
+  #countsUntilMs = 0;
 
   constructor(
     private readonly catalogue: Catalogue,
@@ -33,9 +37,33 @@ export class MarketStatusWatch {
     }, lookEveryMs);
     this.#stopFollowing = catalogue.onChange(({ table }) => {
       if (table === "markets" || table === "trading_sessions" || table === "market_holidays") {
+        this.#countsUntilMs = 0;
         for (const market of catalogue.markets) this.#look(market);
       }
     });
+  }
+
+  /**
+   * Another number when the status of any market, or the instant of its next change, is not what it was. Exact at every
+   * instant: it does not wait for the watch to look.
+   */
+  get version(): number {
+    const nowMs = this.clock.nowMs();
+    if (nowMs < this.#countsFromMs || nowMs >= this.#countsUntilMs) {
+      this.#version++;
+      this.#countsFromMs = nowMs;
+      this.#countsUntilMs = Math.min(...this.catalogue.markets.map((market) => this.#staysUntilMs(market, nowMs)));
+    }
+    return this.#version;
+  }
+
+  #staysUntilMs(market: Market, nowMs: number): number {
+    if (market.operatorStatus !== null) return Number.POSITIVE_INFINITY;
+    const nextMs = nextStatusChangeOfMarket(this.catalogue, market, nowMs)?.getTime();
+    if (nextMs !== undefined) return nextMs;
+    const { is24x7, sessions } = this.catalogue.calendarOf(market.id);
+    // One that has hours, and no change within sight, may have one as soon as the next day comes into sight.
+    return is24x7 || sessions.length === 0 ? Number.POSITIVE_INFINITY : nowMs;
   }
 
   /** Returns the function that ends it. */

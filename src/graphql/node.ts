@@ -1,6 +1,7 @@
 import "reflect-metadata";
 import { Field, ID, InterfaceType, ObjectType } from "type-graphql";
 import { globalId } from "../core/ids.js";
+import { MadeOf } from "./shared.js";
 
 /** Anything of the API that can be fetched again by its id alone. The value carries `__typename` where it is returned as a Node. */
 @InterfaceType("Node", {
@@ -12,7 +13,9 @@ export abstract class NodeType {
   id!: string;
 }
 
+@MadeOf()
 @ObjectType("PageInfo", {
+  simpleResolvers: true,
   description: "Where a page of a list begins and ends, after the Relay cursor specification.",
 })
 export class PageInfoType {

@@ -20,9 +20,11 @@ import type { Logger } from "../core/logger.js";
 import { toClientError } from "./errors.js";
 import { depthLimit, maxDocumentTokens } from "./limits.js";
 import { rootDirectives, type SharedShape, sharedShapeOf } from "./live/shape.js";
+import { sourcesOf } from "./made-of.js";
+import type { DocumentRequest, PersistedDocuments } from "./persisted.js";
+import type { AnswerSource } from "./shared.js";
 
-export interface OperationRequest {
-  readonly query: string;
+export interface OperationRequest extends DocumentRequest {
   readonly operationName?: string | null | undefined;
   readonly variables?: Record<string, unknown> | null | undefined;
 }
@@ -35,6 +37,10 @@ export interface Operation {
   readonly isPrivate: boolean;
   /** Null when it is no subscription to shared data. */
   readonly shared: SharedShape | null;
+  /** What an answer is made of when it is the same for everyone, else null. */
+  readonly sources: readonly AnswerSource[] | null;
+  /** Different for every operation of this process. */
+  readonly key: string;
 }
 
 type Prepared = readonly Operation[] | readonly GraphQLError[];
@@ -48,7 +54,9 @@ const maxTextLength = 10_000_000;
  * use not again.
  */
 export class OperationPreparer {
-  readonly #rules: readonly ValidationRule[];
+  /** Beyond those of the specification. */
+  readonly rules: readonly ValidationRule[];
+  #lastKey = 0;
   readonly #prepared = new LRUCache<string, Prepared>({
     max: maxTexts,
     maxSize: maxTextLength,
@@ -58,18 +66,18 @@ export class OperationPreparer {
   constructor(
     private readonly schema: GraphQLSchema,
     maxDepth: number,
+    private readonly documents: PersistedDocuments,
     private readonly log: Logger,
   ) {
-    this.#rules = [...specifiedRules, rootDirectives, depthLimit(maxDepth)];
+    this.rules = [rootDirectives, depthLimit(maxDepth)];
   }
 
   /** The operation, or why it is refused. */
-  prepare({ query, operationName }: OperationRequest): Operation | readonly GraphQLError[] {
-    let prepared = this.#prepared.get(query);
-    if (prepared === undefined) {
-      prepared = this.#read(query);
-      this.#prepared.set(query, prepared);
-    }
+  prepare(request: OperationRequest): Operation | readonly GraphQLError[] {
+    const { operationName } = request;
+    const text = this.documents.textOf(request);
+    if (text instanceof GraphQLError) return [text];
+    const prepared = this.#prepare(text);
     const [first] = prepared;
     if (first instanceof GraphQLError) return prepared as readonly GraphQLError[];
     const operations = prepared as readonly Operation[];
@@ -79,6 +87,10 @@ export class OperationPreparer {
       ? `unknown operation "${operationName.slice(0, 100)}"`
       : "name the operation to execute";
     return [withCode(new GraphQLError(message), "OPERATION_RESOLUTION_FAILURE")];
+  }
+
+  isValid(text: string): boolean {
+    return !(this.#prepare(text)[0] instanceof GraphQLError);
   }
 
   executionArgs({ document }: Operation, request: OperationRequest, contextValue: unknown): ExecutionArgs {
@@ -94,6 +106,24 @@ export class OperationPreparer {
     );
   }
 
+  #prepare(text: string): Prepared {
+    const known = this.#prepared.get(text);
+    if (known !== undefined) return known;
+    const prepared = this.#read(text);
+    this.#prepared.set(text, prepared);
+    return prepared;
+  }
+
+  #validate(document: DocumentNode): readonly GraphQLError[] {
+    try {
+      return validate(this.schema, document, [...specifiedRules, ...this.rules]);
+    } catch (error) {
+      // A rule of the library evaluates directives before another one has found that they are not allowed there.
+      if (!(error instanceof GraphQLError)) throw error;
+      return [error];
+    }
+  }
+
   #read(text: string): Prepared {
     const { schema } = this;
     let document: DocumentNode;
@@ -103,9 +133,10 @@ export class OperationPreparer {
       if (!(error instanceof GraphQLError)) throw error;
       return [withCode(error, "GRAPHQL_PARSE_FAILED")];
     }
-    const errors = validate(schema, document, this.#rules);
+    const errors = this.#validate(document);
     if (errors.length > 0) return errors.map((error) => withCode(error, "GRAPHQL_VALIDATION_FAILED"));
     const isPrivate = selectsPrivate(schema, document);
+    const sources = isPrivate ? null : sourcesOf(schema, document);
     const operations = document.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION);
     if (operations.length === 0)
       return [withCode(new GraphQLError("there is no operation"), "GRAPHQL_VALIDATION_FAILED")];
@@ -115,6 +146,8 @@ export class OperationPreparer {
       isPrivate,
       shared:
         definition.operation === OperationTypeNode.SUBSCRIPTION ? sharedShapeOf(schema, document, definition) : null,
+      sources: definition.operation === OperationTypeNode.QUERY ? sources : null,
+      key: String(++this.#lastKey),
     }));
   }
 }

@@ -22,6 +22,7 @@ import {
 import { DashboardResolver } from "../people/graphql.js";
 import { HealthResolver } from "./health.js";
 import { NodeResolver } from "./node-resolver.js";
+import { callPlainFieldsDirectly } from "./plain-arguments.js";
 
 /**
  * Every subscription brings its own bounded iterator. The library's topics are refused, because their queues are not bounded:
@@ -37,7 +38,7 @@ const noTopics: PubSub = {
 };
 
 export function buildSchema(): GraphQLSchema {
-  return buildSchemaSync({
+  const schema = buildSchemaSync({
     resolvers: [
       AssetClassResolver,
       ExchangeResolver,
@@ -65,6 +66,7 @@ export function buildSchema(): GraphQLSchema {
     validate: false,
     pubSub: noTopics,
   });
+  return callPlainFieldsDirectly(schema);
 }
 
 /** The text of `schema.graphql`: sorted, so that it changes only with the API. */

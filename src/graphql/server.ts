@@ -1,7 +1,11 @@
 import { access, readFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { ApolloServer } from "@apollo/server";
-import { ApolloServerPluginLandingPageDisabled } from "@apollo/server/plugin/disabled";
-import { fastifyApolloDrainPlugin, fastifyApolloHandler } from "@as-integrations/fastify";
+import {
+  ApolloServerPluginCacheControlDisabled,
+  ApolloServerPluginLandingPageDisabled,
+} from "@apollo/server/plugin/disabled";
+import { fastifyApolloDrainPlugin } from "@as-integrations/fastify";
 import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import type { GraphQLSchema } from "graphql";
 import { DomainError, StartError } from "../core/errors.js";
@@ -9,8 +13,13 @@ import type { Logger } from "../core/logger.js";
 import type { Viewer } from "../core/viewer.js";
 import type { ApiContext, ApiServices } from "./context.js";
 import { toClientError } from "./errors.js";
-import { depthLimit, maxDocumentTokens } from "./limits.js";
+import { OperationExecutor } from "./execute-operation.js";
+import { PublicAnswers } from "./http/answers.js";
+import { addFullWay } from "./http/full-way.js";
+import { ShortWay, securityHeaders } from "./http/short-way.js";
+import { maxDocumentTokens } from "./limits.js";
 import { Broadcast } from "./live/broadcast.js";
+import { PersistedDocuments } from "./persisted.js";
 import { OperationPreparer } from "./prepare.js";
 import { OperationRunner } from "./run-operation.js";
 import { SseEndpoint } from "./sse.js";
@@ -30,6 +39,8 @@ export interface ServerOptions {
   readonly maxQueryDepth: number;
   readonly maxConnections: number;
   readonly maxSubscriptionsPerConnection: number;
+  /** Texts by their SHA-256: no other operations run. Null: any may. */
+  readonly trustedDocuments: ReadonlyMap<string, string> | null;
   readonly log: Logger;
 }
 
@@ -45,11 +56,31 @@ const contexts = new WeakMap<FastifyRequest, ApiContext>();
 /** @throws {StartError} when the port is taken */
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const { log, services } = options;
+  const contextOf = (authorization: string | null): ApiContext => ({
+    ...services,
+    viewer: options.viewerOf(authorization),
+  });
+  const documents = new PersistedDocuments(options.trustedDocuments);
+  const preparer = new OperationPreparer(options.schema, options.maxQueryDepth, documents, log);
+  for (const [hash, query] of options.trustedDocuments ?? []) {
+    // It is refused when it is asked for; the others go on.
+    if (!preparer.isValid(query)) log.warn({ hash }, "persisted-operations.does-not-fit-the-schema");
+  }
+  const shortWay = new ShortWay({
+    path: "/graphql",
+    preparer,
+    executor: new OperationExecutor(),
+    answers: new PublicAnswers(services),
+    contextOf,
+    maxBodyBytes: options.maxBodyBytes,
+  });
   const app: FastifyInstance = Fastify({
     bodyLimit: options.maxBodyBytes,
-    requestTimeout: 30_000,
-    keepAliveTimeout: 72_000,
     forceCloseConnections: "idle",
+    serverFactory: (fullWay) =>
+      createServer({ requestTimeout: 30_000, keepAliveTimeout: 72_000 }, (request, response) =>
+        shortWay.handle(request, response, fullWay),
+      ),
   });
   const apollo = new ApolloServer<ApiContext>({
     schema: options.schema,
@@ -57,20 +88,21 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     stopOnTerminationSignals: false,
     includeStacktraceInErrorResponses: false,
     parseOptions: { maxTokens: maxDocumentTokens },
-    validationRules: [depthLimit(options.maxQueryDepth)],
+    validationRules: [...preparer.rules],
+    // Known to the program for all ways in.
+    persistedQueries: false,
     formatError: (_formatted, error) => toClientError(error, log),
     logger: log.child({ room: "graphql" }),
-    plugins: [ApolloServerPluginLandingPageDisabled(), fastifyApolloDrainPlugin(app)],
+    plugins: [
+      ApolloServerPluginLandingPageDisabled(),
+      ApolloServerPluginCacheControlDisabled(),
+      fastifyApolloDrainPlugin(app),
+    ],
   });
   await apollo.start();
 
-  const contextOf = (authorization: string | null): ApiContext => ({
-    ...services,
-    viewer: options.viewerOf(authorization),
-  });
-
   app.addHook("onRequest", async (_request, reply) => {
-    reply.headers({ "x-content-type-options": "nosniff", "referrer-policy": "no-referrer" });
+    reply.headers(securityHeaders);
   });
   // A credential that is not valid is refused before anything of the request is read.
   app.addHook("onRequest", async (request, reply) => {
@@ -79,7 +111,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     } catch (error) {
       return reply
         .code(401)
-        .header("www-authenticate", "Bearer")
+        .headers({ "www-authenticate": "Bearer", "cache-control": "private, no-store" })
         .send({ errors: [toClientError(error, log)] });
     }
   });
@@ -106,12 +138,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     if (context === undefined) throw new DomainError("UNAUTHENTICATED", "no context");
     return context;
   };
-  app.route({
-    url: "/graphql",
-    method: ["GET", "POST"],
-    handler: fastifyApolloHandler(apollo, { context: async (request) => requestContext(request) }),
-  });
-  const preparer = new OperationPreparer(options.schema, options.maxQueryDepth, log);
+  addFullWay(app, { path: "/graphql", apollo, shortWay, documents, preparer, contextOf: requestContext });
   const broadcast = new Broadcast({ formatErrors: (errors) => preparer.formatErrors(errors), log });
   const runner = new OperationRunner(preparer, broadcast);
   const { maxConnections } = options;
@@ -145,6 +172,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     log,
   });
   const close = async () => {
+    shortWay.close();
     sse.close();
     await sockets.close();
     broadcast.close();

@@ -18,6 +18,17 @@ export const Shared = <Arguments, K, V>(
 /** Put on a field whose value depends on who is asking: a document that selects it is never shared. */
 export const Private = (): MethodDecorator & PropertyDecorator => Extensions({ private: true });
 
+/** What answers are made of, and what has a version that grows with every change of it. */
+export type AnswerSource = "catalogue" | "quotes" | "marketHours";
+
+/**
+ * Put on a field: beside its parent and its arguments its value depends on these alone, whoever asks and whenever. Put on an
+ * object type, it is said of its fields that have no resolver of their own. Answers that select nothing else are kept until
+ * one of the sources changes; a field without the mark is never kept.
+ */
+export const MadeOf = (...sources: AnswerSource[]): MethodDecorator & PropertyDecorator & ClassDecorator =>
+  Extensions({ madeOf: sources });
+
 /** The library wants an iterator of every subscription; the shared ones are served without. */
 export const servedShared = (): never => {
   throw new Error("a shared subscription is served by the broadcast");

@@ -2,6 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ApiContext } from "./context.js";
 import { SharedPayload } from "./live/payload.js";
+import { namesHash } from "./persisted.js";
 import type { OperationRequest } from "./prepare.js";
 import type { OperationRunner, Running } from "./run-operation.js";
 
@@ -109,22 +110,27 @@ function requestParameters(request: FastifyRequest): OperationRequest | string {
     | undefined;
   if (source === null || typeof source !== "object")
     return "send a JSON object with query, variables and operationName";
-  const { query, operationName } = source;
-  let { variables } = source;
-  if (typeof query !== "string") return "query must be a string";
+  const { query, operationName, documentId, id } = source;
+  let { variables, extensions } = source;
+  if (query != null && typeof query !== "string") return "query must be a string";
   if (operationName != null && typeof operationName !== "string") return "operationName must be a string";
-  if (typeof variables === "string") {
-    try {
-      variables = JSON.parse(variables);
-    } catch {
-      return "variables must be JSON";
-    }
+  try {
+    if (typeof variables === "string") variables = JSON.parse(variables);
+    if (typeof extensions === "string") extensions = JSON.parse(extensions);
+  } catch {
+    return "variables and extensions must be JSON";
   }
+  if (extensions != null && (typeof extensions !== "object" || Array.isArray(extensions)))
+    return "extensions must be an object";
   if (variables != null && (typeof variables !== "object" || Array.isArray(variables)))
     return "variables must be an object";
-  return {
+  const operation = {
     query,
     operationName: operationName ?? null,
     variables: (variables ?? null) as Record<string, unknown> | null,
+    extensions: (extensions ?? null) as Record<string, unknown> | null,
+    documentId,
+    id,
   };
+  return query === undefined && !namesHash(operation) ? "query must be a string" : operation;
 }

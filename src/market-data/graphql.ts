@@ -27,7 +27,7 @@ import type { SharedWatch } from "../core/shared-watch.js";
 import { requireOperator } from "../core/viewer.js";
 import type { ApiContext } from "../graphql/context.js";
 import { DateTimeScalar, DecimalScalar } from "../graphql/scalars.js";
-import { Shared, servedShared } from "../graphql/shared.js";
+import { MadeOf, Shared, servedShared } from "../graphql/shared.js";
 import type { Quote } from "./quotes.js";
 import { broadcastList, listSymbols, type SymbolOrder, symbolOrders } from "./rank-symbols.js";
 import { quotesOf, quotesOfDefaults } from "./shared-quotes.js";
@@ -48,7 +48,8 @@ const SymbolOrderEnum = enumOf(
 export const intervalDescription =
   "Shortest time between two messages, in milliseconds, 0 to 60000; 0: as soon as possible.";
 
-@ObjectType("Quote", { description: "The latest values of one symbol." })
+@MadeOf("quotes")
+@ObjectType("Quote", { simpleResolvers: true, description: "The latest values of one symbol." })
 export class QuoteType {
   @Field(() => DecimalScalar, { description: "Last traded price, in the quote currency." })
   price!: DecimalText;
@@ -91,6 +92,7 @@ export class QuoteType {
 @Resolver(() => QuoteType)
 export class QuoteResolver {
   @FieldResolver(() => SymbolType, { description: "What is quoted." })
+  @MadeOf("catalogue")
   symbol(@Root() root: Quote, @Ctx() { catalogue }: ApiContext): MarketSymbol | undefined {
     return catalogue.findSymbol(root.symbolId);
   }
@@ -99,6 +101,7 @@ export class QuoteResolver {
     description:
       "Grows by at least one with every change of this symbol's quote; never goes back, also across restarts.",
   })
+  @MadeOf("quotes")
   sequence(@Root() root: Quote): string {
     return String(root.sequence);
   }
@@ -106,16 +109,19 @@ export class QuoteResolver {
   @FieldResolver(() => DateTimeScalar, {
     description: "The newest time that the exchange stated for any of the values.",
   })
+  @MadeOf("quotes")
   exchangeTime(@Root() root: Quote): number {
     return root.exchangeTimeMs;
   }
 
   @FieldResolver(() => DateTimeScalar, { description: "When the last message for the symbol was received." })
+  @MadeOf("quotes")
   receivedAt(@Root() root: Quote): number {
     return root.receivedAtMs;
   }
 
   @FieldResolver(() => DataProviderType, { nullable: true, description: "Where the values came from." })
+  @MadeOf("quotes", "catalogue")
   provider(@Root() root: Quote, @Ctx() { catalogue }: ApiContext): DataProvider | null {
     return catalogue.findProvider(root.providerId) ?? null;
   }
@@ -124,6 +130,7 @@ export class QuoteResolver {
     nullable: "items",
     description: "The current quotes, in the order of the ids; null for a symbol without one.",
   })
+  @MadeOf("quotes", "catalogue")
   quotes(
     @Arg("symbolIds", () => [ID], { description: "At most 500 symbols." }) symbolIds: string[],
     @Ctx() context: ApiContext,
@@ -193,6 +200,7 @@ export class SymbolMarketDataResolver {
     nullable: true,
     description: "Its latest values; null before the first price is known.",
   })
+  @MadeOf("quotes")
   quote(@Root() root: MarketSymbol, @Ctx() { quotes }: ApiContext): Quote | null {
     return quotes.get(root.id) ?? null;
   }
@@ -203,6 +211,7 @@ export class SymbolMarketDataResolver {
   }
 
   @Query(() => SymbolConnectionType, { description: "All symbols that meet the filter, page by page." })
+  @MadeOf("catalogue", "quotes")
   symbols(
     @Args(() => PageArgs) page: PageArgs,
     @Arg("filter", () => SymbolFilterInput, { nullable: true, description: "Only these." })

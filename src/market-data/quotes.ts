@@ -64,11 +64,17 @@ export class QuoteBoard {
   readonly #listeners = new Set<QuoteListener>();
   readonly #watchers = new Map<number, Set<QuoteListener>>();
   readonly #watchListeners = new Set<WatchListener>();
+  #version = 0;
 
   constructor(private readonly clock: Clock) {}
 
   get(symbolId: number): Quote | undefined {
     return this.#quotes.get(symbolId);
+  }
+
+  /** Grows with every change that shows in any quote, also of the times alone. */
+  get version(): number {
+    return this.#version;
   }
 
   all(): Iterable<Quote> {
@@ -84,12 +90,14 @@ export class QuoteBoard {
 
   /** Puts in stored quotes at start. `isSource` tells whether the sequences go on here, or come from another node. */
   restore(quotes: readonly Quote[], isSource: boolean): void {
+    this.#version++;
     const margin = isSource ? restartMargin : 0;
     for (const quote of quotes) this.#quotes.set(quote.symbolId, { ...quote, sequence: quote.sequence + margin });
   }
 
   /** Takes over a quote that another node published. One that is not newer than ours only proves that ours is fresh. */
   replace(quote: Quote): void {
+    this.#version++;
     const known = this.#quotes.get(quote.symbolId);
     if (known === undefined) {
       this.#quotes.set(quote.symbolId, quote);
@@ -116,6 +124,7 @@ export class QuoteBoard {
       this.#earlyBooks.delete(event.symbolId);
       this.#quotes.set(event.symbolId, quote);
     }
+    this.#version++;
     const changed =
       applyEvent(quote, event) || quote.isStale || quote.providerId !== providerId || quote.sequence === 0;
     quote.receivedAtMs = Math.max(quote.receivedAtMs, event.receivedAtMs);
@@ -131,6 +140,7 @@ export class QuoteBoard {
   markStale(isStale: (quote: Quote) => boolean): void {
     for (const quote of this.#quotes.values()) {
       if (quote.isStale || !isStale(quote)) continue;
+      this.#version++;
       quote.isStale = true;
       // Not by the clock: on a node without a feed, the sequence must stay below the source's next one.
       quote.sequence++;

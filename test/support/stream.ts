@@ -19,13 +19,14 @@ export function openStream<T = any>(
   query: string,
   variables: Record<string, unknown> = {},
   connectionParams: Record<string, unknown> = {},
+  more: { readonly extensions?: Record<string, unknown> } = {},
 ): Stream<T> {
   const client = createClient({ url, webSocketImpl: WebSocket, retryAttempts: 0, connectionParams });
   const messages: T[] = [];
   const errors: Stream<T>["errors"] = [];
   let isComplete = false;
   const stop = client.subscribe<T>(
-    { query, variables },
+    { query, variables, ...more },
     {
       next: (result) => {
         if (result.errors) errors.push(...(result.errors as unknown as Stream<T>["errors"]));
