@@ -41,8 +41,17 @@ export interface Config {
   readonly keepAliveMs: number;
   readonly maxBodyBytes: number;
   readonly maxQueryDepth: number;
+  readonly maxQueryFields: number;
+  readonly maxQueryRootFields: number;
+  readonly maxQueryAliases: number;
+  readonly maxQueryCost: number;
+  readonly introspection: boolean;
   readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
   readonly maxSubscriptionsPerConnection: number;
+  readonly maxMessagesPerSecond: number;
+  /** Whether a proxy in front of this node says in `X-Forwarded-For` who is asking. */
+  readonly trustProxy: boolean;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -80,8 +89,16 @@ export function parseConfig(env: Environment, defaults: { logLevel?: string } = 
     keepAliveMs: read.integer("KEEPALIVE_MS", 12_000, 50, 600_000),
     maxBodyBytes: read.integer("MAX_BODY_BYTES", 100_000, 1_000, 10_000_000),
     maxQueryDepth: read.integer("MAX_QUERY_DEPTH", 12, 3, 50),
+    maxQueryFields: read.integer("MAX_QUERY_FIELDS", 1_000, 10, 100_000),
+    maxQueryRootFields: read.integer("MAX_QUERY_ROOT_FIELDS", 50, 1, 10_000),
+    maxQueryAliases: read.integer("MAX_QUERY_ALIASES", 100, 0, 10_000),
+    maxQueryCost: read.integer("MAX_QUERY_COST", 50_000, 100, 1_000_000_000),
+    introspection: read.flag("INTROSPECTION", env.NODE_ENV !== "production"),
     maxConnections: read.integer("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
+    maxConnectionsPerAddress: read.integer("MAX_CONNECTIONS_PER_ADDRESS", 1_000, 1, 1_000_000),
     maxSubscriptionsPerConnection: read.integer("MAX_SUBSCRIPTIONS_PER_CONNECTION", 100, 1, 10_000),
+    maxMessagesPerSecond: read.integer("MAX_MESSAGES_PER_SECOND", 100, 1, 100_000),
+    trustProxy: read.flag("TRUST_PROXY", false),
   };
   read.finish();
   return Object.freeze(config);

@@ -17,8 +17,9 @@ import {
 } from "graphql";
 import { LRUCache } from "lru-cache";
 import type { Logger } from "../core/logger.js";
+import { costOf, type Variables } from "./cost.js";
 import { toClientError } from "./errors.js";
-import { depthLimit, maxDocumentTokens } from "./limits.js";
+import { limitError, limitRules, maxDocumentTokens, type OperationLimits, tooManyVariables } from "./limits.js";
 import { rootDirectives, type SharedShape, sharedShapeOf } from "./live/shape.js";
 
 export interface OperationRequest {
@@ -35,6 +36,8 @@ export interface Operation {
   readonly isPrivate: boolean;
   /** Null when it is no subscription to shared data. */
   readonly shared: SharedShape | null;
+  /** At most, with these variables. */
+  readonly costOf: (variables: Variables) => number;
 }
 
 type Prepared = readonly Operation[] | readonly GraphQLError[];
@@ -48,7 +51,8 @@ const maxTextLength = 10_000_000;
  * use not again.
  */
 export class OperationPreparer {
-  readonly #rules: readonly ValidationRule[];
+  readonly #limitRules: readonly ValidationRule[];
+  readonly #rules: readonly ValidationRule[] = [...specifiedRules, rootDirectives];
   readonly #prepared = new LRUCache<string, Prepared>({
     max: maxTexts,
     maxSize: maxTextLength,
@@ -57,14 +61,34 @@ export class OperationPreparer {
 
   constructor(
     private readonly schema: GraphQLSchema,
-    maxDepth: number,
+    private readonly limits: OperationLimits,
     private readonly log: Logger,
   ) {
-    this.#rules = [...specifiedRules, rootDirectives, depthLimit(maxDepth)];
+    this.#limitRules = limitRules(limits);
+  }
+
+  /** How many texts are kept now. */
+  get textCount(): number {
+    return this.#prepared.size;
   }
 
   /** The operation, or why it is refused. */
-  prepare({ query, operationName }: OperationRequest): Operation | readonly GraphQLError[] {
+  prepare(request: OperationRequest): Operation | readonly GraphQLError[] {
+    const operation = this.#find(request);
+    if (!("definition" in operation)) return operation;
+    const refusal = tooManyVariables(request.variables) ?? this.#tooCostly(operation, request.variables ?? {});
+    return refusal === null ? operation : [refusal];
+  }
+
+  #tooCostly(operation: Operation, variables: Variables): GraphQLError | null {
+    const cost = operation.costOf(variables);
+    const limit = this.limits.maxQueryCost;
+    if (cost <= limit) return null;
+    const message = `the operation may cost ${cost}; at most ${limit} are allowed. Ask for fewer fields or shorter lists.`;
+    return limitError("COST_LIMIT", message, { cost, limit }, operation.definition);
+  }
+
+  #find({ query, operationName }: OperationRequest): Operation | readonly GraphQLError[] {
     let prepared = this.#prepared.get(query);
     if (prepared === undefined) {
       prepared = this.#read(query);
@@ -103,7 +127,8 @@ export class OperationPreparer {
       if (!(error instanceof GraphQLError)) throw error;
       return [withCode(error, "GRAPHQL_PARSE_FAILED")];
     }
-    const errors = validate(schema, document, this.#rules);
+    const tooMuch = validate(schema, document, this.#limitRules);
+    const errors = tooMuch.length > 0 ? tooMuch : validate(schema, document, this.#rules);
     if (errors.length > 0) return errors.map((error) => withCode(error, "GRAPHQL_VALIDATION_FAILED"));
     const isPrivate = selectsPrivate(schema, document);
     const operations = document.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION);
@@ -113,6 +138,7 @@ export class OperationPreparer {
       document,
       definition,
       isPrivate,
+      costOf: costOf(schema, document, definition),
       shared:
         definition.operation === OperationTypeNode.SUBSCRIPTION ? sharedShapeOf(schema, document, definition) : null,
     }));

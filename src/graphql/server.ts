@@ -7,16 +7,18 @@ import type { GraphQLSchema } from "graphql";
 import { DomainError, StartError } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
 import type { Viewer } from "../core/viewer.js";
+import { AddressLimit } from "./address-limit.js";
 import type { ApiContext, ApiServices } from "./context.js";
 import { toClientError } from "./errors.js";
-import { depthLimit, maxDocumentTokens } from "./limits.js";
+import { maxDocumentTokens, type OperationLimits } from "./limits.js";
 import { Broadcast } from "./live/broadcast.js";
 import { OperationPreparer } from "./prepare.js";
+import { refuseBeforeApollo, refuseStored } from "./refuse-operation.js";
 import { OperationRunner } from "./run-operation.js";
 import { SseEndpoint } from "./sse.js";
 import { WebSocketEndpoint } from "./websocket.js";
 
-export interface ServerOptions {
+export interface ServerOptions extends OperationLimits {
   readonly host: string;
   readonly port: number;
   readonly schema: GraphQLSchema;
@@ -27,9 +29,11 @@ export interface ServerOptions {
   readonly isReady: () => Promise<boolean>;
   readonly keepAliveMs: number;
   readonly maxBodyBytes: number;
-  readonly maxQueryDepth: number;
   readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
   readonly maxSubscriptionsPerConnection: number;
+  readonly maxMessagesPerSecond: number;
+  readonly trustProxy: boolean;
   readonly log: Logger;
 }
 
@@ -45,22 +49,25 @@ const contexts = new WeakMap<FastifyRequest, ApiContext>();
 /** @throws {StartError} when the port is taken */
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const { log, services } = options;
+  const preparer = new OperationPreparer(options.schema, options, log);
   const app: FastifyInstance = Fastify({
     bodyLimit: options.maxBodyBytes,
     requestTimeout: 30_000,
+    // Who connects and says nothing is sent away.
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 5_000 },
     keepAliveTimeout: 72_000,
     forceCloseConnections: "idle",
   });
   const apollo = new ApolloServer<ApiContext>({
     schema: options.schema,
+    // Our own rules decide, the same for every transport.
     introspection: true,
     stopOnTerminationSignals: false,
     includeStacktraceInErrorResponses: false,
     parseOptions: { maxTokens: maxDocumentTokens },
-    validationRules: [depthLimit(options.maxQueryDepth)],
     formatError: (_formatted, error) => toClientError(error, log),
     logger: log.child({ room: "graphql" }),
-    plugins: [ApolloServerPluginLandingPageDisabled(), fastifyApolloDrainPlugin(app)],
+    plugins: [ApolloServerPluginLandingPageDisabled(), fastifyApolloDrainPlugin(app), refuseStored(preparer)],
   });
   await apollo.start();
 
@@ -109,18 +116,20 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   app.route({
     url: "/graphql",
     method: ["GET", "POST"],
+    preHandler: refuseBeforeApollo(preparer),
     handler: fastifyApolloHandler(apollo, { context: async (request) => requestContext(request) }),
   });
-  const preparer = new OperationPreparer(options.schema, options.maxQueryDepth, log);
   const broadcast = new Broadcast({ formatErrors: (errors) => preparer.formatErrors(errors), log });
   const runner = new OperationRunner(preparer, broadcast);
   const { maxConnections } = options;
+  const addresses = new AddressLimit(options.maxConnectionsPerAddress, options.trustProxy);
   const sse = new SseEndpoint(app, {
     path: "/graphql/stream",
     runner,
     contextOf: requestContext,
     keepAliveMs: options.keepAliveMs,
     maxConnections,
+    addresses,
   });
 
   app.get("/healthz", (_request, reply) => reply.header("cache-control", "no-store").send({ status: "OK" }));
@@ -141,7 +150,9 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     keepAliveMs: options.keepAliveMs,
     maxMessageBytes: options.maxBodyBytes,
     maxConnections,
+    addresses,
     maxSubscriptionsPerConnection: options.maxSubscriptionsPerConnection,
+    maxMessagesPerSecond: options.maxMessagesPerSecond,
     log,
   });
   const close = async () => {

@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { type AddressLimit, retryAfterMs } from "./address-limit.js";
 import type { ApiContext } from "./context.js";
 import { SharedPayload } from "./live/payload.js";
 import type { OperationRequest } from "./prepare.js";
@@ -12,6 +13,7 @@ export interface SseOptions {
   /** A comment line this often keeps proxies from closing a quiet stream. A client that takes nothing for twice as long is cut off. */
   readonly keepAliveMs: number;
   readonly maxConnections: number;
+  readonly addresses: AddressLimit;
 }
 
 /**
@@ -43,11 +45,15 @@ export class SseEndpoint {
     if (typeof parameters === "string") {
       return reply.code(400).send({ errors: [{ message: parameters, extensions: { code: "BAD_REQUEST" } }] });
     }
-    if (this.connections >= this.options.maxConnections) {
-      return reply.code(503).send({
-        errors: [{ message: "too many open streams", extensions: { code: "RATE_LIMITED", retryAfterMs: 5_000 } }],
-      });
-    }
+    const refuse = (status: number, message: string) =>
+      reply
+        .code(status)
+        .header("retry-after", String(retryAfterMs / 1_000))
+        .send({ errors: [{ message, extensions: { code: "RATE_LIMITED", retryAfterMs } }] });
+    if (this.connections >= this.options.maxConnections) return refuse(503, "too many open streams");
+    const leave = this.options.addresses.enter(request.raw);
+    if (leave === null) return refuse(429, "too many open streams from your address");
+    reply.raw.once("close", leave);
     reply.hijack();
     this.#stream(reply.raw, parameters, this.options.contextOf(request));
   }
@@ -102,7 +108,7 @@ export class SseEndpoint {
 }
 
 /** The operation of a request, or what is wrong with it. */
-function requestParameters(request: FastifyRequest): OperationRequest | string {
+export function requestParameters(request: FastifyRequest): OperationRequest | string {
   const source = (request.method === "GET" ? request.query : request.body) as
     | Record<string, unknown>
     | null

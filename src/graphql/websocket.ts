@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { handleProtocols } from "graphql-ws";
 import { WebSocketServer } from "ws";
 import type { Logger } from "../core/logger.js";
+import { type AddressLimit, retryAfterMs } from "./address-limit.js";
 import type { ApiContext } from "./context.js";
 import type { OperationRunner } from "./run-operation.js";
 import { WebSocketConnection } from "./websocket-connection.js";
@@ -17,7 +18,9 @@ export interface WebSocketOptions {
   readonly keepAliveMs: number;
   readonly maxMessageBytes: number;
   readonly maxConnections: number;
+  readonly addresses: AddressLimit;
   readonly maxSubscriptionsPerConnection: number;
+  readonly maxMessagesPerSecond: number;
   readonly log: Logger;
 }
 
@@ -36,6 +39,8 @@ export class WebSocketEndpoint {
     this.#sockets = new WebSocketServer({
       noServer: true,
       maxPayload: options.maxMessageBytes,
+      // Not yet in the types: how long a client that was told to go may take.
+      ...{ closeTimeout: closeTimeoutMs },
       perMessageDeflate: false,
       handleProtocols: (protocols) => handleProtocols(protocols),
     });
@@ -59,16 +64,21 @@ export class WebSocketEndpoint {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const refuse = (status: string) =>
-      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    const refuse = (status: string, headers = "") =>
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n${headers}Content-Length: 0\r\n\r\n`);
+    const retryAfter = `Retry-After: ${retryAfterMs / 1_000}\r\n`;
     socket.on("error", () => socket.destroy());
     const [path] = (request.url ?? "").split("?");
-    if (path !== this.options.path) refuse("404 Not Found");
-    else if (this.connections >= this.options.maxConnections) refuse("503 Service Unavailable");
-    else
+    if (path !== this.options.path) return void refuse("404 Not Found");
+    if (this.connections >= this.options.maxConnections) return void refuse("503 Service Unavailable", retryAfter);
+    const leave = this.options.addresses.enter(request);
+    if (leave === null) refuse("429 Too Many Requests", retryAfter);
+    else {
+      socket.once("close", leave);
       this.#sockets.handleUpgrade(request, socket, head, (client) => {
         // An HTTP server's sockets are of this kind.
         new WebSocketConnection(client, socket as Socket, this.options);
       });
+    }
   }
 }
