@@ -32,6 +32,14 @@ export interface Config {
   readonly operatorToken: string | null;
   /** What stored credentials are sealed with. */
   readonly encryptionKeys: KeyRing | null;
+  /** Opens `/metrics` to who sends it; null: only to this machine. */
+  readonly metricsToken: string | null;
+  /** A port of its own for `/metrics`; null: the API's. */
+  readonly metricsPort: number | null;
+  /** The collector that spans are sent to; null: there is no tracing. */
+  readonly otlpEndpoint: string | null;
+  readonly otelServiceName: string;
+  readonly traceSamplePercent: number;
   readonly logLevel: string;
   readonly quoteFlushMs: number;
   /** How far back the candles of a newly tracked symbol are fetched; 0: only what is missed from then on. */
@@ -81,6 +89,11 @@ export function parseConfig(env: Environment, defaults: { logLevel?: string } = 
     simulatorReplaySpeed: read.integer("SIMULATOR_REPLAY_SPEED", 1, 0, 1_000_000),
     operatorToken: read.secret("OPERATOR_TOKEN", 24),
     encryptionKeys: read.keys("ENCRYPTION_KEYS"),
+    metricsToken: read.secret("METRICS_TOKEN", 24),
+    metricsPort: read.text("METRICS_PORT") === null ? null : read.integer("METRICS_PORT", 0, 0, 65_535),
+    otlpEndpoint: read.url("OTEL_EXPORTER_OTLP_ENDPOINT", ["http:", "https:"]),
+    otelServiceName: read.text("OTEL_SERVICE_NAME") ?? "tradegraph",
+    traceSamplePercent: read.integer("TRACE_SAMPLE_PERCENT", 100, 0, 100),
     logLevel: read.choice("LOG_LEVEL", logLevels, (defaults.logLevel ?? "info") as (typeof logLevels)[number]),
     quoteFlushMs: read.integer("QUOTE_FLUSH_MS", 500, 10, 60_000),
     // Minutes are kept for 30 days.

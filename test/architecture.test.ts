@@ -12,6 +12,7 @@ const source = fileURLToPath(new URL("../src", import.meta.url));
  */
 const rooms: Readonly<Record<string, readonly string[]>> = {
   core: [],
+  telemetry: ["core"],
   db: ["core"],
   bus: ["core"],
   catalogue: ["core", "db", "bus"],
@@ -19,7 +20,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   feeds: ["core", "catalogue", "market-data"],
   people: ["core", "db", "bus", "catalogue", "market-data"],
   jobs: ["core", "db", "bus", "catalogue", "market-data", "feeds", "people"],
-  graphql: ["core", "catalogue", "market-data", "people"],
+  graphql: ["core", "telemetry", "catalogue", "market-data", "people"],
 };
 
 /** What the GraphQL files of every room build on, though the room that assembles them is above them all. */

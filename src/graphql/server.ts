@@ -6,17 +6,21 @@ import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import type { GraphQLSchema } from "graphql";
 import { DomainError, StartError } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
+import type { Tracer } from "../core/tracer.js";
 import type { Viewer } from "../core/viewer.js";
+import type { MetricsEndpoint } from "../telemetry/metrics-endpoint.js";
 import { AddressLimit } from "./address-limit.js";
 import type { ApiContext, ApiServices } from "./context.js";
 import { toClientError } from "./errors.js";
 import { maxDocumentTokens, type OperationLimits } from "./limits.js";
 import { Broadcast } from "./live/broadcast.js";
+import { OperationWatch } from "./operation-watch.js";
 import { OperationPreparer } from "./prepare.js";
-import { refuseBeforeApollo, refuseStored } from "./refuse-operation.js";
+import { refuseBeforeApollo, refuseStored, watchOperations } from "./refuse-operation.js";
 import { OperationRunner } from "./run-operation.js";
 import { SseEndpoint } from "./sse.js";
-import { WebSocketEndpoint } from "./websocket.js";
+import { traceRequests } from "./trace-requests.js";
+import { type Traffic, WebSocketEndpoint } from "./websocket.js";
 
 export interface ServerOptions extends OperationLimits {
   readonly host: string;
@@ -35,11 +39,25 @@ export interface ServerOptions extends OperationLimits {
   readonly maxMessagesPerSecond: number;
   readonly trustProxy: boolean;
   readonly log: Logger;
+  readonly tracer: Tracer;
+  /** Null where `/metrics` has a port of its own. */
+  readonly metrics: MetricsEndpoint | null;
+}
+
+/** Numbers as they are now. */
+export interface ServerStats {
+  readonly operations: OperationWatch;
+  readonly broadcast: Broadcast;
+  readonly traffic: Traffic;
+  readonly websockets: number;
+  readonly eventStreams: number;
+  readonly waitingBytes: number;
 }
 
 export interface ApiServer {
   /** E.g. http://127.0.0.1:4000 */
   readonly url: string;
+  readonly stats: ServerStats;
   /** Ends the open streams, finishes the requests under way, and frees the port. */
   close(): Promise<void>;
 }
@@ -48,7 +66,8 @@ const contexts = new WeakMap<FastifyRequest, ApiContext>();
 
 /** @throws {StartError} when the port is taken */
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
-  const { log, services } = options;
+  const { log, services, tracer, metrics } = options;
+  const watch = new OperationWatch(tracer);
   const preparer = new OperationPreparer(options.schema, options, log);
   const app: FastifyInstance = Fastify({
     bodyLimit: options.maxBodyBytes,
@@ -67,7 +86,12 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     parseOptions: { maxTokens: maxDocumentTokens },
     formatError: (_formatted, error) => toClientError(error, log),
     logger: log.child({ room: "graphql" }),
-    plugins: [ApolloServerPluginLandingPageDisabled(), fastifyApolloDrainPlugin(app), refuseStored(preparer)],
+    plugins: [
+      ApolloServerPluginLandingPageDisabled(),
+      fastifyApolloDrainPlugin(app),
+      refuseStored(preparer),
+      watchOperations(watch),
+    ],
   });
   await apollo.start();
 
@@ -79,6 +103,14 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   app.addHook("onRequest", async (_request, reply) => {
     reply.headers({ "x-content-type-options": "nosniff", "referrer-policy": "no-referrer" });
   });
+  // Before the credential of a viewer is looked for: who reads the numbers has another.
+  if (metrics !== null)
+    app.addHook("onRequest", async (request, reply) => {
+      if (request.url.split("?")[0] !== "/metrics") return;
+      const { status, headers, body } = await metrics.answer(request.raw);
+      return reply.code(status).headers(headers).send(body);
+    });
+  traceRequests(app, "/graphql", tracer);
   // A credential that is not valid is refused before anything of the request is read.
   app.addHook("onRequest", async (request, reply) => {
     try {
@@ -116,11 +148,12 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   app.route({
     url: "/graphql",
     method: ["GET", "POST"],
-    preHandler: refuseBeforeApollo(preparer),
+    preHandler: refuseBeforeApollo(preparer, watch),
     handler: fastifyApolloHandler(apollo, { context: async (request) => requestContext(request) }),
   });
   const broadcast = new Broadcast({ formatErrors: (errors) => preparer.formatErrors(errors), log });
-  const runner = new OperationRunner(preparer, broadcast);
+  const runner = new OperationRunner(preparer, broadcast, watch, tracer);
+  const traffic: Traffic = { messages: 0 };
   const { maxConnections } = options;
   const addresses = new AddressLimit(options.maxConnectionsPerAddress, options.trustProxy);
   const sse = new SseEndpoint(app, {
@@ -130,6 +163,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     keepAliveMs: options.keepAliveMs,
     maxConnections,
     addresses,
+    traffic,
   });
 
   app.get("/healthz", (_request, reply) => reply.header("cache-control", "no-store").send({ status: "OK" }));
@@ -151,10 +185,25 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     maxMessageBytes: options.maxBodyBytes,
     maxConnections,
     addresses,
+    traffic,
     maxSubscriptionsPerConnection: options.maxSubscriptionsPerConnection,
     maxMessagesPerSecond: options.maxMessagesPerSecond,
     log,
   });
+  const stats: ServerStats = {
+    operations: watch,
+    broadcast,
+    traffic,
+    get websockets() {
+      return sockets.connections;
+    },
+    get eventStreams() {
+      return sse.connections;
+    },
+    get waitingBytes() {
+      return sockets.waitingBytes + sse.waitingBytes;
+    },
+  };
   const close = async () => {
     sse.close();
     await sockets.close();
@@ -164,7 +213,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   };
   try {
     const url = await app.listen({ host: options.host, port: options.port });
-    return { url, close };
+    return { url, stats, close };
   } catch (error) {
     await close();
     throw explainListenError(error, options);

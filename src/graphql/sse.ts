@@ -5,6 +5,7 @@ import type { ApiContext } from "./context.js";
 import { SharedPayload } from "./live/payload.js";
 import type { OperationRequest } from "./prepare.js";
 import type { OperationRunner, Running } from "./run-operation.js";
+import type { Traffic } from "./websocket.js";
 
 export interface SseOptions {
   readonly path: string;
@@ -14,6 +15,7 @@ export interface SseOptions {
   readonly keepAliveMs: number;
   readonly maxConnections: number;
   readonly addresses: AddressLimit;
+  readonly traffic: Traffic;
 }
 
 /**
@@ -34,6 +36,13 @@ export class SseEndpoint {
 
   get connections(): number {
     return this.#streams.size;
+  }
+
+  /** Bytes that the network has not taken. */
+  get waitingBytes(): number {
+    let bytes = 0;
+    for (const stream of this.#streams) bytes += stream.writableLength;
+    return bytes;
   }
 
   close(): void {
@@ -59,7 +68,7 @@ export class SseEndpoint {
   }
 
   #stream(response: ServerResponse, request: OperationRequest, context: ApiContext): void {
-    const { keepAliveMs, runner } = this.options;
+    const { keepAliveMs, runner, traffic } = this.options;
     this.#streams.add(response);
     response.writeHead(200, {
       "content-type": "text/event-stream; charset=utf-8",
@@ -96,7 +105,10 @@ export class SseEndpoint {
       get isWritable() {
         return !response.writableNeedDrain && response.writable;
       },
-      next: (payload) => write(payload.event),
+      next: (payload) => {
+        traffic.messages++;
+        write(payload.event);
+      },
       error: (errors) => {
         write(new SharedPayload(JSON.stringify({ errors })).event);
         complete();

@@ -186,11 +186,15 @@ export class WebSocketConnection {
   #sink(id: string): OperationSink {
     const bytes = idBytes(id);
     const outbox = this.#outbox;
+    const { traffic } = this.options;
     return {
       get isWritable() {
         return outbox.isWritable;
       },
-      next: (result) => outbox.next(result, bytes),
+      next: (result) => {
+        traffic.messages++;
+        outbox.next(result, bytes);
+      },
       error: (errors) => {
         if (this.#operations.delete(id)) this.#error(id, errors);
       },

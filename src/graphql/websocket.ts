@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { handleProtocols } from "graphql-ws";
-import { WebSocketServer } from "ws";
+import { type ServerOptions, WebSocketServer } from "ws";
 import type { Logger } from "../core/logger.js";
 import { type AddressLimit, retryAfterMs } from "./address-limit.js";
 import type { ApiContext } from "./context.js";
@@ -21,7 +21,13 @@ export interface WebSocketOptions {
   readonly addresses: AddressLimit;
   readonly maxSubscriptionsPerConnection: number;
   readonly maxMessagesPerSecond: number;
+  readonly traffic: Traffic;
   readonly log: Logger;
+}
+
+/** Messages of operations that were handed to the network. */
+export interface Traffic {
+  messages: number;
 }
 
 /** A client that is told to go and does not is cut off after this. */
@@ -36,14 +42,15 @@ export class WebSocketEndpoint {
     server: Server,
     private readonly options: WebSocketOptions,
   ) {
-    this.#sockets = new WebSocketServer({
+    // The types do not know yet that a client that was told to go may be given less than half a minute.
+    const settings: ServerOptions & { closeTimeout: number } = {
       noServer: true,
+      closeTimeout: closeTimeoutMs,
       maxPayload: options.maxMessageBytes,
-      // Not yet in the types: how long a client that was told to go may take.
-      ...{ closeTimeout: closeTimeoutMs },
       perMessageDeflate: false,
       handleProtocols: (protocols) => handleProtocols(protocols),
-    });
+    };
+    this.#sockets = new WebSocketServer(settings);
     const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => this.#upgrade(request, socket, head);
     server.on("upgrade", onUpgrade);
     this.#stopListening = () => server.off("upgrade", onUpgrade);
@@ -51,6 +58,13 @@ export class WebSocketEndpoint {
 
   get connections(): number {
     return this.#sockets.clients.size;
+  }
+
+  /** Bytes that the network has not taken. */
+  get waitingBytes(): number {
+    let bytes = 0;
+    for (const socket of this.#sockets.clients) bytes += socket.bufferedAmount;
+    return bytes;
   }
 
   async close(): Promise<void> {

@@ -118,7 +118,8 @@ function streamOf<K, V>(intervalMs: number, onEmpty = () => {}): SharedStream<K,
     isList: true,
     formatErrors: (errors) => errors.map((error) => error.toJSON()),
   });
-  return new SharedStream({ intervalMs, rendering, clock, log: pino({ level: "silent" }), onEmpty });
+  const counts = { subscribers: 0, conflated: 0, overflowed: 0 };
+  return new SharedStream({ intervalMs, rendering, clock, log: pino({ level: "silent" }), counts, onEmpty });
 }
 
 function join<K, V>(stream: SharedStream<K, V>, watch: SharedWatch<K, V>): Reader {
