@@ -108,7 +108,7 @@ async function build(
   const { roles, mode } = config;
   if (roles.has("api") && config.port !== 0) await requireFreePort(config);
 
-  const tracer = await openTracing(config, closers);
+  const tracer = await openTracing(config, log, closers);
   const address = overrides.database ?? (await openDatabase(config, log, closers));
   if (config.autoMigrate)
     await prepareDatabase(
@@ -397,11 +397,11 @@ function startBackFill(
 }
 
 /** Who does not ask for tracing does not load it. */
-async function openTracing(config: Config, closers: Closers): Promise<Tracer> {
+async function openTracing(config: Config, log: Logger, closers: Closers): Promise<Tracer> {
   const { otlpEndpoint: endpoint, otelServiceName: serviceName, traceSamplePercent: samplePercent } = config;
   if (endpoint === null) return noTracer;
   const { startTracing } = await import("./telemetry/open-telemetry.js");
-  const tracer = startTracing({ endpoint, serviceName, serviceVersion: programVersion, samplePercent });
+  const tracer = startTracing({ endpoint, serviceName, serviceVersion: programVersion, samplePercent, log });
   closers.add("traces", () => tracer.close());
   return tracer;
 }

@@ -82,6 +82,8 @@ export class WebSocketConnection {
   }
 
   #close(code: number, reason: string): void {
+    // After the close frame nothing may follow.
+    this.#outbox.flush();
     this.client.close(code, reason);
   }
 

@@ -7,8 +7,11 @@ import {
   BatchSpanProcessor,
   ParentBasedSampler,
   type Span as SdkSpan,
+  type SpanExporter,
   TraceIdRatioBasedSampler,
 } from "@opentelemetry/sdk-trace-base";
+import { errorMessage } from "../core/errors.js";
+import type { Logger } from "../core/logger.js";
 import type { Span, SpanAttributes, Tracer } from "../core/tracer.js";
 
 export interface TracingOptions {
@@ -18,6 +21,7 @@ export interface TracingOptions {
   readonly serviceVersion: string;
   /** Of a hundred traces, how many are kept; a trace is kept whole or not at all. */
   readonly samplePercent: number;
+  readonly log: Logger;
 }
 
 const kinds = { server: SpanKind.SERVER, client: SpanKind.CLIENT, internal: SpanKind.INTERNAL } as const;
@@ -56,7 +60,7 @@ export function startTracing(options: TracingOptions): Tracer & { close(): Promi
       "service.version": options.serviceVersion,
     }),
     sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(options.samplePercent / 100) }),
-    spanProcessors: [new BatchSpanProcessor(exporter, { exportTimeoutMillis: exportTimeoutMs })],
+    spanProcessors: [new BatchSpanProcessor(logged(exporter, options.log), { exportTimeoutMillis: exportTimeoutMs })],
   });
   const tracer = provider.getTracer("tradegraph", options.serviceVersion);
   const contexts = new AsyncLocalStorageContextManager().enable();
@@ -73,8 +77,25 @@ export function startTracing(options: TracingOptions): Tracer & { close(): Promi
       return span === undefined ? null : new OpenSpan(span as SdkSpan);
     },
     close: async () => {
-      await provider.shutdown();
+      // What could not be sent has been logged, and is no reason to fail.
+      await provider.shutdown().catch(() => {});
       contexts.disable();
     },
+  };
+}
+
+/** Says once that the collector does not take spans, and once that it does again. */
+function logged(exporter: SpanExporter, log: Logger): SpanExporter {
+  let isFailing = false;
+  return {
+    export: (spans, done) =>
+      exporter.export(spans, (result) => {
+        const hasFailed = result.error !== undefined;
+        if (hasFailed && !isFailing) log.warn({ error: errorMessage(result.error) }, "traces.not-sent");
+        if (!hasFailed && isFailing) log.info({}, "traces.sent-again");
+        isFailing = hasFailed;
+        done(result);
+      }),
+    shutdown: () => exporter.shutdown(),
   };
 }
