@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { noTracer } from "../src/core/tracer.js";
 import { OperationWatch } from "../src/graphql/operation-watch.js";
 import { query, startTestApp, type TestApp } from "./support/app.js";
+import { createTestDatabase } from "./support/database.js";
 import { openStream } from "./support/stream.js";
 import { until } from "./support/until.js";
 
@@ -82,17 +83,6 @@ describe("/metrics", () => {
       expect(numberOf(text, name)).toBeGreaterThanOrEqual(0);
   });
 
-  test("counts a statement until it is answered, also when it fails, and transactions", async () => {
-    const { text: before } = await read(app.url);
-    const failures = numberOf(before, "tradegraph_database_failures_total");
-    await app.database.owner.sql`alter function similar_symbols(text) rename to similar_symbols_away`;
-    await query(app.url, `{ searchSymbols(query: "bitcoin") { id } }`);
-    await app.database.owner.sql`alter function similar_symbols_away(text) rename to similar_symbols`;
-    const { text } = await read(app.url);
-    expect(numberOf(text, "tradegraph_database_failures_total")).toBe(failures + 1);
-    await until(async () => numberOf((await read(app.url)).text, "tradegraph_database_under_way") === 0);
-  });
-
   test("is for this machine alone, not for whom a proxy on it lets in", async () => {
     for (const header of ["x-forwarded-for", "forwarded", "via"])
       expect((await read(app.url, { [header]: "127.0.0.1" })).status).toBe(403);
@@ -119,6 +109,34 @@ test("on a port of its own, /metrics is not on the API's", async () => {
   expect(text).toContain("tradegraph_info{");
   await app.close();
   await expect(read(`http://127.0.0.1:${metricsPort}`)).rejects.toThrow();
+});
+
+test("the database counts statements and transactions while they last, and those that failed", async () => {
+  const database = await createTestDatabase();
+  const { sql, db, stats } = database.app;
+  const start = stats.statements;
+  const answer = sql`select ${1}::int as n where ${sql`true`}`.execute();
+  expect([stats.statements - start, stats.underWay]).toEqual([1, 1]);
+  expect([...(await answer)]).toEqual([{ n: 1 }]);
+  expect([stats.failures, stats.underWay]).toEqual([0, 0]);
+  await expect(sql`select 1 / 0`).rejects.toThrow();
+  expect([stats.failures, stats.underWay]).toEqual([1, 0]);
+  await sql.begin(async (transaction) => {
+    await transaction`select 1`;
+    await transaction.unsafe("select 2");
+    expect(stats.underWay).toBe(1);
+  });
+  await db.transaction(async (transaction) => {
+    await transaction.execute("select 3");
+  });
+  await expect(
+    sql.begin(async (transaction) => {
+      await transaction`select 1 / 0`;
+    }),
+  ).rejects.toThrow();
+  expect([stats.statements - start, stats.failures, stats.underWay]).toEqual([6, 2, 0]);
+  expect(stats.latency.counts.reduce((a, b) => a + b, 0)).toBe(stats.statements);
+  await database.close();
 });
 
 test("names of operations are bounded, however many clients make up", () => {
