@@ -270,9 +270,11 @@ describe("one client", () => {
   });
 
   test("that asks and never reads the answers is not heard any further, and is closed", async () => {
-    const port = Number(new URL(app.url).port);
-    const before = process.memoryUsage().rss;
-    const socket = connect(port, "127.0.0.1");
+    // As many messages as it likes, so that nothing but their answers holds it up.
+    const tolerant = await startTestApp({
+      config: { roles: new Set(["api"]), keepAliveMs: 1_500, maxMessagesPerSecond: 100_000 },
+    });
+    const socket = connect(Number(new URL(tolerant.url).port), "127.0.0.1");
     socket.on("error", () => {});
     const isGone = new Promise((resolve) => socket.once("close", resolve));
     socket.write(
@@ -281,21 +283,41 @@ describe("one client", () => {
     );
     await new Promise((resolve) => socket.once("data", resolve));
     socket.pause();
-    const frames = Buffer.concat(
-      Array.from({ length: 40 }, () => maskedText({ type: "ping", payload: { x: "y".repeat(90_000) } })),
-    );
-    socket.write(frames);
-    // It says more and more, as fast as it is let.
-    const more = setInterval(() => socket.writableLength < 1_000_000 && socket.write(frames), 20);
-    await until(async () => {
-      await expectService();
-      return socket.destroyed || socket.readableEnded || socket.writableLength > 0;
+    const frame = maskedText({ type: "ping", payload: { x: "y".repeat(90_000) } });
+    const saysMore = () => {
+      while (!socket.destroyed && socket.write(frame));
+    };
+    socket.on("drain", saysMore);
+    saysMore();
+    let [hasEnded, mostWaiting] = [false, 0];
+    void isGone.then(() => {
+      hasEnded = true;
     });
-    clearInterval(more);
-    socket.resume();
-    socket.destroy();
-    await isGone;
-    expect(process.memoryUsage().rss - before).toBeLessThan(150_000_000);
+    await until(async () => {
+      const text = await (await fetch(`${tolerant.url}/metrics`)).text();
+      mostWaiting = Math.max(mostWaiting, Number(/^tradegraph_waiting_bytes (\d+)/m.exec(text)?.[1]));
+      return hasEnded;
+    }, 10_000);
+    expect(mostWaiting).toBeGreaterThan(0);
+    // What was read of it before the network was full, and no more.
+    expect(mostWaiting).toBeLessThan(1_000_000);
+    await tolerant.close();
+  });
+
+  test("that connects and says nothing, or a letter at a time, is sent away", async () => {
+    const port = Number(new URL(app.url).port);
+    const silent = connect(port, "127.0.0.1");
+    const slow = connect(port, "127.0.0.1");
+    const letters = [..."GET /graphql HTTP/1.1\r\nhost: x\r\nx-more: ".padEnd(10_000, "x")];
+    const typing = setInterval(() => slow.write(letters.shift() ?? "x"), 50);
+    const isGone = [silent, slow].map((socket) => {
+      socket.on("error", () => {});
+      socket.resume();
+      return new Promise((resolve) => socket.once("close", resolve));
+    });
+    await Promise.all(isGone);
+    clearInterval(typing);
+    await expectService();
   });
 
   test("that speaks garbage instead of HTTP is sent away", async () => {

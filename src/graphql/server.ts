@@ -72,8 +72,11 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const app: FastifyInstance = Fastify({
     bodyLimit: options.maxBodyBytes,
     requestTimeout: 30_000,
-    // Who connects and says nothing is sent away.
-    http: { headersTimeout: 10_000, connectionsCheckingInterval: 5_000 },
+    // Who connects and says nothing, or little by little, is sent away.
+    http: {
+      headersTimeout: Math.max(1_000, 2 * options.keepAliveMs),
+      connectionsCheckingInterval: options.keepAliveMs,
+    },
     keepAliveTimeout: 72_000,
     forceCloseConnections: "idle",
   });
