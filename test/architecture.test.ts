@@ -93,6 +93,18 @@ describe("imports point down", () => {
     expect([...reached].filter((path) => path.startsWith("db/"))).toEqual([]);
   });
 
+  test("what only some need is loaded when it is needed", () => {
+    const importing = (name: string) =>
+      sourceFiles(source)
+        .filter((file) => new RegExp(`^import (?!type)[^;]*from "${name}`, "m").test(readFileSync(file, "utf8")))
+        .map((file) => relative(source, file));
+    expect(importing("prom-client")).toEqual([]);
+    expect(importing("@opentelemetry/")).toEqual(["telemetry/open-telemetry.ts"]);
+    const text = readFileSync(join(source, "app.ts"), "utf8");
+    expect(text).toContain('await import("./telemetry/open-telemetry.js")');
+    expect(text).not.toContain('from "./telemetry/open-telemetry.js"');
+  });
+
   test("only config.ts and main.ts read the environment", () => {
     const readers = sourceFiles(source)
       .filter((file) => readFileSync(file, "utf8").includes("process.env"))

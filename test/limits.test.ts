@@ -308,7 +308,7 @@ describe("one client", () => {
     const port = Number(new URL(app.url).port);
     const silent = connect(port, "127.0.0.1");
     const slow = connect(port, "127.0.0.1");
-    const letters = [..."GET /graphql HTTP/1.1\r\nhost: x\r\nx-more: ".padEnd(10_000, "x")];
+    const letters = "GET /graphql HTTP/1.1\r\nhost: x\r\nx-more: ".padEnd(10_000, "x").split("");
     const typing = setInterval(() => slow.write(letters.shift() ?? "x"), 50);
     const isGone = [silent, slow].map((socket) => {
       socket.on("error", () => {});
