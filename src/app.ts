@@ -14,6 +14,7 @@ import { Closers } from "./core/closers.js";
 import { errorMessage, StartError } from "./core/errors.js";
 import type { Logger } from "./core/logger.js";
 import { type Clock, systemClock } from "./core/time.js";
+import { noTracer, type Tracer } from "./core/tracer.js";
 import { uuidV7 } from "./core/uuid.js";
 import { connect, type Database, type DatabaseAddress, describeAddress, waitForDatabase } from "./db/connect.js";
 import { openEmbeddedDatabase } from "./db/embedded-database.js";
@@ -45,7 +46,11 @@ import { MinuteStore } from "./market-data/store-minutes.js";
 import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
 import { viewerOf } from "./people/sign-in.js";
 import { readPersistedOperations } from "./persisted-operations.js";
+import { databaseMetrics, feedMetrics, programMetrics, serverMetrics, writerMetrics } from "./program-metrics.js";
 import { openProviderAccess } from "./provider-access.js";
+import { FeedSpans } from "./telemetry/feed-spans.js";
+import { Metrics } from "./telemetry/metrics.js";
+import { listenForMetrics, MetricsEndpoint } from "./telemetry/metrics-endpoint.js";
 import { programVersion } from "./version.js";
 
 /** What a test replaces. */
@@ -104,6 +109,7 @@ async function build(
   const { roles, mode } = config;
   if (roles.has("api") && config.port !== 0) await requireFreePort(config);
 
+  const tracer = await openTracing(config, log, closers);
   const address = overrides.database ?? (await openDatabase(config, log, closers));
   if (config.autoMigrate)
     await prepareDatabase(
@@ -116,6 +122,7 @@ async function build(
     role: config.databaseRole,
     poolSize: config.databasePoolSize,
     applicationName: "tradegraph",
+    tracer,
   });
   closers.add("database pool", () => database.close());
   await waitForDatabase(database, address, config.databaseWaitMs, log);
@@ -133,6 +140,8 @@ async function build(
   if (simulator !== null) await setSimulatorEndpoints(database, simulator.addresses);
 
   const catalogue = new Catalogue();
+  const metrics = new Metrics();
+  metrics.add(...programMetrics(programVersion, catalogue), ...databaseMetrics(database));
   const follower = await followCatalogue(database, catalogue, log.child({ room: "catalogue" }));
   closers.add("catalogue", () => follower.close());
   const quotes = new QuoteBoard(clock);
@@ -158,7 +167,7 @@ async function build(
           clock,
           overrides,
           announce,
-          { database, catalogue, quotes, live, recorder, access },
+          { database, catalogue, quotes, live, recorder, access, metrics, tracer },
           closers,
         )
       : null;
@@ -204,8 +213,12 @@ async function build(
   };
 
   let closing = false;
-  const server = roles.has("api") ? await startApi(config, log, services, () => !closing) : null;
-  if (server !== null) closers.add("server", () => server.close());
+  const telemetry = { metrics: await openMetrics(config, metrics, closers), tracer };
+  const server = roles.has("api") ? await startApi(config, log, services, () => !closing, telemetry) : null;
+  if (server !== null) {
+    closers.add("server", () => server.close());
+    metrics.add(...serverMetrics(server.stats));
+  }
   return {
     url: server?.url ?? null,
     database: describeAddress(address),
@@ -292,10 +305,12 @@ async function startFeeds(
     live: LiveMarket;
     recorder: MarketRecorder;
     access: ProviderAccess;
+    metrics: Metrics;
+    tracer: Tracer;
   },
   closers: Closers,
 ): Promise<FeedSupervisor> {
-  const { database, catalogue, quotes, live, recorder, access } = on;
+  const { database, catalogue, quotes, live, recorder, access, metrics } = on;
   await closeForgottenOpportunities(database, clock.nowMs());
   const seeder = new CandleSeeder(live, catalogue, database, clock, log.child({ room: "market-data" }));
   closers.add("candle seeds", () => seeder.close());
@@ -304,6 +319,9 @@ async function startFeeds(
   closers.add("quote writer", () => writer.close());
   const statuses = new ProviderStatusWriter(database, clock, log.child({ room: "catalogue" }));
   closers.add("provider status", () => statuses.close());
+  metrics.add(...writerMetrics(() => ({ quotes: writer.stats, ...recorder.stats })));
+  const spans = new FeedSpans(on.tracer);
+  closers.add("feed spans", () => spans.close());
   let backFill: BackFill | undefined;
   const supervisor = new FeedSupervisor({
     catalogue,
@@ -319,6 +337,7 @@ async function startFeeds(
     onStatus: (provider, status, detail) => {
       statuses.statusChanged(provider, status, detail);
       backFill?.statusChanged(provider, status);
+      spans.statusChanged(provider.code, status, detail);
       // CONNECTING comes before any message; every other state than CONNECTED means that messages stopped.
       if (status !== "CONNECTED" && status !== "CONNECTING")
         quotes.markStale((quote) => quote.providerId === provider.id);
@@ -329,6 +348,7 @@ async function startFeeds(
     },
   });
   closers.add("feeds", () => supervisor.close());
+  metrics.add(...feedMetrics(() => supervisor.measures()));
   backFill = startBackFill(config, log, clock, overrides, on, supervisor, closers);
   const measuring = setInterval(() => {
     for (const { provider, lastMessageAtMs, messagesPerSecond } of supervisor.states())
@@ -377,10 +397,41 @@ function startBackFill(
   return backFill;
 }
 
-async function startApi(config: Config, log: Logger, services: ApiServices, isOpen: () => boolean): Promise<ApiServer> {
+/** Who does not ask for tracing does not load it. */
+async function openTracing(config: Config, log: Logger, closers: Closers): Promise<Tracer> {
+  const { otlpEndpoint: endpoint, otelServiceName: serviceName, traceSamplePercent: samplePercent } = config;
+  if (endpoint === null) return noTracer;
+  const { startTracing } = await import("./telemetry/open-telemetry.js");
+  const tracer = startTracing({ endpoint, serviceName, serviceVersion: programVersion, samplePercent, log });
+  closers.add("traces", () => tracer.close());
+  return tracer;
+}
+
+/** @returns what the API's port answers for `/metrics`; null where it has a port of its own */
+async function openMetrics(config: Config, metrics: Metrics, closers: Closers): Promise<MetricsEndpoint | null> {
+  const { host, metricsPort, metricsToken } = config;
+  const endpoint = new MetricsEndpoint(metrics, metricsToken);
+  if (metricsPort === null) return endpoint;
+  try {
+    const server = await listenForMetrics(endpoint, host, metricsPort);
+    closers.add("metrics", () => server.close());
+  } catch (error) {
+    throw explainListenError(error, { host, port: metricsPort });
+  }
+  return null;
+}
+
+async function startApi(
+  config: Config,
+  log: Logger,
+  services: ApiServices,
+  isOpen: () => boolean,
+  telemetry: { readonly metrics: MetricsEndpoint | null; readonly tracer: Tracer },
+): Promise<ApiServer> {
   const { persistedOperations } = config;
   return startServer({
     ...config,
+    ...telemetry,
     schema: buildSchema(),
     services,
     trustedDocuments: persistedOperations === null ? null : await readPersistedOperations(persistedOperations),

@@ -32,6 +32,14 @@ export interface Config {
   readonly operatorToken: string | null;
   /** What stored credentials are sealed with. */
   readonly encryptionKeys: KeyRing | null;
+  /** Opens `/metrics` to who sends it; null: only to this machine. */
+  readonly metricsToken: string | null;
+  /** A port of its own for `/metrics`; null: the API's. */
+  readonly metricsPort: number | null;
+  /** The collector that spans are sent to; null: there is no tracing. */
+  readonly otlpEndpoint: string | null;
+  readonly otelServiceName: string;
+  readonly traceSamplePercent: number;
   readonly logLevel: string;
   readonly quoteFlushMs: number;
   /** How far back the candles of a newly tracked symbol are fetched; 0: only what is missed from then on. */
@@ -41,10 +49,19 @@ export interface Config {
   readonly keepAliveMs: number;
   readonly maxBodyBytes: number;
   readonly maxQueryDepth: number;
+  readonly maxQueryFields: number;
+  readonly maxQueryRootFields: number;
+  readonly maxQueryAliases: number;
+  readonly maxQueryCost: number;
+  readonly introspection: boolean;
   readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
   readonly maxSubscriptionsPerConnection: number;
   /** A file of the only operations that may run; null: any may. */
   readonly persistedOperations: string | null;
+  readonly maxMessagesPerSecond: number;
+  /** Whether a proxy in front of this node says in `X-Forwarded-For` who is asking. */
+  readonly trustProxy: boolean;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -74,6 +91,11 @@ export function parseConfig(env: Environment, defaults: { logLevel?: string } = 
     simulatorReplaySpeed: read.integer("SIMULATOR_REPLAY_SPEED", 1, 0, 1_000_000),
     operatorToken: read.secret("OPERATOR_TOKEN", 24),
     encryptionKeys: read.keys("ENCRYPTION_KEYS"),
+    metricsToken: read.secret("METRICS_TOKEN", 24),
+    metricsPort: read.text("METRICS_PORT") === null ? null : read.integer("METRICS_PORT", 0, 0, 65_535),
+    otlpEndpoint: read.url("OTEL_EXPORTER_OTLP_ENDPOINT", ["http:", "https:"]),
+    otelServiceName: read.text("OTEL_SERVICE_NAME") ?? "tradegraph",
+    traceSamplePercent: read.integer("TRACE_SAMPLE_PERCENT", 100, 0, 100),
     logLevel: read.choice("LOG_LEVEL", logLevels, (defaults.logLevel ?? "info") as (typeof logLevels)[number]),
     quoteFlushMs: read.integer("QUOTE_FLUSH_MS", 500, 10, 60_000),
     // Minutes are kept for 30 days.
@@ -82,9 +104,17 @@ export function parseConfig(env: Environment, defaults: { logLevel?: string } = 
     keepAliveMs: read.integer("KEEPALIVE_MS", 12_000, 50, 600_000),
     maxBodyBytes: read.integer("MAX_BODY_BYTES", 100_000, 1_000, 10_000_000),
     maxQueryDepth: read.integer("MAX_QUERY_DEPTH", 12, 3, 50),
+    maxQueryFields: read.integer("MAX_QUERY_FIELDS", 1_000, 10, 100_000),
+    maxQueryRootFields: read.integer("MAX_QUERY_ROOT_FIELDS", 50, 1, 10_000),
+    maxQueryAliases: read.integer("MAX_QUERY_ALIASES", 100, 0, 10_000),
+    maxQueryCost: read.integer("MAX_QUERY_COST", 50_000, 100, 1_000_000_000),
+    introspection: read.flag("INTROSPECTION", env.NODE_ENV !== "production"),
     maxConnections: read.integer("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
+    maxConnectionsPerAddress: read.integer("MAX_CONNECTIONS_PER_ADDRESS", 1_000, 1, 1_000_000),
     maxSubscriptionsPerConnection: read.integer("MAX_SUBSCRIPTIONS_PER_CONNECTION", 100, 1, 10_000),
     persistedOperations: read.text("PERSISTED_OPERATIONS"),
+    maxMessagesPerSecond: read.integer("MAX_MESSAGES_PER_SECOND", 100, 1, 100_000),
+    trustProxy: read.flag("TRUST_PROXY", false),
   };
   read.finish();
   return Object.freeze(config);

@@ -12,6 +12,7 @@ const source = fileURLToPath(new URL("../src", import.meta.url));
  */
 const rooms: Readonly<Record<string, readonly string[]>> = {
   core: [],
+  telemetry: ["core"],
   db: ["core"],
   bus: ["core"],
   catalogue: ["core", "db", "bus"],
@@ -19,7 +20,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   feeds: ["core", "catalogue", "market-data"],
   people: ["core", "db", "bus", "catalogue", "market-data"],
   jobs: ["core", "db", "bus", "catalogue", "market-data", "feeds", "people"],
-  graphql: ["core", "catalogue", "market-data", "people"],
+  graphql: ["core", "telemetry", "catalogue", "market-data", "people"],
 };
 
 /** What the GraphQL files of every room build on, though the room that assembles them is above them all. */
@@ -90,6 +91,18 @@ describe("imports point down", () => {
     };
     for (const file of sourceFiles(join(source, "feeds"))) walk(relative(source, file));
     expect([...reached].filter((path) => path.startsWith("db/"))).toEqual([]);
+  });
+
+  test("what only some need is loaded when it is needed", () => {
+    const importing = (name: string) =>
+      sourceFiles(source)
+        .filter((file) => new RegExp(`^import (?!type)[^;]*from "${name}`, "m").test(readFileSync(file, "utf8")))
+        .map((file) => relative(source, file));
+    expect(importing("prom-client")).toEqual([]);
+    expect(importing("@opentelemetry/")).toEqual(["telemetry/open-telemetry.ts"]);
+    const text = readFileSync(join(source, "app.ts"), "utf8");
+    expect(text).toContain('await import("./telemetry/open-telemetry.js")');
+    expect(text).not.toContain('from "./telemetry/open-telemetry.js"');
   });
 
   test("only config.ts and main.ts read the environment", () => {

@@ -57,6 +57,15 @@ describe.skipIf(chromiumPath === null)("GraphiQL in a browser", () => {
     await page.screenshot({ path: join(tmpdir(), "tradegraph-graphiql.png") });
   });
 
+  test("says why it cannot explain the schema where introspection is off", async () => {
+    const closed = await startTestApp({ config: { roles: new Set(["api"]), introspection: false } });
+    const other = await browser.newPage();
+    await other.goto(`${closed.url}/graphiql`);
+    await other.getByText("introspection is off on this server").first().waitFor({ timeout: waitMs });
+    await other.close();
+    await closed.close();
+  });
+
   test("the market tour answers without errors", async () => {
     await openTab(page, "MarketTour");
     await execute(page);

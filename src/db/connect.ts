@@ -2,6 +2,8 @@ import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { errorMessage, StartError } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
+import { noTracer, type Tracer } from "../core/tracer.js";
+import { DatabaseStats, observed } from "./observe.js";
 
 export type Sql = postgres.Sql;
 export type Db = PostgresJsDatabase;
@@ -17,6 +19,7 @@ export interface ConnectOptions {
   readonly role: string | null;
   readonly poolSize: number;
   readonly applicationName: string;
+  readonly tracer?: Tracer;
 }
 
 export interface Database {
@@ -26,6 +29,8 @@ export interface Database {
    */
   readonly sql: Sql;
   readonly db: Db;
+  readonly poolSize: number;
+  readonly stats: DatabaseStats;
   close(): Promise<void>;
 }
 
@@ -45,11 +50,13 @@ export function connect(options: ConnectOptions): Database {
       ...(options.role === null ? {} : { role: options.role }),
     },
   };
-  const sql =
+  const pool =
     "url" in options.address
       ? postgres(withoutSocket(options.address.url), { ...settings, ...socketOf(options.address.url) })
       : postgres({ ...settings, ...options.address });
-  return { sql, db: drizzle(sql), close: () => sql.end({ timeout: 5 }) };
+  const stats = new DatabaseStats();
+  const sql = observed(pool, stats, options.tracer ?? noTracer);
+  return { sql, db: drizzle(sql), poolSize: options.poolSize, stats, close: () => pool.end({ timeout: 5 }) };
 }
 
 /** The usual way to name a unix socket in a URL: `postgres://user@localhost/database?host=/folder&port=5432`. */

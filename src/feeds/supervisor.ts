@@ -1,6 +1,7 @@
 import type { Catalogue, DataProvider } from "../catalogue/catalogue.js";
 import { isMarketOpen } from "../catalogue/market-status.js";
 import type { ProviderCredentials } from "../catalogue/provider-credentials.js";
+import { Histogram } from "../core/histogram.js";
 import type { Logger } from "../core/logger.js";
 import type { Clock } from "../core/time.js";
 import type { MarketEvent } from "../market-data/events.js";
@@ -56,6 +57,21 @@ export interface FeedState {
   readonly messagesPerSecond: number;
 }
 
+/** What a feed of this process has done since it was started. */
+export interface FeedMeasures {
+  readonly provider: DataProvider;
+  readonly status: ConnectionStatus;
+  readonly messagesPerSecond: number;
+  readonly messages: number;
+  readonly rejected: number;
+  readonly reconnects: number;
+  /** From the exchange's time to ours, by its clock and ours, in milliseconds; of what it tells with a time. */
+  readonly lag: Histogram;
+}
+
+/** From a neighbour of the exchange to what is delayed by law. */
+const lagBoundsMs = [1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 60_000, 1_800_000];
+
 const tickMs = 1_000;
 /** Window of {@link FeedSupervisor.messagesPerSecond}, in ticks. */
 const rateWindow = 10;
@@ -88,6 +104,8 @@ export class FeedSupervisor {
   #serving = new Map<number, number>();
   /** Why a provider that has symbols must not be used, by its id. */
   readonly #refusals = new Map<number, string>();
+  /** By provider; it goes on when the feed is started anew. */
+  readonly #lags = new Map<number, Histogram>();
   readonly #stopFollowing: () => void;
   readonly #ticks: NodeJS.Timeout;
   #pending: NodeJS.Immediate | undefined;
@@ -113,6 +131,24 @@ export class FeedSupervisor {
       return provider === undefined ? [] : [{ provider, status, detail, symbols, lastMessageAtMs, messagesPerSecond }];
     });
     return [...running, ...this.#refusedStates()];
+  }
+
+  measures(): FeedMeasures[] {
+    return [...this.#running].flatMap(([providerId, { feed, status }]) => {
+      const provider = this.options.catalogue.findProvider(providerId);
+      if (provider === undefined) return [];
+      const { messages, rejected, reconnects } = feed.stats;
+      const rejectedCount = [...rejected.values()].reduce((a, b) => a + b, 0);
+      const messagesPerSecond = this.messagesPerSecond(providerId) ?? 0;
+      const lag = this.#lagOf(providerId);
+      return [{ provider, status, messagesPerSecond, messages, rejected: rejectedCount, reconnects, lag }];
+    });
+  }
+
+  #lagOf(providerId: number): Histogram {
+    const lag = this.#lags.get(providerId) ?? new Histogram(lagBoundsMs);
+    this.#lags.set(providerId, lag);
+    return lag;
   }
 
   /** Whose events of the symbol count now. */
@@ -273,6 +309,7 @@ export class FeedSupervisor {
   ): void {
     const { catalogue, clock, log, random, onEvent, onStatus } = this.options;
     let running: RunningFeed | undefined;
+    const lag = this.#lagOf(provider.id);
     let early: { status: ConnectionStatus; detail: string | null } | undefined;
     const feed = adapter.start({
       endpoint,
@@ -282,6 +319,8 @@ export class FeedSupervisor {
       random,
       isMarketOpen: () => isMarketOpen(catalogue, provider.marketId, clock.nowMs()),
       onEvent: (event) => {
+        if ("exchangeTimeMs" in event && event.exchangeTimeMs !== null)
+          lag.observe(event.receivedAtMs - event.exchangeTimeMs);
         if (this.#serving.get(event.symbolId) === provider.id) onEvent(event, provider);
       },
       onStatus: (status, detail) => {

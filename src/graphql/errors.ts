@@ -12,7 +12,6 @@ const requestFaults = new Set([
   "OPERATION_RESOLUTION_FAILURE",
   "PERSISTED_QUERY_NOT_FOUND",
   "PERSISTED_QUERY_ONLY",
-  "DEPTH_LIMIT",
 ]);
 
 /**

@@ -17,8 +17,9 @@ import {
 } from "graphql";
 import { LRUCache } from "lru-cache";
 import type { Logger } from "../core/logger.js";
+import { costOf, type Variables } from "./cost.js";
 import { toClientError } from "./errors.js";
-import { depthLimit, maxDocumentTokens } from "./limits.js";
+import { limitError, limitRules, maxDocumentTokens, type OperationLimits, tooManyVariables } from "./limits.js";
 import { rootDirectives, type SharedShape, sharedShapeOf } from "./live/shape.js";
 import { sourcesOf } from "./made-of.js";
 import type { DocumentRequest, PersistedDocuments } from "./persisted.js";
@@ -41,6 +42,8 @@ export interface Operation {
   readonly sources: readonly AnswerSource[] | null;
   /** Different for every operation of this process. */
   readonly key: string;
+  /** At most, with these variables. */
+  readonly costOf: (variables: Variables) => number;
 }
 
 type Prepared = readonly Operation[] | readonly GraphQLError[];
@@ -54,8 +57,8 @@ const maxTextLength = 10_000_000;
  * use not again.
  */
 export class OperationPreparer {
-  /** Beyond those of the specification. */
-  readonly rules: readonly ValidationRule[];
+  readonly #limitRules: readonly ValidationRule[];
+  readonly #rules: readonly ValidationRule[] = [...specifiedRules, rootDirectives];
   #lastKey = 0;
   readonly #prepared = new LRUCache<string, Prepared>({
     max: maxTexts,
@@ -65,15 +68,35 @@ export class OperationPreparer {
 
   constructor(
     private readonly schema: GraphQLSchema,
-    maxDepth: number,
+    private readonly limits: OperationLimits,
     private readonly documents: PersistedDocuments,
     private readonly log: Logger,
   ) {
-    this.rules = [rootDirectives, depthLimit(maxDepth)];
+    this.#limitRules = limitRules(limits);
+  }
+
+  /** How many texts are kept now. */
+  get textCount(): number {
+    return this.#prepared.size;
   }
 
   /** The operation, or why it is refused. */
   prepare(request: OperationRequest): Operation | readonly GraphQLError[] {
+    const operation = this.#find(request);
+    if (!("definition" in operation)) return operation;
+    const refusal = tooManyVariables(request.variables) ?? this.#tooCostly(operation, request.variables ?? {});
+    return refusal === null ? operation : [refusal];
+  }
+
+  #tooCostly(operation: Operation, variables: Variables): GraphQLError | null {
+    const cost = operation.costOf(variables);
+    const limit = this.limits.maxQueryCost;
+    if (cost <= limit) return null;
+    const message = `the operation may cost ${cost}; at most ${limit} are allowed. Ask for fewer fields or shorter lists.`;
+    return limitError("COST_LIMIT", message, { cost, limit }, operation.definition);
+  }
+
+  #find(request: OperationRequest): Operation | readonly GraphQLError[] {
     const { operationName } = request;
     const text = this.documents.textOf(request);
     if (text instanceof GraphQLError) return [text];
@@ -116,7 +139,8 @@ export class OperationPreparer {
 
   #validate(document: DocumentNode): readonly GraphQLError[] {
     try {
-      return validate(this.schema, document, [...specifiedRules, ...this.rules]);
+      const tooMuch = validate(this.schema, document, this.#limitRules);
+      return tooMuch.length > 0 ? tooMuch : validate(this.schema, document, this.#rules);
     } catch (error) {
       // A rule of the library evaluates directives before another one has found that they are not allowed there.
       if (!(error instanceof GraphQLError)) throw error;
@@ -144,6 +168,7 @@ export class OperationPreparer {
       document,
       definition,
       isPrivate,
+      costOf: costOf(schema, document, definition),
       shared:
         definition.operation === OperationTypeNode.SUBSCRIPTION ? sharedShapeOf(schema, document, definition) : null,
       sources: definition.operation === OperationTypeNode.QUERY ? sources : null,

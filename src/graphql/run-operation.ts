@@ -7,11 +7,13 @@ import {
   OperationTypeNode,
   subscribe,
 } from "graphql";
+import type { Span, Tracer } from "../core/tracer.js";
 import type { ApiContext } from "./context.js";
 import { Broadcast } from "./live/broadcast.js";
 import { SharedPayload } from "./live/payload.js";
 import type { SharedShape } from "./live/shape.js";
 import type { Sink } from "./live/sink.js";
+import type { OperationOutcome, OperationWatch } from "./operation-watch.js";
 import type { Operation, OperationPreparer, OperationRequest } from "./prepare.js";
 
 /** Where everything goes that an operation has to say. After `error` or `complete` nothing follows. */
@@ -34,24 +36,42 @@ export class OperationRunner {
   constructor(
     private readonly preparer: OperationPreparer,
     broadcast: Broadcast,
+    private readonly watch: OperationWatch,
+    private readonly tracer: Tracer,
   ) {
     this.#broadcast = broadcast;
   }
 
   run(request: OperationRequest, context: ApiContext, sink: OperationSink): Running {
+    const span = this.tracer.start("operation", "server", {});
+    return this.tracer.within(span, () => this.#run(request, context, sink, span));
+  }
+
+  /** The span ends when the operation is answered, or the subscription has begun. */
+  #run(request: OperationRequest, context: ApiContext, sink: OperationSink, span: Span): Running {
     const operation = this.preparer.prepare(request);
-    if (!("definition" in operation)) return this.#refuse(operation, sink);
+    if (!("definition" in operation)) return this.#refuse(operation, sink, span);
     const execution = this.preparer.executionArgs(operation, request, context);
     if (isShared(operation)) {
       const started = this.#broadcast.subscribe(operation, execution, sink);
-      return "stop" in started ? started : this.#refuse(started, sink);
+      if (!("stop" in started)) return this.#refuse(started, sink, span);
+      this.watch.ended(operation.definition.name?.value, OperationTypeNode.SUBSCRIPTION, "ok", 0);
+      span.end(null);
+      return started;
     }
-    const results = new PacedResults(sink, this.preparer);
-    void results.start(operation.definition.operation, execution);
+    const { name, operation: kind } = operation.definition;
+    const startMs = performance.now();
+    const results = new PacedResults(sink, this.preparer, (outcome) => {
+      this.watch.ended(name?.value, kind, outcome, performance.now() - startMs);
+      span.end(outcome === "ok" ? null : outcome);
+    });
+    void results.start(kind, execution);
     return results;
   }
 
-  #refuse(errors: readonly GraphQLError[], sink: OperationSink): Running {
+  #refuse(errors: readonly GraphQLError[], sink: OperationSink, span: Span): Running {
+    this.watch.refused();
+    span.end("refused");
     sink.error(this.preparer.formatErrors(errors));
     return { stop() {}, onWritable() {} };
   }
@@ -69,11 +89,15 @@ class PacedResults implements Running {
   constructor(
     private readonly sink: OperationSink,
     private readonly preparer: OperationPreparer,
+    /** Told once: how it has ended, or that a subscription has begun. */
+    private readonly onOutcome: (outcome: OperationOutcome) => void,
   ) {}
 
   async start(kind: OperationTypeNode, execution: ExecutionArgs): Promise<void> {
     try {
       const result = await (kind === OperationTypeNode.SUBSCRIPTION ? subscribe(execution) : execute(execution));
+      const hasErrors = !(Symbol.asyncIterator in result) && result.errors !== undefined;
+      this.onOutcome(hasErrors ? "error" : "ok");
       if (Symbol.asyncIterator in result) await this.#follow(result[Symbol.asyncIterator]());
       // A subscription that could not be started has no data at all.
       else if (result.data === undefined && result.errors !== undefined) this.#fail(result.errors);

@@ -10,22 +10,28 @@ import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import type { GraphQLSchema } from "graphql";
 import { DomainError, StartError } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
+import type { Tracer } from "../core/tracer.js";
 import type { Viewer } from "../core/viewer.js";
+import type { MetricsEndpoint } from "../telemetry/metrics-endpoint.js";
+import { AddressLimit } from "./address-limit.js";
 import type { ApiContext, ApiServices } from "./context.js";
 import { toClientError } from "./errors.js";
 import { OperationExecutor } from "./execute-operation.js";
 import { PublicAnswers } from "./http/answers.js";
 import { addFullWay } from "./http/full-way.js";
 import { ShortWay, securityHeaders } from "./http/short-way.js";
-import { maxDocumentTokens } from "./limits.js";
+import { maxDocumentTokens, type OperationLimits } from "./limits.js";
 import { Broadcast } from "./live/broadcast.js";
+import { OperationWatch } from "./operation-watch.js";
 import { PersistedDocuments } from "./persisted.js";
 import { OperationPreparer } from "./prepare.js";
+import { watchOperations } from "./refuse-operation.js";
 import { OperationRunner } from "./run-operation.js";
 import { SseEndpoint } from "./sse.js";
-import { WebSocketEndpoint } from "./websocket.js";
+import { traceRequests } from "./trace-requests.js";
+import { type Traffic, WebSocketEndpoint } from "./websocket.js";
 
-export interface ServerOptions {
+export interface ServerOptions extends OperationLimits {
   readonly host: string;
   readonly port: number;
   readonly schema: GraphQLSchema;
@@ -36,17 +42,33 @@ export interface ServerOptions {
   readonly isReady: () => Promise<boolean>;
   readonly keepAliveMs: number;
   readonly maxBodyBytes: number;
-  readonly maxQueryDepth: number;
   readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
   readonly maxSubscriptionsPerConnection: number;
   /** Texts by their SHA-256: no other operations run. Null: any may. */
   readonly trustedDocuments: ReadonlyMap<string, string> | null;
+  readonly maxMessagesPerSecond: number;
+  readonly trustProxy: boolean;
   readonly log: Logger;
+  readonly tracer: Tracer;
+  /** Null where `/metrics` has a port of its own. */
+  readonly metrics: MetricsEndpoint | null;
+}
+
+/** Numbers as they are now. */
+export interface ServerStats {
+  readonly operations: OperationWatch;
+  readonly broadcast: Broadcast;
+  readonly traffic: Traffic;
+  readonly websockets: number;
+  readonly eventStreams: number;
+  readonly waitingBytes: number;
 }
 
 export interface ApiServer {
   /** E.g. http://127.0.0.1:4000 */
   readonly url: string;
+  readonly stats: ServerStats;
   /** Ends the open streams, finishes the requests under way, and frees the port. */
   close(): Promise<void>;
 }
@@ -55,13 +77,14 @@ const contexts = new WeakMap<FastifyRequest, ApiContext>();
 
 /** @throws {StartError} when the port is taken */
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
-  const { log, services } = options;
+  const { log, services, tracer, metrics } = options;
+  const watch = new OperationWatch(tracer);
   const contextOf = (authorization: string | null): ApiContext => ({
     ...services,
     viewer: options.viewerOf(authorization),
   });
   const documents = new PersistedDocuments(options.trustedDocuments);
-  const preparer = new OperationPreparer(options.schema, options.maxQueryDepth, documents, log);
+  const preparer = new OperationPreparer(options.schema, options, documents, log);
   for (const [hash, query] of options.trustedDocuments ?? []) {
     // It is refused when it is asked for; the others go on.
     if (!preparer.isValid(query)) log.warn({ hash }, "persisted-operations.does-not-fit-the-schema");
@@ -73,22 +96,29 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     answers: new PublicAnswers(services),
     contextOf,
     maxBodyBytes: options.maxBodyBytes,
+    watch,
+    tracer,
   });
+  // Who connects and says nothing, or little by little, is sent away.
+  const timeouts = {
+    requestTimeout: 30_000,
+    headersTimeout: Math.max(1_000, 2 * options.keepAliveMs),
+    connectionsCheckingInterval: options.keepAliveMs,
+    keepAliveTimeout: 72_000,
+  };
   const app: FastifyInstance = Fastify({
     bodyLimit: options.maxBodyBytes,
     forceCloseConnections: "idle",
     serverFactory: (fullWay) =>
-      createServer({ requestTimeout: 30_000, keepAliveTimeout: 72_000 }, (request, response) =>
-        shortWay.handle(request, response, fullWay),
-      ),
+      createServer(timeouts, (request, response) => shortWay.handle(request, response, fullWay)),
   });
   const apollo = new ApolloServer<ApiContext>({
     schema: options.schema,
+    // Our own rules decide, the same for every transport.
     introspection: true,
     stopOnTerminationSignals: false,
     includeStacktraceInErrorResponses: false,
     parseOptions: { maxTokens: maxDocumentTokens },
-    validationRules: [...preparer.rules],
     // Known to the program for all ways in.
     persistedQueries: false,
     formatError: (_formatted, error) => toClientError(error, log),
@@ -97,6 +127,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
       ApolloServerPluginLandingPageDisabled(),
       ApolloServerPluginCacheControlDisabled(),
       fastifyApolloDrainPlugin(app),
+      watchOperations(watch),
     ],
   });
   await apollo.start();
@@ -104,6 +135,14 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   app.addHook("onRequest", async (_request, reply) => {
     reply.headers(securityHeaders);
   });
+  // Before the credential of a viewer is looked for: who reads the numbers has another.
+  if (metrics !== null)
+    app.addHook("onRequest", async (request, reply) => {
+      if (request.url.split("?")[0] !== "/metrics") return;
+      const { status, headers, body } = await metrics.answer(request.raw);
+      return reply.code(status).headers(headers).send(body);
+    });
+  traceRequests(app, "/graphql", tracer);
   // A credential that is not valid is refused before anything of the request is read.
   app.addHook("onRequest", async (request, reply) => {
     try {
@@ -138,16 +177,20 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     if (context === undefined) throw new DomainError("UNAUTHENTICATED", "no context");
     return context;
   };
-  addFullWay(app, { path: "/graphql", apollo, shortWay, documents, preparer, contextOf: requestContext });
+  addFullWay(app, { path: "/graphql", apollo, shortWay, documents, preparer, contextOf: requestContext, watch });
   const broadcast = new Broadcast({ formatErrors: (errors) => preparer.formatErrors(errors), log });
-  const runner = new OperationRunner(preparer, broadcast);
+  const runner = new OperationRunner(preparer, broadcast, watch, tracer);
+  const traffic: Traffic = { messages: 0 };
   const { maxConnections } = options;
+  const addresses = new AddressLimit(options.maxConnectionsPerAddress, options.trustProxy);
   const sse = new SseEndpoint(app, {
     path: "/graphql/stream",
     runner,
     contextOf: requestContext,
     keepAliveMs: options.keepAliveMs,
     maxConnections,
+    addresses,
+    traffic,
   });
 
   app.get("/healthz", (_request, reply) => reply.header("cache-control", "no-store").send({ status: "OK" }));
@@ -168,9 +211,26 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     keepAliveMs: options.keepAliveMs,
     maxMessageBytes: options.maxBodyBytes,
     maxConnections,
+    addresses,
+    traffic,
     maxSubscriptionsPerConnection: options.maxSubscriptionsPerConnection,
+    maxMessagesPerSecond: options.maxMessagesPerSecond,
     log,
   });
+  const stats: ServerStats = {
+    operations: watch,
+    broadcast,
+    traffic,
+    get websockets() {
+      return sockets.connections;
+    },
+    get eventStreams() {
+      return sse.connections;
+    },
+    get waitingBytes() {
+      return sockets.waitingBytes + sse.waitingBytes;
+    },
+  };
   const close = async () => {
     shortWay.close();
     sse.close();
@@ -181,7 +241,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   };
   try {
     const url = await app.listen({ host: options.host, port: options.port });
-    return { url, close };
+    return { url, stats, close };
   } catch (error) {
     await close();
     throw explainListenError(error, options);

@@ -33,3 +33,9 @@ export const MadeOf = (...sources: AnswerSource[]): MethodDecorator & PropertyDe
 export const servedShared = (): never => {
   throw new Error("a shared subscription is served by the broadcast");
 };
+
+/** Put on a field that costs more than a look into memory, in fields of that kind; see `cost.ts`. */
+export const Costs = (fields: number): MethodDecorator & PropertyDecorator => Extensions({ cost: fields });
+
+/** What a statement to the database costs. */
+export const statementCost = 100;

@@ -1,10 +1,12 @@
 import type { ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { type AddressLimit, retryAfterMs } from "./address-limit.js";
 import type { ApiContext } from "./context.js";
 import { SharedPayload } from "./live/payload.js";
 import { namesHash } from "./persisted.js";
 import type { OperationRequest } from "./prepare.js";
 import type { OperationRunner, Running } from "./run-operation.js";
+import type { Traffic } from "./websocket.js";
 
 export interface SseOptions {
   readonly path: string;
@@ -13,6 +15,8 @@ export interface SseOptions {
   /** A comment line this often keeps proxies from closing a quiet stream. A client that takes nothing for twice as long is cut off. */
   readonly keepAliveMs: number;
   readonly maxConnections: number;
+  readonly addresses: AddressLimit;
+  readonly traffic: Traffic;
 }
 
 /**
@@ -35,6 +39,13 @@ export class SseEndpoint {
     return this.#streams.size;
   }
 
+  /** Bytes that the network has not taken. */
+  get waitingBytes(): number {
+    let bytes = 0;
+    for (const stream of this.#streams) bytes += stream.writableLength;
+    return bytes;
+  }
+
   close(): void {
     for (const stream of this.#streams) stream.end();
   }
@@ -44,17 +55,21 @@ export class SseEndpoint {
     if (typeof parameters === "string") {
       return reply.code(400).send({ errors: [{ message: parameters, extensions: { code: "BAD_REQUEST" } }] });
     }
-    if (this.connections >= this.options.maxConnections) {
-      return reply.code(503).send({
-        errors: [{ message: "too many open streams", extensions: { code: "RATE_LIMITED", retryAfterMs: 5_000 } }],
-      });
-    }
+    const refuse = (status: number, message: string) =>
+      reply
+        .code(status)
+        .header("retry-after", String(retryAfterMs / 1_000))
+        .send({ errors: [{ message, extensions: { code: "RATE_LIMITED", retryAfterMs } }] });
+    if (this.connections >= this.options.maxConnections) return refuse(503, "too many open streams");
+    const leave = this.options.addresses.enter(request.raw);
+    if (leave === null) return refuse(429, "too many open streams from your address");
+    reply.raw.once("close", leave);
     reply.hijack();
     this.#stream(reply.raw, parameters, this.options.contextOf(request));
   }
 
   #stream(response: ServerResponse, request: OperationRequest, context: ApiContext): void {
-    const { keepAliveMs, runner } = this.options;
+    const { keepAliveMs, runner, traffic } = this.options;
     this.#streams.add(response);
     response.writeHead(200, {
       "content-type": "text/event-stream; charset=utf-8",
@@ -91,7 +106,10 @@ export class SseEndpoint {
       get isWritable() {
         return !response.writableNeedDrain && response.writable;
       },
-      next: (payload) => write(payload.event),
+      next: (payload) => {
+        traffic.messages++;
+        write(payload.event);
+      },
       error: (errors) => {
         write(new SharedPayload(JSON.stringify({ errors })).event);
         complete();
@@ -103,7 +121,7 @@ export class SseEndpoint {
 }
 
 /** The operation of a request, or what is wrong with it. */
-function requestParameters(request: FastifyRequest): OperationRequest | string {
+export function requestParameters(request: FastifyRequest): OperationRequest | string {
   const source = (request.method === "GET" ? request.query : request.body) as
     | Record<string, unknown>
     | null

@@ -13,9 +13,11 @@ import { DomainError, errorMessage } from "../core/errors.js";
 import type { ApiContext } from "./context.js";
 import { idBytes } from "./live/frames.js";
 import { Outbox } from "./live/outbox.js";
+import { MessageRate } from "./message-rate.js";
 import type { OperationSink, Running } from "./run-operation.js";
 import type { WebSocketOptions } from "./websocket.js";
 
+const policyViolation = 1008;
 /** How long a client may take to initialise. */
 const initTimeoutMs = 5_000;
 
@@ -25,6 +27,7 @@ export class WebSocketConnection {
   readonly #operations = new Map<string, Running | null>();
   readonly #initTimer: NodeJS.Timeout;
   readonly #pings: NodeJS.Timeout;
+  readonly #rate: MessageRate;
   #isInitialised = false;
   #context: ApiContext | null = null;
   #isAwaitingPong = false;
@@ -34,8 +37,11 @@ export class WebSocketConnection {
     socket: Socket,
     private readonly options: WebSocketOptions,
   ) {
-    const { log } = options;
+    const { log, maxMessagesPerSecond, maxSubscriptionsPerConnection } = options;
+    // A client that comes back may ask for all its streams at once.
+    this.#rate = new MessageRate(maxMessagesPerSecond, maxSubscriptionsPerConnection, performance.now());
     this.#outbox = new Outbox(socket, () => {
+      if (client.isPaused) client.resume();
       for (const operation of this.#operations.values()) operation?.onWritable();
     });
     this.#initTimer = setTimeout(
@@ -43,6 +49,10 @@ export class WebSocketConnection {
       initTimeoutMs,
     );
     this.#pings = setInterval(() => this.#ping(), options.keepAliveMs);
+    // The library answers them, whether the answers are read or not.
+    client.on("ping", () => {
+      if (this.#rate.take(performance.now()) === null) client.terminate();
+    });
     client.on("pong", () => {
       this.#isAwaitingPong = false;
     });
@@ -72,6 +82,8 @@ export class WebSocketConnection {
   }
 
   #close(code: number, reason: string): void {
+    // After the close frame nothing may follow.
+    this.#outbox.flush();
     this.client.close(code, reason);
   }
 
@@ -86,6 +98,17 @@ export class WebSocketConnection {
       message = parseMessage(data.toString());
     } catch {
       this.#close(CloseCode.BadRequest, "Invalid message received");
+      return;
+    }
+    // Every answer waits for the network, so who does not read them is not heard either.
+    if (!this.#outbox.isWritable) this.client.pause();
+    const waitMs = this.#rate.take(performance.now());
+    if (waitMs === null) {
+      this.#close(policyViolation, "Too many messages");
+      return;
+    }
+    if (waitMs > 0) {
+      this.#tooFast(message, waitMs);
       return;
     }
     switch (message.type) {
@@ -106,6 +129,14 @@ export class WebSocketConnection {
       default:
         this.#close(CloseCode.BadRequest, `Unexpected message of type ${message.type} received`);
     }
+  }
+
+  /** A message that is not heard: what ends something is, all the same. */
+  #tooFast(message: Message, retryAfterMs: number): void {
+    if (message.type === MessageType.Complete) this.#complete(message.id);
+    if (message.type !== MessageType.Subscribe || this.#context === null || this.#operations.has(message.id)) return;
+    const text = `a connection may send at most ${this.options.maxMessagesPerSecond} messages a second`;
+    this.#error(message.id, [{ message: text, extensions: { code: "RATE_LIMITED", retryAfterMs } }]);
   }
 
   #initialise(parameters: Record<string, unknown> | undefined): void {
@@ -157,11 +188,15 @@ export class WebSocketConnection {
   #sink(id: string): OperationSink {
     const bytes = idBytes(id);
     const outbox = this.#outbox;
+    const { traffic } = this.options;
     return {
       get isWritable() {
         return outbox.isWritable;
       },
-      next: (result) => outbox.next(result, bytes),
+      next: (result) => {
+        traffic.messages++;
+        outbox.next(result, bytes);
+      },
       error: (errors) => {
         if (this.#operations.delete(id)) this.#error(id, errors);
       },

@@ -2,8 +2,9 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { handleProtocols } from "graphql-ws";
-import { WebSocketServer } from "ws";
+import { type ServerOptions, WebSocketServer } from "ws";
 import type { Logger } from "../core/logger.js";
+import { type AddressLimit, retryAfterMs } from "./address-limit.js";
 import type { ApiContext } from "./context.js";
 import type { OperationRunner } from "./run-operation.js";
 import { WebSocketConnection } from "./websocket-connection.js";
@@ -17,8 +18,16 @@ export interface WebSocketOptions {
   readonly keepAliveMs: number;
   readonly maxMessageBytes: number;
   readonly maxConnections: number;
+  readonly addresses: AddressLimit;
   readonly maxSubscriptionsPerConnection: number;
+  readonly maxMessagesPerSecond: number;
+  readonly traffic: Traffic;
   readonly log: Logger;
+}
+
+/** Messages of operations that were handed to the network. */
+export interface Traffic {
+  messages: number;
 }
 
 /** A client that is told to go and does not is cut off after this. */
@@ -33,12 +42,15 @@ export class WebSocketEndpoint {
     server: Server,
     private readonly options: WebSocketOptions,
   ) {
-    this.#sockets = new WebSocketServer({
+    // The types do not know yet that a client that was told to go may be given less than half a minute.
+    const settings: ServerOptions & { closeTimeout: number } = {
       noServer: true,
+      closeTimeout: closeTimeoutMs,
       maxPayload: options.maxMessageBytes,
       perMessageDeflate: false,
       handleProtocols: (protocols) => handleProtocols(protocols),
-    });
+    };
+    this.#sockets = new WebSocketServer(settings);
     const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => this.#upgrade(request, socket, head);
     server.on("upgrade", onUpgrade);
     this.#stopListening = () => server.off("upgrade", onUpgrade);
@@ -46,6 +58,13 @@ export class WebSocketEndpoint {
 
   get connections(): number {
     return this.#sockets.clients.size;
+  }
+
+  /** Bytes that the network has not taken. */
+  get waitingBytes(): number {
+    let bytes = 0;
+    for (const socket of this.#sockets.clients) bytes += socket.bufferedAmount;
+    return bytes;
   }
 
   async close(): Promise<void> {
@@ -59,16 +78,21 @@ export class WebSocketEndpoint {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const refuse = (status: string) =>
-      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    const refuse = (status: string, headers = "") =>
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n${headers}Content-Length: 0\r\n\r\n`);
+    const retryAfter = `Retry-After: ${retryAfterMs / 1_000}\r\n`;
     socket.on("error", () => socket.destroy());
     const [path] = (request.url ?? "").split("?");
-    if (path !== this.options.path) refuse("404 Not Found");
-    else if (this.connections >= this.options.maxConnections) refuse("503 Service Unavailable");
-    else
+    if (path !== this.options.path) return void refuse("404 Not Found");
+    if (this.connections >= this.options.maxConnections) return void refuse("503 Service Unavailable", retryAfter);
+    const leave = this.options.addresses.enter(request);
+    if (leave === null) refuse("429 Too Many Requests", retryAfter);
+    else {
+      socket.once("close", leave);
       this.#sockets.handleUpgrade(request, socket, head, (client) => {
         // An HTTP server's sockets are of this kind.
         new WebSocketConnection(client, socket as Socket, this.options);
       });
+    }
   }
 }

@@ -7,6 +7,7 @@ import { badInput } from "../core/errors.js";
 import type { ApiContext } from "../graphql/context.js";
 import { idField, type NodeLoader } from "../graphql/node.js";
 import { DateTimeScalar, DecimalScalar } from "../graphql/scalars.js";
+import { Costs, statementCost } from "../graphql/shared.js";
 import type { ArbitrageOpportunity } from "./arbitrage-watch.js";
 import { ArbitrageOpportunityType } from "./graphql-series-types.js";
 
@@ -48,6 +49,7 @@ export class ArbitrageResolver {
   @Query(() => [ArbitrageOpportunityType], {
     description: "Opportunities across markets of the same base and quote currency, newest first.",
   })
+  @Costs(statementCost)
   async arbitrageOpportunities(
     @Arg("openOnly", () => Boolean, {
       nullable: true,

@@ -18,7 +18,7 @@ import { SymbolType } from "../catalogue/graphql-types.js";
 import { badInput } from "../core/errors.js";
 import type { ApiContext } from "../graphql/context.js";
 import { DateTimeScalar } from "../graphql/scalars.js";
-import { Shared, servedShared } from "../graphql/shared.js";
+import { Costs, Shared, servedShared, statementCost } from "../graphql/shared.js";
 import { type CandleInterval, candleIntervalMs, closeTimeOf } from "./candle-intervals.js";
 import type { Candle } from "./candles.js";
 import type { TradeEvent } from "./events.js";
@@ -120,6 +120,7 @@ export class CandleResolver {
     description:
       "Candles of a symbol, oldest first. An interval without a trade has none, unless `fillGaps` asks for it.",
   })
+  @Costs(statementCost)
   candles(@Args() args: CandlesOfSymbolArguments, @Ctx() context: ApiContext): Promise<readonly Candle[]> {
     return candlesOf(context, symbolOfId(context, "symbolId", args.symbolId), args);
   }
@@ -201,6 +202,7 @@ export class FundingRateResolver {
 @Resolver(() => SymbolType)
 export class SymbolSeriesResolver {
   @FieldResolver(() => [CandleType], { description: candlesDescription })
+  @Costs(statementCost)
   candles(
     @Root() root: MarketSymbol,
     @Args() args: CandleArguments,
@@ -210,6 +212,7 @@ export class SymbolSeriesResolver {
   }
 
   @FieldResolver(() => [MarketTradeType], { description: "Its newest trades, newest first." })
+  @Costs(statementCost)
   trades(
     @Root() root: MarketSymbol,
     @Arg("limit", () => Int, { nullable: true, defaultValue: 50, description: `How many at most; 1 to ${maxTrades}.` })
@@ -222,6 +225,7 @@ export class SymbolSeriesResolver {
   @FieldResolver(() => [FundingRateType], {
     description: "Its newest funding rates, newest first; none for anything but a perpetual.",
   })
+  @Costs(statementCost)
   fundingRates(
     @Root() root: MarketSymbol,
     @Arg("limit", () => Int, {

@@ -27,7 +27,7 @@ import type { SharedWatch } from "../core/shared-watch.js";
 import { requireOperator } from "../core/viewer.js";
 import type { ApiContext } from "../graphql/context.js";
 import { DateTimeScalar, DecimalScalar } from "../graphql/scalars.js";
-import { MadeOf, Shared, servedShared } from "../graphql/shared.js";
+import { Costs, MadeOf, Shared, servedShared, statementCost } from "../graphql/shared.js";
 import type { Quote } from "./quotes.js";
 import { broadcastList, listSymbols, type SymbolOrder, symbolOrders } from "./rank-symbols.js";
 import { quotesOf, quotesOfDefaults } from "./shared-quotes.js";
@@ -231,6 +231,7 @@ export class SymbolMarketDataResolver {
     description:
       "Active symbols that match, best first: exact ticker, prefix, popular, then by 24 h volume; typo-tolerant. A blank query gives the popular ones.",
   })
+  @Costs(statementCost)
   async searchSymbols(
     @Arg("query", () => String, { description: "What the user typed; at most 64 characters." }) query: string,
     @Arg("assetClass", () => String, { nullable: true, description: "Only this asset class, by code." }) assetClass:

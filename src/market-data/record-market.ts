@@ -3,6 +3,7 @@ import type { Database } from "../db/connect.js";
 import type { MarketEvent } from "./events.js";
 import type { LiveMarket } from "./live-market.js";
 import { orderFlowWindowMs } from "./order-flow-board.js";
+import type { BatchWriterStats } from "./series/batch-writer.js";
 import { readOpenOpportunities } from "./series/read-series.js";
 import {
   ArbitrageWriter,
@@ -53,6 +54,19 @@ export class MarketRecorder {
     else if (event.kind === "bookTicker") this.#bookTickers.add(event);
     else if (event.kind === "fundingRate") this.#funding.add(event);
     else if (event.kind === "orderBook") this.#books.add(event);
+  }
+
+  /** By what they write. */
+  get stats(): Readonly<Record<string, BatchWriterStats>> {
+    return {
+      trades: this.#trades.stats,
+      "book-tickers": this.#bookTickers.stats,
+      candles: this.#candles.stats,
+      "funding-rates": this.#funding.stats,
+      "order-books": this.#books.stats,
+      "order-flow": this.#flows.stats,
+      arbitrage: this.#opportunities.stats,
+    };
   }
 
   /**

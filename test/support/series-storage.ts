@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { seedReferenceData } from "../../src/catalogue/seed.js";
 import { connect, type Database, type DatabaseAddress } from "../../src/db/connect.js";
 import { migrate } from "../../src/db/migrations.js";
+import { DatabaseStats } from "../../src/db/observe.js";
 import { dropOldSeries } from "../../src/db/time-series.js";
 import { createTestDatabase } from "./database.js";
 
@@ -135,5 +136,5 @@ export async function watch({ address }: SeriesDatabase): Promise<WatchedDatabas
   // The driver asks for the types of this database first.
   await sql`select`;
   statements.length = 0;
-  return { sql, db, statements, close: () => sql.end({ timeout: 5 }) };
+  return { sql, db, poolSize: 1, stats: new DatabaseStats(), statements, close: () => sql.end({ timeout: 5 }) };
 }

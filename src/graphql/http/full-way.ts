@@ -4,8 +4,10 @@ import { fastifyApolloHandler } from "@as-integrations/fastify";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { GraphQLError } from "graphql";
 import type { ApiContext } from "../context.js";
+import type { OperationWatch } from "../operation-watch.js";
 import type { DocumentRequest, PersistedDocuments } from "../persisted.js";
 import type { OperationPreparer } from "../prepare.js";
+import { refuseBeforeApollo } from "../refuse-operation.js";
 import { compress, encodingFor } from "./encoding.js";
 import { privateHeaders, type ShortWay, statusOfRefusal } from "./short-way.js";
 
@@ -16,6 +18,7 @@ export interface FullWayOptions {
   readonly documents: PersistedDocuments;
   readonly preparer: OperationPreparer;
   readonly contextOf: (request: FastifyRequest) => ApiContext;
+  readonly watch: OperationWatch;
 }
 
 /** GraphQL over HTTP for requests of any kind, through Fastify and Apollo. */
@@ -31,7 +34,10 @@ export function addFullWay(app: FastifyInstance, options: FullWayOptions): void 
       const body = shortWay.bodyOf(request.raw);
       return body === undefined ? payload : Readable.from([body]);
     },
-    preHandler: (request, reply) => putTextIn(request, reply, options),
+    preHandler: [
+      (request, reply) => putTextIn(request, reply, options),
+      refuseBeforeApollo(options.preparer, options.watch),
+    ],
     handler: fastifyApolloHandler(apollo, { context: async (request) => contextOf(request) }),
     onSend: async (request, reply, payload) => {
       if (typeof payload !== "string") return payload;

@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { GraphQLError, OperationTypeNode } from "graphql";
 import { DomainError } from "../../core/errors.js";
+import type { Span, Tracer } from "../../core/tracer.js";
 import type { ApiContext } from "../context.js";
 import type { OperationExecutor } from "../execute-operation.js";
+import type { OperationOutcome, OperationWatch } from "../operation-watch.js";
 import type { Operation, OperationPreparer, OperationRequest } from "../prepare.js";
 import type { AnswerSource } from "../shared.js";
 import { Answer, type PublicAnswers } from "./answers.js";
@@ -17,6 +19,8 @@ export interface ShortWayOptions {
   /** @throws {DomainError} UNAUTHENTICATED */
   readonly contextOf: (authorization: string | null) => ApiContext;
   readonly maxBodyBytes: number;
+  readonly watch: OperationWatch;
+  readonly tracer: Tracer;
 }
 
 /** Sends a request on to the web framework, with Apollo behind it. */
@@ -99,8 +103,15 @@ export class ShortWay {
     const prepared = asked && this.#prepare(asked);
     if (asked === null || prepared === null) exchange.goFullWay();
     else if (!("definition" in prepared)) this.#refuse(exchange, prepared);
-    else if (mayRun(prepared, exchange)) this.#run(exchange, prepared, asked);
+    else if (mayRun(prepared, exchange)) this.#trace(exchange, prepared, asked);
     else exchange.goFullWay();
+  }
+
+  #trace(exchange: Exchange, operation: Operation, asked: OperationRequest): void {
+    const { tracer, path } = this.options;
+    const { method = "" } = exchange.request;
+    const span = tracer.start(`${method} ${path}`, "server", { "http.request.method": method, "url.path": path });
+    tracer.within(span, () => this.#run({ ...exchange, span }, operation, asked));
   }
 
   #prepare(asked: OperationRequest): ReturnType<OperationPreparer["prepare"]> | null {
@@ -116,6 +127,7 @@ export class ShortWay {
     const code = errors[0]?.extensions.code;
     if (code === "OPERATION_RESOLUTION_FAILURE") exchange.goFullWay();
     else {
+      this.options.watch.refused();
       const text = toText({ errors: this.options.preparer.formatErrors(errors) });
       this.#send(exchange, statusOfRefusal(code), new Answer(text), null);
     }
@@ -124,30 +136,46 @@ export class ShortWay {
   #run(exchange: Exchange, operation: Operation, asked: OperationRequest): void {
     const kept = this.options.answers.find(operation, asked);
     if (kept === undefined) void this.#execute(exchange, operation, asked);
-    else this.#send(exchange, 200, kept, operation);
+    else {
+      this.#ended(operation, "ok", 0);
+      this.#send(exchange, 200, kept, operation);
+    }
   }
 
   async #execute(exchange: Exchange, operation: Operation, asked: OperationRequest): Promise<void> {
     const { preparer, executor, answers } = this.options;
     const stamp = answers.stampOf(operation);
+    const startMs = performance.now();
     try {
       const started = executor.execute(operation, preparer.executionArgs(operation, asked, exchange.context));
       // What is there at once is sent in the same turn of the event loop.
       const { data, errors } = started instanceof Promise ? await started : started;
       // Nothing was executed, because a variable is wrong.
-      if (data === undefined) return exchange.goFullWay();
+      if (data === undefined) {
+        exchange.span?.end(null);
+        exchange.goFullWay();
+        return;
+      }
+      this.#ended(operation, errors === undefined ? "ok" : "error", performance.now() - startMs);
       const answer = new Answer(toText({ errors: errors && preparer.formatErrors(errors), data }));
       if (stamp !== null && errors === undefined) answers.keep(operation, asked, stamp, answer);
       this.#send(exchange, 200, answer, errors === undefined ? operation : null);
     } catch (error) {
+      this.#ended(operation, "error", performance.now() - startMs);
       const errors = preparer.formatErrors([new GraphQLError("", { originalError: error as Error })]);
       this.#send(exchange, 500, new Answer(toText({ errors })), null);
     }
   }
 
+  #ended({ definition: { name, operation } }: Operation, outcome: OperationOutcome, ms: number): void {
+    this.options.watch.ended(name?.value, operation, outcome, ms);
+  }
+
   /** @param operation whose answer it is, when it is one without errors */
   #send(exchange: Exchange, status: number, answer: Answer, operation: Operation | null): void {
-    const { request, response, mediaType } = exchange;
+    const { request, response, mediaType, span } = exchange;
+    span?.set({ "http.response.status_code": status });
+    span?.end(status >= 500 ? `HTTP ${status}` : null);
     const { "if-none-match": ifNoneMatch, "accept-encoding": acceptEncoding } = request.headers;
     const headers = [...fixedHeaders, "content-type", mediaType];
     const sources = isGet(exchange) && operation !== null ? operation.sources : null;
@@ -179,6 +207,7 @@ interface Exchange {
   readonly mediaType: MediaType;
   readonly context: ApiContext;
   readonly goFullWay: () => void;
+  readonly span?: Span;
 }
 
 /** Subscriptions have ways of their own, and a GET changes nothing. */

@@ -14,7 +14,7 @@ import { FlushClock } from "./flush-clock.js";
 import { Rendering } from "./rendering.js";
 import type { SharedShape } from "./shape.js";
 import type { Sink } from "./sink.js";
-import { SharedStream } from "./stream.js";
+import { type BroadcastCounts, SharedStream } from "./stream.js";
 
 export interface BroadcastOptions {
   readonly formatErrors: (errors: readonly GraphQLError[]) => readonly GraphQLFormattedError[];
@@ -38,6 +38,8 @@ type AnyStream = SharedStream<unknown, unknown>;
 export class Broadcast {
   readonly #clock = new FlushClock();
   readonly #streams = new Map<string | symbol, AnyStream>();
+
+  readonly counts: BroadcastCounts = { subscribers: 0, conflated: 0, overflowed: 0 };
 
   constructor(private readonly options: BroadcastOptions) {}
 
@@ -85,6 +87,7 @@ export class Broadcast {
       rendering: new Rendering({ execution, responseName, isList: watch.isList, formatErrors }),
       clock: this.#clock,
       log,
+      counts: this.counts,
       onEmpty: () => this.#streams.delete(key),
     });
     this.#streams.set(key, stream);

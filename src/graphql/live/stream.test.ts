@@ -8,7 +8,7 @@ import { FlushClock } from "./flush-clock.js";
 import type { SharedPayload } from "./payload.js";
 import { Rendering } from "./rendering.js";
 import type { Sink } from "./sink.js";
-import { SharedStream } from "./stream.js";
+import { type BroadcastCounts, SharedStream } from "./stream.js";
 
 interface Price {
   readonly symbol: string;
@@ -90,10 +90,12 @@ class Reader implements Sink {
 
 let clock: FlushClock;
 let executions: number;
+let counts: BroadcastCounts;
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setImmediate", "clearImmediate", "performance"] });
   clock = new FlushClock();
   executions = 0;
+  counts = { subscribers: 0, conflated: 0, overflowed: 0 };
 });
 afterEach(() => {
   clock.close();
@@ -118,7 +120,7 @@ function streamOf<K, V>(intervalMs: number, onEmpty = () => {}): SharedStream<K,
     isList: true,
     formatErrors: (errors) => errors.map((error) => error.toJSON()),
   });
-  return new SharedStream({ intervalMs, rendering, clock, log: pino({ level: "silent" }), onEmpty });
+  return new SharedStream({ intervalMs, rendering, clock, log: pino({ level: "silent" }), counts, onEmpty });
 }
 
 function join<K, V>(stream: SharedStream<K, V>, watch: SharedWatch<K, V>): Reader {
@@ -185,6 +187,30 @@ describe("readers of the same", () => {
     await pass(500);
     expect(early.values).toEqual([1, 2]);
     expect(late.values).toEqual([2]);
+  });
+
+  test("are counted, and so is what a slow one has not seen", async () => {
+    const board = new Board();
+    board.set("BTC", 1);
+    const stream = streamOf<string, Price>(0);
+    const [slow, quick] = [join(stream, board.watch(["BTC"], 0)), join(stream, board.watch(["BTC"], 0))];
+    await pass(1);
+    slow.isWritable = false;
+    for (let value = 2; value <= 6; value++) {
+      board.set("BTC", value);
+      await pass(1);
+    }
+    slow.isWritable = true;
+    slow.onWritable();
+    await pass(1);
+    expect([quick.values, slow.values]).toEqual([
+      [1, 2, 3, 4, 5, 6],
+      [1, 6],
+    ]);
+    expect(counts).toEqual({ subscribers: 2, conflated: 4, overflowed: 0 });
+    slow.stop();
+    slow.stop();
+    expect(counts.subscribers).toBe(1);
   });
 
   test("the last one that leaves ends it", async () => {
@@ -352,6 +378,7 @@ describe("where none may be skipped", () => {
     await pass(1);
     expect(slow.values).toEqual(upTo(7));
     expect(quick.values).toEqual(upTo(1_308));
+    expect(counts).toEqual({ subscribers: 1, conflated: 0, overflowed: 1 });
   });
 
   test("what was lost on the way here ends it for everyone", async () => {

@@ -49,11 +49,21 @@ interface Welcome {
   readonly payloads: readonly SharedPayload[];
 }
 
+/** What becomes of messages, for all streams together. */
+export interface BroadcastCounts {
+  subscribers: number;
+  /** Values that slow readers did not get, because a newer one came before they were ready. */
+  conflated: number;
+  /** Subscriptions that were ended because something would have been skipped. */
+  overflowed: number;
+}
+
 export interface SharedStreamOptions<K, V> {
   readonly intervalMs: number;
   readonly rendering: Rendering<K, V>;
   readonly clock: FlushClock;
   readonly log: Logger;
+  readonly counts: BroadcastCounts;
   /** The last reader has gone. */
   readonly onEmpty: () => void;
 }
@@ -87,6 +97,7 @@ export class SharedStream<K, V> implements Flushable {
       lastSent: null,
     };
     channel.subscribers.add(subscriber);
+    this.options.counts.subscribers++;
     channel.late.add(subscriber);
     this.#newcomers.set(subscriber, channel);
     this.#welcome();
@@ -127,6 +138,7 @@ export class SharedStream<K, V> implements Flushable {
 
   #remove(channel: Channel<K, V>, subscriber: Subscriber<K>): void {
     if (!channel.subscribers.delete(subscriber)) return;
+    this.options.counts.subscribers--;
     channel.late.delete(subscriber);
     this.#newcomers.delete(subscriber);
     if (channel.subscribers.size > 0) return;
@@ -268,7 +280,9 @@ export class SharedStream<K, V> implements Flushable {
   #miss(channel: Channel<K, V>, subscriber: Subscriber<K>, keys: ReadonlySet<K>): void {
     if (keys.size === 0) return;
     subscriber.missed ??= new Set();
+    const before = subscriber.missed.size;
     for (const key of keys) subscriber.missed.add(key);
+    this.options.counts.conflated += before + keys.size - subscriber.missed.size;
     channel.late.add(subscriber);
     const { overflow } = channel.watch;
     if (overflow !== null && subscriber.missed.size > overflow.maxWaiting) this.#end(channel, subscriber, "slow");
@@ -279,6 +293,7 @@ export class SharedStream<K, V> implements Flushable {
     const error = channel.watch.overflow?.error(reason, subscriber.lastSent);
     if (error === undefined) return;
     this.#remove(channel, subscriber);
+    this.options.counts.overflowed++;
     subscriber.sink.error([{ message: error.message, extensions: { code: error.code, ...error.details } }]);
   }
 

@@ -1,0 +1,145 @@
+import type { Catalogue } from "./catalogue/catalogue.js";
+import type { Database } from "./db/connect.js";
+import type { FeedMeasures } from "./feeds/supervisor.js";
+import type { ServerStats } from "./graphql/server.js";
+import type { BatchWriterStats } from "./market-data/series/batch-writer.js";
+import { type Labels, type Metric, type Sample, samplesOf } from "./telemetry/metrics.js";
+
+/*
+ * What `/metrics` says, and where each number is kept. Labels come from bounded sets: providers, writers, transports, and names
+ * of operations as far as `OperationWatch` tells them apart.
+ */
+
+const prefix = "tradegraph_";
+
+const metric = (type: Metric["type"], name: string, help: string, read: Metric["read"]): Metric => ({
+  name: prefix + name,
+  help,
+  type,
+  read,
+});
+const gauge = (name: string, help: string, read: () => number): Metric =>
+  metric("gauge", name, help, () => [{ labels: {}, value: read() }]);
+const counter = (name: string, help: string, read: () => number): Metric =>
+  metric("counter", name, help, () => [{ labels: {}, value: read() }]);
+
+export function programMetrics(version: string, catalogue: Catalogue): Metric[] {
+  return [
+    metric("gauge", "info", "The version of the program.", () => [{ labels: { version }, value: 1 }]),
+    metric("gauge", "catalogue_rows", "Rows of the catalogue in memory.", () => [
+      { labels: { table: "symbols" }, value: catalogue.symbols.length },
+      { labels: { table: "tracked_symbols" }, value: catalogue.trackedSymbols.length },
+      { labels: { table: "markets" }, value: catalogue.markets.length },
+      { labels: { table: "data_providers" }, value: catalogue.providers.length },
+    ]),
+  ];
+}
+
+export function databaseMetrics({ stats, poolSize }: Database): Metric[] {
+  return [
+    gauge("database_pool_size", "Connections that the pool may open.", () => poolSize),
+    gauge(
+      "database_under_way",
+      "Statements and transactions that hold a connection or wait for one.",
+      () => stats.underWay,
+    ),
+    counter("database_statements_total", "Statements sent.", () => stats.statements),
+    counter("database_failures_total", "Statements that failed.", () => stats.failures),
+    metric(
+      "histogram",
+      "database_statement_seconds",
+      "From the call to the answer, with the wait for a connection.",
+      () => samplesOf(stats.latency, {}),
+    ),
+  ];
+}
+
+/** `statsOf` is asked at each reading; what a writer has not got is left out. */
+export function writerMetrics(statsOf: () => Readonly<Record<string, Partial<BatchWriterStats>>>): Metric[] {
+  const column = (name: keyof BatchWriterStats) => (): Sample[] =>
+    Object.entries(statsOf()).flatMap(([writer, { [name]: value }]) =>
+      value === undefined ? [] : [{ labels: { writer }, value }],
+    );
+  return [
+    metric("counter", "writer_written_total", "Rows stored.", column("written")),
+    metric("gauge", "writer_waiting", "Rows that are not stored yet.", column("waiting")),
+    metric("counter", "writer_dropped_total", "Rows given up because too many waited.", column("dropped")),
+    metric("counter", "writer_refused_total", "Rows that broke a rule of the table.", column("refused")),
+    metric("counter", "writer_failures_total", "Statements that failed and were tried again.", column("failures")),
+  ];
+}
+
+const statuses = ["DISCONNECTED", "CONNECTING", "CONNECTED", "RECONNECTING", "STALE", "ERROR"] as const;
+
+export function feedMetrics(measures: () => readonly FeedMeasures[]): Metric[] {
+  const column = (of: (feed: FeedMeasures) => number) => (): Sample[] =>
+    measures().map((feed) => ({ labels: labelsOf(feed), value: of(feed) }));
+  return [
+    metric("gauge", "feed_status", "1 for the status that the provider's connection has.", () =>
+      measures().flatMap((feed) =>
+        statuses.map((status) => ({ labels: { ...labelsOf(feed), status }, value: feed.status === status ? 1 : 0 })),
+      ),
+    ),
+    metric(
+      "counter",
+      "feed_messages_total",
+      "Messages received since the feed was started.",
+      column((f) => f.messages),
+    ),
+    metric(
+      "gauge",
+      "feed_messages_per_second",
+      "Mean of the last ten seconds.",
+      column((feed) => feed.messagesPerSecond),
+    ),
+    metric(
+      "counter",
+      "feed_rejected_total",
+      "Frames that broke the protocol.",
+      column((feed) => feed.rejected),
+    ),
+    metric(
+      "counter",
+      "feed_reconnects_total",
+      "Connections made anew.",
+      column((feed) => feed.reconnects),
+    ),
+    metric("histogram", "feed_lag_seconds", "From the exchange's time to its receipt here, by both clocks.", () =>
+      measures().flatMap((feed) => [...samplesOf(feed.lag, labelsOf(feed))]),
+    ),
+  ];
+}
+
+const labelsOf = ({ provider }: FeedMeasures): Labels => ({ provider: provider.code });
+
+export function serverMetrics(stats: ServerStats): Metric[] {
+  const { operations, broadcast, traffic } = stats;
+  return [
+    metric("counter", "operations_total", "Operations answered; subscriptions when they begin.", () =>
+      [...operations.counts].flatMap(({ name, kind, outcomes }) =>
+        Object.entries(outcomes).map(([outcome, value]) => ({ labels: { name, kind, outcome }, value })),
+      ),
+    ),
+    metric("histogram", "operation_seconds", "How long queries and mutations took.", () =>
+      Object.entries(operations.latencies).flatMap(([kind, latency]) => [...samplesOf(latency, { kind })]),
+    ),
+    metric("gauge", "connections", "Open sockets and streams.", () => [
+      { labels: { transport: "websocket" }, value: stats.websockets },
+      { labels: { transport: "sse" }, value: stats.eventStreams },
+    ]),
+    gauge("waiting_bytes", "Bytes that clients have not taken.", () => stats.waitingBytes),
+    gauge("subscribers", "Subscriptions to shared data.", () => broadcast.counts.subscribers),
+    gauge("streams", "Different streams that are made for them.", () => broadcast.streamCount),
+    counter("messages_total", "Messages of operations handed to the network.", () => traffic.messages),
+    counter(
+      "conflated_total",
+      "Values that slow readers did not get, because a newer one came first.",
+      () => broadcast.counts.conflated,
+    ),
+    counter(
+      "overflows_total",
+      "Subscriptions ended because something would have been skipped.",
+      () => broadcast.counts.overflowed,
+    ),
+  ];
+}
