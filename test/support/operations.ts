@@ -239,5 +239,10 @@ function literal(value: unknown): string {
   return JSON.stringify(value);
 }
 
-export const operationsOver = (schema: GraphQLSchema, choices: Choices): fc.Arbitrary<GeneratedOperation> =>
-  fc.gen().map((gen) => new Writer(schema, gen, choices).write());
+/** Several at a time: a list of generators would be given one and the same source of chance. */
+export const operationsOver = (
+  schema: GraphQLSchema,
+  choices: Choices,
+  count: number,
+): fc.Arbitrary<GeneratedOperation[]> =>
+  fc.gen().map((gen) => Array.from({ length: count }, () => new Writer(schema, gen, choices).write()));
