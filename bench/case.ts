@@ -11,6 +11,8 @@ export interface BenchResult {
   readonly limit?: number;
   /** How far it shall get: so many times as good as the best peer, and as the limit, or a figure of its own. */
   readonly reach: { readonly peer?: number; readonly limit?: number; readonly figure?: number };
+  /** What the cost depends on, and on nothing else. */
+  readonly growsWith?: string;
   /** What else there is to know about the run. */
   readonly note?: string;
 }

@@ -99,6 +99,7 @@ async function fanOut(
         peers,
         limit: (limits[index] as FanOut).cpuUsPerQuote,
         reach,
+        growsWith: "clients × messages",
         note:
           `${figure(quotesPerSecond)} quotes/s, ${figure(quotesPerMessage)} in a message; ` +
           `graphql-ws with windows written by hand ${figure((windows[index] as FanOut).cpuUsPerQuote)}`,

@@ -113,6 +113,7 @@ const latency: BenchCase = {
           peers: { "graphql-ws": peer[of] },
           limit: limit[of],
           reach: of === "p99Ms" ? { limit: 0.5 } : {},
+          growsWith: "clients",
         });
         results.push(result("p50Ms"), result("p99Ms"));
       }
@@ -150,6 +151,7 @@ async function slowReaderResults(line: Line): Promise<BenchResult[]> {
       ours: megabytes(atEnd.rssBytes),
       limit: megabytes(afterMinute.rssBytes),
       reach: { limit: 0.9 },
+      growsWith: "symbols + clients",
       note: `the limit is the memory at the first minute; heap ${figure(megabytes(afterMinute.heapBytes))} MB, then ${figure(megabytes(atEnd.heapBytes))} MB`,
     },
   ];

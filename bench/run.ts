@@ -4,6 +4,7 @@ import { fanOutCases } from "./fan-out.js";
 import { latencyCases } from "./latency.js";
 import { queryCases } from "./queries.js";
 import { seriesCases } from "./series.js";
+import { machine, resultsPath, type StoredResults, writeReadme } from "./write-readme.js";
 
 /** `npm run bench` runs all cases, `npm run bench -- ingest candles` some. One after the other: they share two cores. */
 const cases: readonly BenchCase[] = [...fanOutCases, ...latencyCases, ...queryCases, ...seriesCases];
@@ -15,11 +16,6 @@ if (unknown.length > 0)
 // Where the compiled program looks for them.
 for (const path of ["drizzle", "package.json"]) await cp(path, `dist/bench/${path}`, { recursive: true });
 
-const resultsPath = "bench/results.json";
-/** By the name of the case that was run. What is not run now keeps the results it had. */
-export interface StoredResults {
-  [name: string]: { readonly at: string; readonly node: string; readonly results: readonly BenchResult[] };
-}
 const stored: StoredResults = JSON.parse(await readFile(resultsPath, "utf8").catch(() => "{}"));
 
 const results: BenchResult[] = [];
@@ -30,20 +26,22 @@ for (const one of cases) {
   const found = await one.run();
   results.push(...found);
   console.log(`  ${Math.round((performance.now() - startMs) / 1000)} s`);
-  stored[one.name] = { at: new Date().toISOString(), node: process.version, results: found };
+  stored[one.name] = { at: new Date().toISOString(), node: process.version, machine, results: found };
   await writeFile(resultsPath, `${JSON.stringify(stored, null, 2)}\n`);
 }
+await writeReadme(stored);
 
 const against = (result: BenchResult, other: number | undefined): string =>
   other === undefined ? "–" : `${figure(advantage(result, other))}×`;
+const orNothing = (value: number | undefined): string => (value === undefined ? "–" : figure(value));
 console.table(
   results.map((r) => ({
     case: r.case,
     unit: r.unit,
     ours: figure(r.ours),
     peer: bestPeer(r)?.[0] ?? "–",
-    "its figure": figure(bestPeer(r)?.[1] ?? Number.NaN),
-    limit: figure(r.limit ?? Number.NaN),
+    "its figure": orNothing(bestPeer(r)?.[1]),
+    limit: orNothing(r.limit),
     "against peer": against(r, bestPeer(r)?.[1]),
     "against limit": against(r, r.limit),
   })),

@@ -85,6 +85,7 @@ async function againstCopy(
       ours: perSecond(oursMs),
       limit: perSecond(otherMs),
       reach,
+      growsWith: "rows",
       note: `${oursMs.toFixed(1)} ms, COPY ${otherMs.toFixed(1)} ms`,
     };
   } finally {
@@ -147,6 +148,7 @@ const candles: BenchCase = {
           ours: oursMs,
           limit: otherMs,
           reach: { limit: 0.75 },
+          growsWith: "candles returned",
         });
       }
       return results;
