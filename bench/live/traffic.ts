@@ -25,7 +25,7 @@ export function changeOf(symbolId: number, n: number): BookTickerEvent {
 }
 
 /** As many at once at most: a server that cannot keep up gets fewer, instead of ever more that wait. */
-const maxPerTick = 4;
+const maxPerTick = 20;
 
 /** Calls back so many times a second, as even as a timer can. Returns the function that ends it. */
 export function atRate(perSecond: number, callBack: (n: number) => void): () => void {

@@ -4,7 +4,7 @@ import type { StartPeer } from "./peer.js";
 
 /** The limit of queries: as many bytes as the answer to `cachedQuery` has, whatever is asked. */
 export const start: StartPeer = async () => {
-  const body = Buffer.alloc(3_300, "x");
+  const body = Buffer.alloc(3_497, "x");
   const server = createServer((request, response) => {
     request.on("data", () => {});
     request.on("end", () => {

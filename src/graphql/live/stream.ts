@@ -8,6 +8,7 @@ import type { Sink } from "./sink.js";
 
 /** Items of one message; what is more waits for the next one. */
 const maxPerMessage = 500;
+const nobody: readonly never[] = [];
 /** Timers may be early by a part of a millisecond. */
 const timerSlackMs = 1;
 
@@ -115,8 +116,9 @@ export class SharedStream<K, V> implements Flushable {
     this.#channels.set(watch.name, channel);
     channel.stop = watch.follow(
       (key) => {
+        // With more than one change it waits for its turn already.
+        if (channel.changed.size === 0) this.#schedule(channel);
         channel.changed.add(key);
-        this.#schedule(channel);
       },
       () => {
         for (const subscriber of channel.subscribers) this.#end(channel, subscriber, "lost");
@@ -158,7 +160,10 @@ export class SharedStream<K, V> implements Flushable {
   #take(channel: Channel<K, V>, atMs: number): Delivery<K, V> {
     const keys = channel.changed;
     channel.changed = new Set();
-    const late = [...channel.late].filter((subscriber) => !subscriber.isNew && this.#isReady(subscriber, atMs));
+    const late =
+      channel.late.size === 0
+        ? nobody
+        : [...channel.late].filter((subscriber) => !subscriber.isNew && this.#isReady(subscriber, atMs));
     return { channel, atMs, keys, late };
   }
 
@@ -228,11 +233,12 @@ export class SharedStream<K, V> implements Flushable {
     if (channel.changed.size > 0)
       subscriber.seen = new Map([...channel.changed].map((key) => [key, rendering.versionOf(key)]));
     for (const payload of welcome.payloads) sink.next(payload);
-    if (welcome.payloads.length > 0) sent(subscriber, missed, performance.now());
+    if (welcome.payloads.length > 0) sent(subscriber, lastOf(missed), performance.now());
   }
 
   #send({ channel, atMs, keys, late }: Delivery<K, V>): void {
     let shared: readonly SharedPayload[] | undefined;
+    const lastKey = lastOf(keys);
     if (keys.size > 0) {
       for (const subscriber of channel.subscribers) {
         if (subscriber.seen !== null) {
@@ -247,7 +253,7 @@ export class SharedStream<K, V> implements Flushable {
         }
         shared ??= this.#payloads(channel, keys);
         for (const payload of shared) subscriber.sink.next(payload);
-        if (shared.length > 0) sent(subscriber, keys, atMs);
+        if (shared.length > 0) sent(subscriber, lastKey, atMs);
       }
     }
     for (const subscriber of late) this.#catchUp(channel, subscriber, atMs);
@@ -295,7 +301,7 @@ export class SharedStream<K, V> implements Flushable {
     }
     const payloads = this.#payloads(channel, keys);
     for (const payload of payloads) sink.next(payload);
-    if (payloads.length > 0) sent(subscriber, keys, atMs);
+    if (payloads.length > 0) sent(subscriber, lastOf(keys), atMs);
   }
 
   /** A list of nothing is no message. */
@@ -309,7 +315,13 @@ export class SharedStream<K, V> implements Flushable {
 const visible = <K, V>({ watch }: Channel<K, V>, keys: Iterable<K>): K[] =>
   [...keys].filter((key) => watch.valueOf(key) !== undefined);
 
-function sent<K>(subscriber: Subscriber<K>, keys: Iterable<K>, atMs: number): void {
+function lastOf<K>(keys: Iterable<K>): K | null {
+  let last: K | null = null;
+  for (const key of keys) last = key;
+  return last;
+}
+
+function sent<K>(subscriber: Subscriber<K>, lastKey: K | null, atMs: number): void {
   subscriber.lastMs = atMs;
-  for (const key of keys) subscriber.lastSent = key;
+  subscriber.lastSent = lastKey ?? subscriber.lastSent;
 }
