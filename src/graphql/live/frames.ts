@@ -55,8 +55,7 @@ function headerLengthOf(frame: Buffer): number {
 }
 
 function makeNextFrame(payload: string, idLength: number): Buffer {
-  const length =
-    beforeId.length + idLength + beforePayload.length + Buffer.byteLength(payload, "utf8") + end.length;
+  const length = beforeId.length + idLength + beforePayload.length + Buffer.byteLength(payload, "utf8") + end.length;
   const at = headerLength(length);
   const frame = Buffer.allocUnsafe(at + length);
   writeHeader(frame, length);

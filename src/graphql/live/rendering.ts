@@ -109,7 +109,9 @@ export class Rendering<K, V> {
   #message(rendered: readonly Rendered[]): SharedPayload {
     const { responseName, isList } = this.options;
     const texts = rendered.map(({ text }) => text).join(",");
-    const data = rendered.some(({ isNull }) => isNull) ? "null" : `{"${responseName}":${isList ? `[${texts}]` : texts}}`;
+    const data = rendered.some(({ isNull }) => isNull)
+      ? "null"
+      : `{"${responseName}":${isList ? `[${texts}]` : texts}}`;
     const errors = rendered.flatMap((one, index) =>
       one.errors.map(({ path, ...error }) =>
         path === undefined ? error : { ...error, path: [responseName, ...(isList ? [index] : []), ...path] },

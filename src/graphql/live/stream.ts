@@ -1,7 +1,7 @@
 import { errorMessage } from "../../core/errors.js";
 import type { Logger } from "../../core/logger.js";
 import type { SharedWatch } from "../../core/shared-watch.js";
-import type { Flushable, FlushClock } from "./flush-clock.js";
+import { type Flushable, type FlushClock, timerSlackMs } from "./flush-clock.js";
 import type { SharedPayload } from "./payload.js";
 import type { Rendering } from "./rendering.js";
 import type { Sink } from "./sink.js";
@@ -9,8 +9,6 @@ import type { Sink } from "./sink.js";
 /** Items of one message; what is more waits for the next one. */
 const maxPerMessage = 500;
 const nobody: readonly never[] = [];
-/** Timers may be early by a part of a millisecond. */
-const timerSlackMs = 1;
 
 /** One reader. */
 export interface Subscriber<K> {
@@ -100,14 +98,13 @@ export class SharedStream<K, V> implements Flushable {
   }
 
   /** Called by the clock. */
-  flush(): void {
+  flush(atMs: number): void {
     if (this.#isBusy) {
       this.#isDue = true;
       return;
     }
     const changed = this.#changed;
     this.#changed = new Set();
-    const atMs = performance.now();
     void this.#deliver([...changed].map((channel) => this.#take(channel, atMs)));
   }
 
