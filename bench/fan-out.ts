@@ -1,5 +1,5 @@
 import { globalId } from "../src/core/ids.js";
-import { type BenchCase, type BenchResult, figure } from "./case.js";
+import { type BenchCase, type BenchResult, figure, median } from "./case.js";
 import { type BenchSymbol, fillSymbols, openBenchDatabase } from "./database.js";
 import { Helper, sleep } from "./helper.js";
 import type { ConnectInput, Counted } from "./live/clients.js";
@@ -12,64 +12,89 @@ export const liveQuery =
 export const clientCount = 500;
 export const changesPerSecond = 540;
 export const bidMark = '"bid":"';
-const warmUpMs = 2_500;
-const measureMs = 5_000;
 const intervalsMs = [16, 100];
 
 export const idsOf = (symbols: readonly BenchSymbol[]): string[] => symbols.map(({ id }) => globalId("Symbol", id));
 
-interface FanOut {
+interface Slice {
   readonly cpuUsPerQuote: number;
   readonly quotesPerSecond: number;
   readonly quotesPerMessage: number;
 }
 
-/** The same clients on one server after the other, once for each interval. */
-async function measure(
-  peer: string,
-  input: PeerInput,
-  watchlists: readonly (readonly string[])[],
-  symbols: readonly BenchSymbol[],
-  intervals: readonly number[],
-): Promise<FanOut[]> {
-  const server = Helper.start("server", "live/server.js", peer);
-  const clients = Helper.start("clients", "live/clients.js");
-  try {
-    const url = await server.ask<string>("start", input);
-    const results: FanOut[] = [];
-    for (const intervalMs of intervals) {
-      const connect: ConnectInput = {
-        url,
-        watchlists,
-        query: liveQuery,
-        intervalMs,
-        mark: bidMark,
-        sampleEvery: Number.POSITIVE_INFINITY,
-      };
-      await clients.ask("connect", connect);
-      await server.ask("traffic", { perSecond: changesPerSecond, symbolIds: symbols.map(({ id }) => id) });
-      await sleep(warmUpMs);
-      await Promise.all([server.ask("measure"), clients.ask("count")]);
-      await sleep(measureMs);
-      const [usage, counted] = await Promise.all([server.ask<ServerUsage>("usage"), clients.ask<Counted>("counted")]);
-      await server.ask("traffic", { perSecond: 0, symbolIds: [] });
-      await clients.ask("close");
-      await sleep(500);
-      if (counted.connected < clientCount) throw new Error(`${peer} lost ${clientCount - counted.connected} clients`);
-      results.push({
-        cpuUsPerQuote: (usage.cpuMs * 1000) / counted.quotes,
-        quotesPerSecond: (counted.quotes / measureMs) * 1000,
-        quotesPerMessage: counted.quotes / counted.messages,
-      });
-    }
-    return results;
-  } finally {
-    await Promise.all([server.stop(), clients.stop()]);
+interface SetUp {
+  readonly input: PeerInput;
+  readonly symbolIds: readonly number[];
+  readonly watchlists: readonly (readonly string[])[];
+}
+
+/** One server and its clients. It costs nothing while no quote changes. */
+class Line {
+  readonly slices: Slice[] = [];
+  readonly #server: Helper;
+  readonly #clients: Helper;
+
+  constructor(
+    private readonly peer: string,
+    private readonly intervalMs: number,
+    private readonly setUp: SetUp,
+  ) {
+    this.#server = Helper.start("server", "live/server.js", peer);
+    this.#clients = Helper.start("clients", "live/clients.js");
+  }
+
+  async connect(): Promise<void> {
+    const connect: ConnectInput = {
+      url: await this.#server.ask<string>("start", this.setUp.input),
+      watchlists: this.setUp.watchlists,
+      query: liveQuery,
+      intervalMs: this.intervalMs,
+      mark: bidMark,
+      sampleEvery: Number.POSITIVE_INFINITY,
+    };
+    await this.#clients.ask("connect", connect);
+  }
+
+  async measure(warmUpMs: number, forMs: number): Promise<void> {
+    const { symbolIds } = this.setUp;
+    await this.#server.ask("traffic", { perSecond: changesPerSecond, symbolIds });
+    await sleep(warmUpMs);
+    await Promise.all([this.#server.ask("measure"), this.#clients.ask("count")]);
+    await sleep(forMs);
+    const [usage, counted] = await Promise.all([
+      this.#server.ask<ServerUsage>("usage"),
+      this.#clients.ask<Counted>("counted"),
+    ]);
+    await this.#server.ask("traffic", { perSecond: 0, symbolIds });
+    const { quotes, messages, connected } = counted;
+    if (connected < clientCount) throw new Error(`${this.peer} lost ${clientCount - connected} clients`);
+    this.slices.push({
+      cpuUsPerQuote: (usage.cpuMs * 1000) / quotes,
+      quotesPerSecond: (quotes / forMs) * 1000,
+      quotesPerMessage: quotes / messages,
+    });
+  }
+
+  median(of: keyof Slice): number {
+    return median(this.slices.map((slice) => slice[of]));
+  }
+
+  stop(): Promise<unknown> {
+    return Promise.all([this.#server.stop(), this.#clients.stop()]);
   }
 }
 
-/** What sends each change as a message has no interval, and is measured once. */
-const eachChange = { "graphql-ws": "graphql-ws", mercurius: "mercurius", yoga: "yoga" } as const;
+/** All at once and measured in turns, so that whatever else the machine does meets all of them. */
+async function measureInTurns(lines: readonly Line[]): Promise<void> {
+  // One after the other: each start takes all of the machine.
+  for (const line of lines) await line.connect();
+  for (const line of lines) await line.measure(1_000, 500);
+  for (const line of lines) line.slices.length = 0;
+  for (let round = 0; round < 4; round++) for (const line of lines) await line.measure(250, 1_250);
+}
+
+/** They send each change as a message, have no interval, and are measured once. */
+const peersOfEachChange = ["graphql-ws", "mercurius", "yoga"];
 
 async function fanOut(
   name: string,
@@ -78,34 +103,42 @@ async function fanOut(
   reach: BenchResult["reach"],
 ): Promise<BenchResult[]> {
   const database = await openBenchDatabase();
+  const lines: Line[] = [];
   try {
     const symbols = await fillSymbols(database.owner, symbolCount);
-    const input: PeerInput = { address: database.address, exchange: null };
-    const watchlists = watchlistsOf(idsOf(symbols));
-    const run = (peer: string, intervals: readonly number[]) => measure(peer, input, watchlists, symbols, intervals);
-    const ours = await run("tradegraph", intervalsMs);
-    const limits = await run("raw-frames", intervalsMs);
-    const windows = await run("graphql-ws-windows", intervalsMs);
-    const peers: Record<string, number> = {};
-    for (const [peer, file] of Object.entries(eachChange))
-      for (const { cpuUsPerQuote } of await run(file, [0])) peers[peer] = cpuUsPerQuote;
-    return intervalsMs.map((intervalMs, index) => {
-      const { cpuUsPerQuote, quotesPerSecond, quotesPerMessage } = ours[index] as FanOut;
-      return {
-        case: `${name}, ${intervalMs} ms`,
-        unit: "CPU µs per quote",
-        better: "less",
-        ours: cpuUsPerQuote,
-        peers,
-        limit: (limits[index] as FanOut).cpuUsPerQuote,
-        reach,
-        growsWith: "clients × messages",
-        note:
-          `${figure(quotesPerSecond)} quotes/s, ${figure(quotesPerMessage)} in a message; ` +
-          `graphql-ws with windows written by hand ${figure((windows[index] as FanOut).cpuUsPerQuote)}`,
-      };
-    });
+    const setUp: SetUp = {
+      input: { address: database.address, exchange: null },
+      symbolIds: symbols.map(({ id }) => id),
+      watchlists: watchlistsOf(idsOf(symbols)),
+    };
+    const open = (peer: string, intervalMs: number): Line => {
+      const line = new Line(peer, intervalMs, setUp);
+      lines.push(line);
+      return line;
+    };
+    const compared = intervalsMs.map((intervalMs) => ({
+      intervalMs,
+      ours: open("tradegraph", intervalMs),
+      limit: open("raw-frames", intervalMs),
+      windows: open("graphql-ws-windows", intervalMs),
+    }));
+    const peers = peersOfEachChange.map((peer) => [peer, open(peer, 0)] as const);
+    await measureInTurns(lines);
+    return compared.map(({ intervalMs, ours, limit, windows }) => ({
+      case: `${name}, ${intervalMs} ms`,
+      unit: "CPU µs per quote",
+      better: "less",
+      ours: ours.median("cpuUsPerQuote"),
+      peers: Object.fromEntries(peers.map(([peer, line]) => [peer, line.median("cpuUsPerQuote")])),
+      limit: limit.median("cpuUsPerQuote"),
+      reach,
+      growsWith: "clients × messages",
+      note:
+        `${figure(ours.median("quotesPerSecond"))} quotes/s, ${figure(ours.median("quotesPerMessage"))} in a message; ` +
+        `graphql-ws with windows written by hand ${figure(windows.median("cpuUsPerQuote"))}`,
+    }));
   } finally {
+    await Promise.all(lines.map((line) => line.stop()));
     await database.close();
   }
 }

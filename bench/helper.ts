@@ -51,6 +51,8 @@ type Answers = Record<string, (input: any) => unknown>;
 
 /** The helper's side. */
 export function answer(answers: Answers): void {
+  // Whoever started it has gone.
+  process.on("disconnect", () => process.exit(1));
   process.on("message", async ({ name, input }: { name: string; input: unknown }) => {
     if (name === "exit") process.exit(0);
     try {

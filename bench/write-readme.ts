@@ -120,6 +120,7 @@ function chartOf(results: readonly BenchResult[]): string {
     y += 24;
   }
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y}" font-family="sans-serif" font-size="12">
+<title>What the servers cost</title>
 <rect width="100%" height="100%" fill="#ffffff"/>
 ${parts.join("\n")}
 <text x="8" y="${y - 6}" fill="#868e96">logarithmic scale; shorter is better</text>

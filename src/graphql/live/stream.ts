@@ -139,8 +139,9 @@ export class SharedStream<K, V> implements Flushable {
   }
 
   #schedule(channel: Channel<K, V>): void {
+    // With another one the flush is planned already.
+    if (this.#changed.size === 0) this.options.clock.schedule(this.options.intervalMs, this);
     this.#changed.add(channel);
-    this.options.clock.schedule(this.options.intervalMs, this);
   }
 
   /** Newcomers do not wait for the interval; those of one turn of the event loop are served together. */
