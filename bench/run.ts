@@ -1,4 +1,5 @@
 import { cp, readFile, writeFile } from "node:fs/promises";
+import { loadavg } from "node:os";
 import { advantage, type BenchCase, type BenchResult, bestPeer, figure, shortfalls } from "./case.js";
 import { fanOutCases } from "./fan-out.js";
 import { latencyCases } from "./latency.js";
@@ -22,11 +23,12 @@ const results: BenchResult[] = [];
 for (const one of cases) {
   if (names.length > 0 && !names.includes(one.name)) continue;
   const startMs = performance.now();
+  const [load = 0] = loadavg();
   console.log(`${one.name} …`);
   const found = await one.run();
   results.push(...found);
   console.log(`  ${Math.round((performance.now() - startMs) / 1000)} s`);
-  stored[one.name] = { at: new Date().toISOString(), node: process.version, machine, results: found };
+  stored[one.name] = { at: new Date().toISOString(), node: process.version, machine, load, results: found };
   await writeFile(resultsPath, `${JSON.stringify(stored, null, 2)}\n`);
 }
 await writeReadme(stored);

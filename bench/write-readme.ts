@@ -8,6 +8,8 @@ export interface StoredResults {
     readonly at: string;
     readonly node: string;
     readonly machine: string;
+    /** What else there was to do on the machine: the load average before the case. */
+    readonly load: number;
     readonly results: readonly BenchResult[];
   };
 }
@@ -46,14 +48,16 @@ function row(result: BenchResult): string {
 function readmeOf(stored: StoredResults, results: readonly BenchResult[]): string {
   const missing = results.flatMap((result) => shortfalls(result).map((text) => `- ${result.case}, ${text}`));
   const notes = results.flatMap((result) => (result.note === undefined ? [] : [`- ${result.case}: ${result.note}`]));
-  const runs = Object.entries(stored).map(([name, run]) => `${name} ${run.at.slice(0, 16)}Z`);
+  const runs = Object.entries(stored).map(
+    ([name, run]) => `${name} ${run.at.slice(0, 16)}Z (${figure(run.load ?? Number.NaN)})`,
+  );
   const [first] = Object.values(stored);
   return `# Measured against peers
 
 This page is written by \`npm run bench\` from \`results.json\`; do not edit it. \`npm run bench -- fan-out-same latency\` runs some cases, and
 each takes less than two minutes.
 
-Everything is a ratio against peers and limits that were measured in the same run on the same machine: absolute numbers say more
+Everything is a ratio against peers and limits that were measured in the same run on the same machine, in turns where it matters: absolute numbers say more
 about the machine (here ${first?.machine ?? "?"}, Node ${first?.node ?? "?"}, shared with other work) than about the program. The server, its clients and the
 exchange are processes of their own. The cost of a server is the CPU time of its process divided by the work done, so that the load
 on the other core does not blur it. A peer that cannot keep up is offered less, and its cost is that of what it delivered. A ratio
@@ -84,7 +88,8 @@ ${notes.join("\n")}
 - **symbol**: look-ups in random order among 100,000 symbols.
 - **ingest, candles**: against COPY, and against a small table.
 
-Measured: ${runs.join(", ")}.
+Measured, with the load average of other work before it; on two cores, figures in milliseconds of a run above 2 say little:
+${runs.join(", ")}.
 `;
 }
 
