@@ -1,25 +1,64 @@
-/** One measured comparison. Ratios are ours against the peer's, both of the same run; above 1 is better. */
+/** One measured comparison; everything in it is of the same run. */
 export interface BenchResult {
   readonly case: string;
   readonly unit: string;
+  /** Whether more is better, e.g. rows a second, or less, e.g. CPU time per message. */
+  readonly better: "more" | "less";
   readonly ours: number;
-  /** What does the same without this program; null where there is only a limit. */
-  readonly peer: number | null;
-  /** What the machine can do at best; null where there is only a peer. */
-  readonly limit: number | null;
-  /** What it shall reach, for people. */
-  readonly target: string;
+  /** What do the same without this program, by name. */
+  readonly peers?: Readonly<Record<string, number>>;
+  /** What the machine can do at best. */
+  readonly limit?: number;
+  /** How far it shall get: so many times as good as the best peer, and as the limit, or a figure of its own. */
+  readonly reach: { readonly peer?: number; readonly limit?: number; readonly figure?: number };
+  /** What the cost depends on, and on nothing else. */
+  readonly growsWith?: string;
+  /** What else there is to know about the run. */
+  readonly note?: string;
 }
+
+/** How many times as good as the other. */
+export const advantage = ({ better, ours }: BenchResult, other: number): number =>
+  better === "more" ? ours / other : other / ours;
+
+export function bestPeer({ better, peers = {} }: BenchResult): readonly [name: string, value: number] | undefined {
+  return Object.entries(peers).sort(([, a], [, b]) => (better === "more" ? b - a : a - b))[0];
+}
+
+/** What is missing to where it shall get; empty when it is there. */
+export function shortfalls(result: BenchResult): string[] {
+  const { reach, limit } = result;
+  const peer = bestPeer(result);
+  const short = (what: string, wanted: number | undefined, got: number | undefined) =>
+    wanted === undefined || got === undefined || got >= wanted
+      ? []
+      : [`${what}: ${figure(got)}× where ${figure(wanted)}× is wanted, short by ${figure(wanted / got)}×`];
+  return [
+    ...short(`against ${peer?.[0]}`, reach.peer, peer && advantage(result, peer[1])),
+    ...short("against the limit", reach.limit, limit === undefined ? undefined : advantage(result, limit)),
+    ...short(
+      `against ${reach.figure} ${result.unit}`,
+      reach.figure && 1,
+      reach.figure && advantage(result, reach.figure),
+    ),
+  ];
+}
+
+/** Three digits, for people. */
+export const figure = (value: number): string =>
+  value >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3)));
 
 export interface BenchCase {
   readonly name: string;
   run(): Promise<BenchResult[]>;
 }
 
-function median(values: readonly number[]): number {
+export function percentile(values: readonly number[], part: number): number {
   const sorted = values.toSorted((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? Number.NaN;
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
 }
+
+export const median = (values: readonly number[]): number => percentile(values, 0.5);
 
 async function timeOf(work: () => Promise<unknown>): Promise<number> {
   const startMs = performance.now();

@@ -60,7 +60,12 @@ async function write(database: Database, rows: readonly TradeEvent[]): Promise<v
 }
 
 /** Rows of the writer against the same number by COPY, each time new ones, into one table. */
-async function againstCopy(name: string, rowsEach: number, rounds: number, target: string): Promise<BenchResult> {
+async function againstCopy(
+  name: string,
+  rowsEach: number,
+  rounds: number,
+  reach: BenchResult["reach"],
+): Promise<BenchResult> {
   const database = await openBenchDatabase();
   try {
     const startMs = Date.now() - 12 * 3_600_000;
@@ -73,14 +78,15 @@ async function againstCopy(name: string, rowsEach: number, rounds: number, targe
       () => copy(database.app, newTrades()),
     );
     const perSecond = (ms: number) => (rowsEach / ms) * 1000;
-    const reached = `${target}; ${oursMs.toFixed(1)} ms, COPY ${otherMs.toFixed(1)} ms`;
     return {
       case: name,
       unit: "rows/s",
+      better: "more",
       ours: perSecond(oursMs),
-      peer: null,
       limit: perSecond(otherMs),
-      target: reached,
+      reach,
+      growsWith: "rows",
+      note: `${oursMs.toFixed(1)} ms, COPY ${otherMs.toFixed(1)} ms`,
     };
   } finally {
     await database.close();
@@ -89,12 +95,12 @@ async function againstCopy(name: string, rowsEach: number, rounds: number, targe
 
 const ingest: BenchCase = {
   name: "ingest",
-  run: async () => [await againstCopy("ingest", 50_000, 7, "≥ 0.5× COPY")],
+  run: async () => [await againstCopy("ingest", 50_000, 7, { limit: 0.5 })],
 };
 
 const insert100: BenchCase = {
   name: "insert-100",
-  run: async () => [await againstCopy("insert-100", 100, 300, "< 5 ms")],
+  run: async () => [await againstCopy("insert-100", 100, 300, { figure: 100 / 0.005 })],
 };
 
 const minutesOfMonth = 30 * 24 * 60;
@@ -137,11 +143,12 @@ const candles: BenchCase = {
         );
         results.push({
           case: `candles: 500 ${interval} of 2,000,000 against of 20,000`,
-          unit: "queries/s",
-          ours: 1000 / oursMs,
-          peer: null,
-          limit: 1000 / otherMs,
-          target: `as fast; ${oursMs.toFixed(1)} ms against ${otherMs.toFixed(1)} ms`,
+          unit: "ms",
+          better: "less",
+          ours: oursMs,
+          limit: otherMs,
+          reach: { limit: 0.75 },
+          growsWith: "candles returned",
         });
       }
       return results;

@@ -1,7 +1,11 @@
 /** What is to be done at the end of an interval. */
 export interface Flushable {
-  flush(): void;
+  /** @param atMs the moment of the flush: counted between these, an interval is never short by more than {@link timerSlackMs} */
+  flush(atMs: number): void;
 }
+
+/** Timers may be early by a part of a millisecond. */
+export const timerSlackMs = 1;
 
 interface Interval {
   readonly due: Set<Flushable>;
@@ -51,14 +55,20 @@ export class FlushClock {
   #flush(intervalMs: number, interval: Interval): void {
     interval.isScheduled = false;
     interval.timer = undefined;
+    const nowMs = performance.now();
+    // A timer counts from when the turn began that set it, in whole milliseconds: after a long turn it is too early.
+    if (nowMs - interval.lastMs < intervalMs - timerSlackMs) {
+      this.#schedule(intervalMs, interval);
+      return;
+    }
     if (interval.due.size === 0) {
       this.#intervals.delete(intervalMs);
       return;
     }
-    interval.lastMs = performance.now();
+    interval.lastMs = nowMs;
     const due = [...interval.due];
     interval.due.clear();
-    for (const flushable of due) flushable.flush();
+    for (const flushable of due) flushable.flush(nowMs);
     // Once more when the interval is over: for what comes until then, or to be forgotten.
     if (!interval.isScheduled) this.#schedule(intervalMs, interval);
   }

@@ -42,26 +42,27 @@ const end = Buffer.from("}");
 export function nextFrame(payload: SharedPayload, id: Buffer): Buffer {
   let frame = payload.frames.get(id.length);
   if (frame === undefined) {
-    frame = makeNextFrame(payload.bytes, id.length);
+    frame = makeNextFrame(payload.text, id.length);
     payload.frames.set(id.length, frame);
   }
-  id.copy(frame, frame.length - tailLength(payload.bytes.length, id.length));
+  id.copy(frame, headerLengthOf(frame) + beforeId.length);
   return frame;
 }
 
-/** From the id to the end. */
-const tailLength = (payloadLength: number, idLength: number): number =>
-  idLength + beforePayload.length + payloadLength + end.length;
+function headerLengthOf(frame: Buffer): number {
+  const length = frame[1] ?? 0;
+  return length < 126 ? 2 : length === 126 ? 4 : 10;
+}
 
-function makeNextFrame(payload: Buffer, idLength: number): Buffer {
-  const length = beforeId.length + tailLength(payload.length, idLength);
+function makeNextFrame(payload: string, idLength: number): Buffer {
+  const length = beforeId.length + idLength + beforePayload.length + Buffer.byteLength(payload, "utf8") + end.length;
   const at = headerLength(length);
   const frame = Buffer.allocUnsafe(at + length);
   writeHeader(frame, length);
   beforeId.copy(frame, at);
   let next = at + beforeId.length + idLength;
   next += beforePayload.copy(frame, next);
-  next += payload.copy(frame, next);
+  next += frame.write(payload, next, "utf8");
   end.copy(frame, next);
   return frame;
 }

@@ -3,17 +3,11 @@
  * here, so that it is made once.
  */
 export class SharedPayload {
-  #bytes: Buffer | undefined;
   /** WebSocket frames by the length of the operation id in them; see `frames.ts`. */
   readonly frames = new Map<number, Buffer>();
   #event: string | undefined;
 
   constructor(readonly text: string) {}
-
-  get bytes(): Buffer {
-    this.#bytes ??= Buffer.from(this.text, "utf8");
-    return this.#bytes;
-  }
 
   /** As a server-sent event. */
   get event(): string {

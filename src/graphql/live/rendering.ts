@@ -15,6 +15,8 @@ interface Rendered {
   readonly errors: readonly GraphQLFormattedError[];
   /** Whether an error left nothing of the message's data. */
   readonly isNull: boolean;
+  /** The message with nothing else in it, once it was asked for: different readers often get the same one thing. */
+  alone?: SharedPayload;
 }
 
 export interface RenderingOptions {
@@ -67,7 +69,12 @@ export class Rendering<K, V> {
       const one = this.#find(key);
       if (one !== undefined) rendered.push(one);
     }
-    return this.options.isList ? [this.#message(rendered)] : rendered.map((one) => this.#message([one]));
+    const [first] = rendered;
+    if (this.options.isList && (first === undefined || rendered.length > 1)) return [this.#message(rendered)];
+    return rendered.map((one) => {
+      one.alone ??= this.#message([one]);
+      return one.alone;
+    });
   }
 
   /** Of what was rendered last. */
@@ -101,9 +108,10 @@ export class Rendering<K, V> {
 
   #message(rendered: readonly Rendered[]): SharedPayload {
     const { responseName, isList } = this.options;
-    const name = JSON.stringify(responseName);
     const texts = rendered.map(({ text }) => text).join(",");
-    const data = rendered.some(({ isNull }) => isNull) ? "null" : `{${name}:${isList ? `[${texts}]` : texts}}`;
+    const data = rendered.some(({ isNull }) => isNull)
+      ? "null"
+      : `{"${responseName}":${isList ? `[${texts}]` : texts}}`;
     const errors = rendered.flatMap((one, index) =>
       one.errors.map(({ path, ...error }) =>
         path === undefined ? error : { ...error, path: [responseName, ...(isList ? [index] : []), ...path] },

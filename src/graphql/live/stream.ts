@@ -1,15 +1,14 @@
 import { errorMessage } from "../../core/errors.js";
 import type { Logger } from "../../core/logger.js";
 import type { SharedWatch } from "../../core/shared-watch.js";
-import type { Flushable, FlushClock } from "./flush-clock.js";
+import { type Flushable, type FlushClock, timerSlackMs } from "./flush-clock.js";
 import type { SharedPayload } from "./payload.js";
 import type { Rendering } from "./rendering.js";
 import type { Sink } from "./sink.js";
 
 /** Items of one message; what is more waits for the next one. */
 const maxPerMessage = 500;
-/** Timers may be early by a part of a millisecond. */
-const timerSlackMs = 1;
+const nobody: readonly never[] = [];
 
 /** One reader. */
 export interface Subscriber<K> {
@@ -110,14 +109,13 @@ export class SharedStream<K, V> implements Flushable {
   }
 
   /** Called by the clock. */
-  flush(): void {
+  flush(atMs: number): void {
     if (this.#isBusy) {
       this.#isDue = true;
       return;
     }
     const changed = this.#changed;
     this.#changed = new Set();
-    const atMs = performance.now();
     void this.#deliver([...changed].map((channel) => this.#take(channel, atMs)));
   }
 
@@ -126,8 +124,9 @@ export class SharedStream<K, V> implements Flushable {
     this.#channels.set(watch.name, channel);
     channel.stop = watch.follow(
       (key) => {
+        // With more than one change it waits for its turn already.
+        if (channel.changed.size === 0) this.#schedule(channel);
         channel.changed.add(key);
-        this.#schedule(channel);
       },
       () => {
         for (const subscriber of channel.subscribers) this.#end(channel, subscriber, "lost");
@@ -152,8 +151,9 @@ export class SharedStream<K, V> implements Flushable {
   }
 
   #schedule(channel: Channel<K, V>): void {
+    // With another one the flush is planned already.
+    if (this.#changed.size === 0) this.options.clock.schedule(this.options.intervalMs, this);
     this.#changed.add(channel);
-    this.options.clock.schedule(this.options.intervalMs, this);
   }
 
   /** Newcomers do not wait for the interval; those of one turn of the event loop are served together. */
@@ -170,7 +170,10 @@ export class SharedStream<K, V> implements Flushable {
   #take(channel: Channel<K, V>, atMs: number): Delivery<K, V> {
     const keys = channel.changed;
     channel.changed = new Set();
-    const late = [...channel.late].filter((subscriber) => !subscriber.isNew && this.#isReady(subscriber, atMs));
+    const late =
+      channel.late.size === 0
+        ? nobody
+        : [...channel.late].filter((subscriber) => !subscriber.isNew && this.#isReady(subscriber, atMs));
     return { channel, atMs, keys, late };
   }
 
@@ -240,11 +243,12 @@ export class SharedStream<K, V> implements Flushable {
     if (channel.changed.size > 0)
       subscriber.seen = new Map([...channel.changed].map((key) => [key, rendering.versionOf(key)]));
     for (const payload of welcome.payloads) sink.next(payload);
-    if (welcome.payloads.length > 0) sent(subscriber, missed, performance.now());
+    if (welcome.payloads.length > 0) sent(subscriber, lastOf(missed), performance.now());
   }
 
   #send({ channel, atMs, keys, late }: Delivery<K, V>): void {
     let shared: readonly SharedPayload[] | undefined;
+    const lastKey = lastOf(keys);
     if (keys.size > 0) {
       for (const subscriber of channel.subscribers) {
         if (subscriber.seen !== null) {
@@ -259,7 +263,7 @@ export class SharedStream<K, V> implements Flushable {
         }
         shared ??= this.#payloads(channel, keys);
         for (const payload of shared) subscriber.sink.next(payload);
-        if (shared.length > 0) sent(subscriber, keys, atMs);
+        if (shared.length > 0) sent(subscriber, lastKey, atMs);
       }
     }
     for (const subscriber of late) this.#catchUp(channel, subscriber, atMs);
@@ -310,7 +314,7 @@ export class SharedStream<K, V> implements Flushable {
     }
     const payloads = this.#payloads(channel, keys);
     for (const payload of payloads) sink.next(payload);
-    if (payloads.length > 0) sent(subscriber, keys, atMs);
+    if (payloads.length > 0) sent(subscriber, lastOf(keys), atMs);
   }
 
   /** A list of nothing is no message. */
@@ -324,7 +328,13 @@ export class SharedStream<K, V> implements Flushable {
 const visible = <K, V>({ watch }: Channel<K, V>, keys: Iterable<K>): K[] =>
   [...keys].filter((key) => watch.valueOf(key) !== undefined);
 
-function sent<K>(subscriber: Subscriber<K>, keys: Iterable<K>, atMs: number): void {
+function lastOf<K>(keys: Iterable<K>): K | null {
+  let last: K | null = null;
+  for (const key of keys) last = key;
+  return last;
+}
+
+function sent<K>(subscriber: Subscriber<K>, lastKey: K | null, atMs: number): void {
   subscriber.lastMs = atMs;
-  for (const key of keys) subscriber.lastSent = key;
+  subscriber.lastSent = lastKey ?? subscriber.lastSent;
 }

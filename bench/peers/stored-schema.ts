@@ -1,0 +1,62 @@
+import DataLoader from "dataloader";
+import type { GraphQLSchema } from "graphql";
+import postgres, { type Sql } from "postgres";
+import type { DatabaseAddress } from "../../src/db/connect.js";
+import { type Resolver, schemaWith } from "./schema.js";
+
+/** What a plain GraphQL server does for a query: one statement for the list, and one for each kind of thing in it. */
+export interface Loaders {
+  readonly sql: Sql;
+  readonly markets: DataLoader<number, object>;
+  readonly assetClasses: DataLoader<number, object>;
+  readonly quotes: DataLoader<number, object | null>;
+}
+
+export function connectTo(address: DatabaseAddress): Sql {
+  const options = { max: 10, onnotice: () => {} };
+  return "url" in address ? postgres(address.url, options) : postgres({ ...address, ...options });
+}
+
+interface Row {
+  readonly id: number;
+}
+
+const inOrder = <T extends object>(ids: readonly number[], rows: readonly (T & Row)[]): (T | null)[] => {
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ids.map((id) => byId.get(id) ?? null);
+};
+
+export const loadersOf = (sql: Sql): Loaders => ({
+  sql,
+  markets: new DataLoader(async (ids) => {
+    const rows = await sql<Row[]>`select id, code, name from markets where id = any(${[...ids]}::int[])`;
+    return inOrder(ids, rows) as object[];
+  }),
+  assetClasses: new DataLoader(async (ids) => {
+    const rows = await sql<Row[]>`select id, code, name from asset_classes where id = any(${[...ids]}::int[])`;
+    return inOrder(ids, rows) as object[];
+  }),
+  quotes: new DataLoader(async (ids) =>
+    inOrder(
+      ids,
+      await sql<Row[]>`
+        select symbol_id as id, trim_scale(price) as price, trim_scale(bid) as bid, trim_scale(ask) as ask,
+          trim_scale(change_24h) as "change24h", trim_scale(volume_24h) as "volume24h", sequence, exchange_time as "exchangeTime"
+        from symbol_quotes where symbol_id = any(${[...ids]}::int[])`,
+    ),
+  ),
+});
+
+const of = (resolve: Resolver<Loaders>): Resolver<Loaders> => resolve;
+
+export const storedSchema = (): GraphQLSchema =>
+  schemaWith({
+    "Query.defaultSymbols": of(
+      (_root, _args, { sql }) => sql`
+        select id, ticker, display_name as "displayName", market_id, asset_class_id from symbols
+        where is_default and is_active order by display_order, id`,
+    ),
+    "Symbol.market": of((symbol, _args, { markets }) => markets.load(symbol.market_id)),
+    "Symbol.assetClass": of((symbol, _args, { assetClasses }) => assetClasses.load(symbol.asset_class_id)),
+    "Symbol.quote": of((symbol, _args, { quotes }) => quotes.load(symbol.id)),
+  });

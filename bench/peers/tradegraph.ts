@@ -1,0 +1,18 @@
+import { pino } from "pino";
+import { startApp } from "../../src/app.js";
+import { parseConfig } from "../../src/config.js";
+import type { StartPeer } from "./peer.js";
+
+/** This program, with its usual settings; clients that stop reading are not closed, which would be the easy way out. */
+export const start: StartPeer = async ({ address, exchange }) => {
+  const roles = exchange === null ? "api" : "api,feed";
+  const config = parseConfig({ PORT: "0", ROLES: roles, KEEPALIVE_MS: "600000" });
+  const overrides = { database: address, ...(exchange === null ? {} : { exchange }) };
+  const app = await startApp(config, pino({ level: "fatal" }), () => {}, overrides);
+  const provider =
+    app.catalogue.providers.find(({ code }) => code === "BINANCE_SPOT_SIMULATED") ?? app.catalogue.providers[0];
+  return {
+    url: `${app.url}/graphql`,
+    apply: (change) => app.quotes.apply(change, provider?.id ?? 0),
+  };
+};
