@@ -122,7 +122,7 @@ export class SseEndpoint {
 
 /** The operation of a request, or what is wrong with it. */
 export function requestParameters(request: FastifyRequest): OperationRequest | string {
-  const source = (request.method === "GET" ? request.query : request.body) as
+  const source = (request.method === "GET" ? readUrl(request.raw.url) : request.body) as
     | Record<string, unknown>
     | null
     | undefined;
@@ -152,3 +152,7 @@ export function requestParameters(request: FastifyRequest): OperationRequest | s
   };
   return query === undefined && !namesHash(operation) ? "query must be a string" : operation;
 }
+
+/** As Apollo reads it: what is no valid escape becomes a replacement character. */
+const readUrl = (url = ""): Record<string, string> =>
+  Object.fromEntries(new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?")) : ""));
