@@ -41,6 +41,10 @@ export function connect(options: ConnectOptions): Database {
   const settings: postgres.Options<Record<string, postgres.PostgresType>> = {
     max: options.poolSize,
     connect_timeout: 10,
+    // The driver would ask for the types of arrays on its own account with each new connection, and when the server goes away
+    // at that moment nobody catches the error: it would end the program.
+    fetch_types: false,
+    types: { integers: arrayOf(1007), bigints: arrayOf(1016), texts: arrayOf(1009) },
     onnotice: () => {},
     connection: {
       application_name: options.applicationName,
@@ -58,6 +62,19 @@ export function connect(options: ConnectOptions): Database {
   const sql = observed(pool, stats, options.tracer ?? noTracer);
   return { sql, db: drizzle(sql), poolSize: options.poolSize, stats, close: () => pool.end({ timeout: 5 }) };
 }
+
+/** How an array of this type is written. Drizzle reads those that are read. */
+const arrayOf = (oid: number): postgres.PostgresType => ({
+  to: oid,
+  from: [],
+  // Drizzle has written its own already.
+  serialize: (values: readonly unknown[] | string) =>
+    typeof values === "string" ? values : `{${values.map(arrayItem).join()}}`,
+  parse: (text: unknown) => text,
+});
+
+const arrayItem = (value: unknown): string =>
+  value === null || value === undefined ? "null" : `"${String(value).replace(/["\\]/g, "\\$&")}"`;
 
 /** The usual way to name a unix socket in a URL: `postgres://user@localhost/database?host=/folder&port=5432`. */
 function socketOf(url: string): { host: string; port: number } | null {
