@@ -88,9 +88,9 @@ class Line {
 async function measureInTurns(lines: readonly Line[]): Promise<void> {
   // One after the other: each start takes all of the machine.
   for (const line of lines) await line.connect();
-  for (const line of lines) await line.measure(1_000, 500);
+  for (const line of lines) await line.measure(750, 400);
   for (const line of lines) line.slices.length = 0;
-  for (let round = 0; round < 4; round++) for (const line of lines) await line.measure(250, 1_250);
+  for (let round = 0; round < 3; round++) for (const line of lines) await line.measure(250, 1_000);
 }
 
 /** They send each change as a message, have no interval, and are measured once. */

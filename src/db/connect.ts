@@ -44,7 +44,13 @@ export function connect(options: ConnectOptions): Database {
     // The driver would ask for the types of arrays on its own account with each new connection, and when the server goes away
     // at that moment nobody catches the error: it would end the program.
     fetch_types: false,
-    types: { integers: arrayOf(1007), bigints: arrayOf(1016), texts: arrayOf(1009) },
+    types: {
+      smallints: arrayOf(1005),
+      integers: arrayOf(1007),
+      bigints: arrayOf(1016),
+      texts: arrayOf(1009),
+      booleans: arrayOf(1000),
+    },
     onnotice: () => {},
     connection: {
       application_name: options.applicationName,
