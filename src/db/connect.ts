@@ -69,18 +69,20 @@ export function connect(options: ConnectOptions): Database {
   return { sql, db: drizzle(sql), poolSize: options.poolSize, stats, close: () => pool.end({ timeout: 5 }) };
 }
 
+type ArrayItem = string | number | bigint | boolean | null;
+
 /** How an array of this type is written. Drizzle reads those that are read. */
 const arrayOf = (oid: number): postgres.PostgresType => ({
   to: oid,
   from: [],
   // Drizzle has written its own already.
-  serialize: (values: readonly unknown[] | string) =>
+  serialize: (values: readonly ArrayItem[] | string) =>
     typeof values === "string" ? values : `{${values.map(arrayItem).join()}}`,
   parse: (text: unknown) => text,
 });
 
-const arrayItem = (value: unknown): string =>
-  value === null || value === undefined ? "null" : `"${String(value).replace(/["\\]/g, "\\$&")}"`;
+const arrayItem = (value: ArrayItem): string =>
+  value === null ? "null" : `"${String(value).replace(/["\\]/g, "\\$&")}"`;
 
 /** The usual way to name a unix socket in a URL: `postgres://user@localhost/database?host=/folder&port=5432`. */
 function socketOf(url: string): { host: string; port: number } | null {
