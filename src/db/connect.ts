@@ -36,6 +36,16 @@ export function connect(options: ConnectOptions): Database {
   const settings: postgres.Options<Record<string, postgres.PostgresType>> = {
     max: options.poolSize,
     connect_timeout: 10,
+    // The driver would ask for the types of arrays on its own account with each new connection, and when the server goes away
+    // at that moment nobody catches the error: it would end the program.
+    fetch_types: false,
+    types: {
+      smallints: arrayOf(1005),
+      integers: arrayOf(1007),
+      bigints: arrayOf(1016),
+      texts: arrayOf(1009),
+      booleans: arrayOf(1000),
+    },
     onnotice: () => {},
     connection: {
       application_name: options.applicationName,
@@ -51,6 +61,21 @@ export function connect(options: ConnectOptions): Database {
       : postgres({ ...settings, ...options.address });
   return { sql, db: drizzle(sql), close: () => sql.end({ timeout: 5 }) };
 }
+
+type ArrayItem = string | number | bigint | boolean | null;
+
+/** How an array of this type is written. Drizzle reads those that are read. */
+const arrayOf = (oid: number): postgres.PostgresType => ({
+  to: oid,
+  from: [],
+  // Drizzle has written its own already.
+  serialize: (values: readonly ArrayItem[] | string) =>
+    typeof values === "string" ? values : `{${values.map(arrayItem).join()}}`,
+  parse: (text: unknown) => text,
+});
+
+const arrayItem = (value: ArrayItem): string =>
+  value === null ? "null" : `"${String(value).replace(/["\\]/g, "\\$&")}"`;
 
 /** The usual way to name a unix socket in a URL: `postgres://user@localhost/database?host=/folder&port=5432`. */
 function socketOf(url: string): { host: string; port: number } | null {
