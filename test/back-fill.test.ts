@@ -466,6 +466,15 @@ describe("back-fill", () => {
     seconds: fc.integer({ min: 1, max: 200 }),
     settles: fc.boolean(),
   });
+  /** The newest minutes of a quiet symbol are not told for a while: that once kept its history waiting. */
+  const quietSymbol: [{ does: "connect" | "nothing" | "stop"; seconds: number; settles: boolean }[], boolean] = [
+    [
+      { does: "connect", seconds: 119, settles: true },
+      { does: "nothing", seconds: 150, settles: false },
+      { does: "stop", seconds: 86, settles: true },
+    ],
+    false,
+  ];
   test("whatever the downtimes were, in the end the stored minutes are the exchange's", {
     timeout: 120_000,
   }, async () => {
@@ -501,7 +510,7 @@ describe("back-fill", () => {
         await expectAsExchange(...range);
         await stopAll();
       }),
-      { numRuns: 15, endOnFailure: true },
+      { numRuns: 15, endOnFailure: true, examples: [quietSymbol] },
     );
   });
 });

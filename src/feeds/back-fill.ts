@@ -63,6 +63,8 @@ interface Tracked {
   trustedFromMs: number;
   failures: number;
   notBeforeMs: number;
+  /** Minutes from here on were not there yet when they were asked for, and are asked for again at that time. */
+  late: { readonly fromMs: number; readonly notBeforeMs: number } | null;
 }
 
 /** One provider's requests, one after the other. */
@@ -255,7 +257,10 @@ export class BackFill {
     for (const symbol of catalogue.trackedSymbols) {
       const tracked = this.#symbols.get(symbol.id);
       if (tracked?.providerId !== provider.id || !tracked.isRestored || tracked.notBeforeMs > nowMs) continue;
-      const missing = tracked.minutes.newestMissing(window);
+      const { late } = tracked;
+      // What is only late must not keep the history of a quiet symbol waiting.
+      const untilMs = late !== null && late.notBeforeMs > nowMs ? Math.min(window.toMs, late.fromMs) : window.toMs;
+      const missing = tracked.minutes.newestMissing({ ...window, toMs: untilMs });
       if (missing === null) continue;
       const { toMs } = missing;
       const range = { fromMs: Math.max(missing.fromMs, toMs - source.maxPerRequest * minuteMs), toMs };
@@ -294,7 +299,7 @@ export class BackFill {
     }
     tracked.minutes.tell({ fromMs, toMs: untilMs });
     tracked.isChanged = true;
-    if (untilMs < toMs) tracked.notBeforeMs = nowMs + absentAgainMs;
+    if (untilMs < toMs) tracked.late = { fromMs: untilMs, notBeforeMs: nowMs + absentAgainMs };
   }
 
   /** What keeps the exchange from answering delays all its symbols, what is wrong with a symbol only that one. */
@@ -331,4 +336,5 @@ const newlyTracked = (): Tracked => ({
   trustedFromMs: 0,
   failures: 0,
   notBeforeMs: 0,
+  late: null,
 });
