@@ -103,15 +103,15 @@ export class ShortWay {
     const prepared = asked && this.#prepare(asked);
     if (asked === null || prepared === null) exchange.goFullWay();
     else if (!("definition" in prepared)) this.#refuse(exchange, prepared);
-    else if (mayRun(prepared, exchange)) this.#trace(exchange, prepared, asked);
+    else if (mayRun(prepared, exchange)) this.#traced(exchange, (traced) => this.#run(traced, prepared, asked));
     else exchange.goFullWay();
   }
 
-  #trace(exchange: Exchange, operation: Operation, asked: OperationRequest): void {
+  #traced(exchange: Exchange, work: (traced: Exchange) => void): void {
     const { tracer, path } = this.options;
     const { method = "" } = exchange.request;
     const span = tracer.start(`${method} ${path}`, "server", { "http.request.method": method, "url.path": path });
-    tracer.within(span, () => this.#run({ ...exchange, span }, operation, asked));
+    tracer.within(span, () => work({ ...exchange, span }));
   }
 
   #prepare(asked: OperationRequest): ReturnType<OperationPreparer["prepare"]> | null {
@@ -125,12 +125,15 @@ export class ShortWay {
 
   #refuse(exchange: Exchange, errors: readonly GraphQLError[]): void {
     const code = errors[0]?.extensions.code;
-    if (code === "OPERATION_RESOLUTION_FAILURE") exchange.goFullWay();
-    else {
+    if (code === "OPERATION_RESOLUTION_FAILURE") {
+      exchange.goFullWay();
+      return;
+    }
+    this.#traced(exchange, (traced) => {
       this.options.watch.refused();
       const text = toText({ errors: this.options.preparer.formatErrors(errors) });
-      this.#send(exchange, statusOfRefusal(code), new Answer(text), null);
-    }
+      this.#send(traced, statusOfRefusal(code), new Answer(text), null);
+    });
   }
 
   #run(exchange: Exchange, operation: Operation, asked: OperationRequest): void {
