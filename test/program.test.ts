@@ -7,7 +7,6 @@ import { query } from "./support/app.js";
 import { createTestDatabase } from "./support/database.js";
 import {
   announcement,
-  buildProgram,
   createDataFolder,
   type DataFolder,
   freePort,
@@ -23,7 +22,6 @@ let running: Program[] = [];
 let folder: DataFolder;
 let data: { TRADEGRAPH_DATA_DIR: string };
 beforeAll(async () => {
-  buildProgram();
   folder = await createDataFolder();
   data = { TRADEGRAPH_DATA_DIR: join(folder.path, "data") };
 });

@@ -8,7 +8,6 @@ import { migrate } from "../src/db/migrations.js";
 import { query } from "./support/app.js";
 import {
   announcement,
-  buildProgram,
   createDataFolder,
   type DataFolder,
   freePort,
@@ -46,7 +45,6 @@ describe.skipIf(recordings === null)("the real program, fed with recorded traffi
   let folder: DataFolder;
   let program: Program | undefined;
   beforeAll(async () => {
-    buildProgram();
     folder = await createDataFolder();
     // Before the first start the operator adds the symbols of the recording.
     const embedded = await openEmbeddedDatabase(join(folder.path, "data"), "simulated", pino({ level: "silent" }));
