@@ -73,6 +73,8 @@ export interface App {
   readonly live: LiveMarket;
   /** Closes everything in reverse order: streams, requests, feeds, pending writes, the database. */
   close(): Promise<void>;
+  /** What is being closed now. */
+  readonly closing: string | null;
 }
 
 const healthMaxAgeMs = 1_000;
@@ -229,6 +231,9 @@ async function build(
     close: () => {
       closing = true;
       return closers.close();
+    },
+    get closing() {
+      return closers.closing;
     },
   };
 }

@@ -103,9 +103,12 @@ async function serve(config: Config, log: Logger): Promise<void> {
   const early: string[] = [];
   let announce = (line: string): void => void early.push(line);
   const app = await startApp(config, log, (line) => announce(line));
-  const stop = stopOnSignal(config, log, () => {
-    announce = () => {};
-    return app.close();
+  const stop = stopOnSignal(config, log, {
+    close: () => {
+      announce = () => {};
+      return app.close();
+    },
+    waitsFor: () => app.closing,
   });
   print(`tradegraph ${programVersion} is running (${config.mode} prices, roles ${[...config.roles].join(", ")})`);
   if (app.url !== null) {
@@ -123,7 +126,11 @@ async function serve(config: Config, log: Logger): Promise<void> {
 }
 
 /** Resolves when the program has stopped. A second signal, or a drain that takes too long, ends it at once. */
-function stopOnSignal(config: Config, log: Logger, close: () => Promise<void>): Promise<void> {
+function stopOnSignal(
+  config: Config,
+  log: Logger,
+  app: { close(): Promise<void>; waitsFor(): string | null },
+): Promise<void> {
   return new Promise((resolve) => {
     let stopping = false;
     const stop = (signal: NodeJS.Signals) => {
@@ -131,10 +138,11 @@ function stopOnSignal(config: Config, log: Logger, close: () => Promise<void>): 
       stopping = true;
       print(`\n${signal}: stopping …`);
       const deadline = setTimeout(() => {
-        log.error({ afterMs: config.shutdownTimeoutMs }, "stop.timed-out");
+        log.error({ afterMs: config.shutdownTimeoutMs, closing: app.waitsFor() }, "stop.timed-out");
         process.exit(1);
       }, config.shutdownTimeoutMs);
-      close()
+      app
+        .close()
         .catch((error: unknown) => {
           log.error({ err: error }, "stop.failed");
           process.exitCode = 1;

@@ -12,7 +12,6 @@ import { KeyRing } from "../src/core/key-ring.js";
 import { openKeyRing } from "../src/encryption-keys.js";
 import { operatorHeaders, operatorToken, query } from "./support/app.js";
 import { createTestDatabase, type TestDatabase } from "./support/database.js";
-import { buildProgram } from "./support/program.js";
 import { until } from "./support/until.js";
 
 const main = fileURLToPath(new URL("../dist/main.js", import.meta.url));
@@ -23,7 +22,6 @@ const secrets = /the-api-key|the-api-secret/;
 describe("credentials of a provider", () => {
   let database: TestDatabase;
   beforeAll(async () => {
-    buildProgram();
     database = await createTestDatabase();
   });
   afterAll(() => database.close());

@@ -7,7 +7,6 @@ import { query } from "./support/app.js";
 import { createTestDatabase } from "./support/database.js";
 import {
   announcement,
-  buildProgram,
   createDataFolder,
   type DataFolder,
   freePort,
@@ -23,7 +22,6 @@ let running: Program[] = [];
 let folder: DataFolder;
 let data: { TRADEGRAPH_DATA_DIR: string };
 beforeAll(async () => {
-  buildProgram();
   folder = await createDataFolder();
   data = { TRADEGRAPH_DATA_DIR: join(folder.path, "data") };
 });
@@ -182,8 +180,7 @@ describe("the running program", () => {
       "subscription { quotes(intervalMs: 0) { sequence } }",
     );
     await until(() => stream.messages.length > 2, 10_000);
-    program.signal("SIGINT");
-    expect(await program.exit).toBe(0);
+    await program.stop();
     expect(program.output()).toMatch(/SIGINT: stopping …\nstopped\n$/);
     await until(() => stream.isComplete, 5_000);
     expect(stream.errors[0]?.extensions.code).toBe("1001");
@@ -196,12 +193,10 @@ describe("the running program", () => {
     const sequence = async (url: string) =>
       BigInt((await query(url, "{ defaultSymbols { quote { sequence } } }")).data.defaultSymbols[0].quote.sequence);
     const before = await sequence(one.url);
-    one.program.signal("SIGTERM");
-    expect(await one.program.exit).toBe(0);
+    await one.program.stop("SIGTERM");
     const two = await serve();
     expect(await sequence(two.url)).toBeGreaterThan(before);
-    two.program.signal("SIGTERM");
-    expect(await two.program.exit).toBe(0);
+    await two.program.stop("SIGTERM");
   });
 
   test("a second one on the same folder is refused, while commands may use the running database", async () => {
@@ -214,8 +209,7 @@ describe("the running program", () => {
     expect((await runToEnd(["seed", "--sync", "BINANCE_SPOT"], data)).output).toMatch(
       /BINANCE_SPOT: \d+ symbols added or changed/,
     );
-    program.signal("SIGINT");
-    expect(await program.exit).toBe(0);
+    await program.stop();
   });
 
   test("kill -9 of the program leaves no orphan, and the next start works", async () => {
@@ -225,8 +219,7 @@ describe("the running program", () => {
     await until(() => processesOn(folder.path).length === 0, 10_000);
     const next = await serve();
     await until(async () => (await firstPrice(next.url)) !== null, 10_000);
-    next.program.signal("SIGINT");
-    expect(await next.program.exit).toBe(0);
+    await next.program.stop();
   });
 
   test("kill -9 of Postgres: reads go on from memory, the database comes back by itself, and changes are seen again", async () => {
@@ -263,8 +256,7 @@ describe("the running program", () => {
       ).data.symbol;
       return String(description).startsWith("seen");
     }, 20_000);
-    program.signal("SIGINT");
-    expect(await program.exit).toBe(0);
+    await program.stop();
     expect(processesOn(folder.path)).toEqual([]);
   });
 
@@ -296,7 +288,6 @@ describe("the running program", () => {
       "SIMULATED",
     );
     expect(answer.defaultSymbols.map((symbol: { quote: unknown }) => symbol.quote)).toEqual(Array(9).fill(null));
-    program.signal("SIGINT");
-    expect(await program.exit).toBe(0);
+    await program.stop();
   });
 });

@@ -8,7 +8,6 @@ import { migrate } from "../src/db/migrations.js";
 import { query } from "./support/app.js";
 import {
   announcement,
-  buildProgram,
   createDataFolder,
   type DataFolder,
   freePort,
@@ -46,7 +45,6 @@ describe.skipIf(recordings === null)("the real program, fed with recorded traffi
   let folder: DataFolder;
   let program: Program | undefined;
   beforeAll(async () => {
-    buildProgram();
     folder = await createDataFolder();
     // Before the first start the operator adds the symbols of the recording.
     const embedded = await openEmbeddedDatabase(join(folder.path, "data"), "simulated", pino({ level: "silent" }));
@@ -122,8 +120,7 @@ describe.skipIf(recordings === null)("the real program, fed with recorded traffi
       return isLast(row as RecordedQuote | undefined);
     }, 10_000);
     await stream.close();
-    program.signal("SIGINT");
-    expect(await program.exit).toBe(0);
+    await program.stop();
   });
 
   test("started again, it goes on from the stored values, and the sequence goes on as well", async () => {
@@ -135,7 +132,6 @@ describe.skipIf(recordings === null)("the real program, fed with recorded traffi
     // The walk of the simulator does not know the symbol, so its recorded price stands, and says that it is old.
     expect(first).toMatchObject({ price: plain(lastRecorded().trade.p), isStale: true });
     expect(BigInt(first.sequence)).toBeGreaterThan(BigInt(Date.now() - 600_000) * 1000n);
-    before.signal("SIGTERM");
-    expect(await before.exit).toBe(0);
+    await before.stop("SIGTERM");
   });
 });

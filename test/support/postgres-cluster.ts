@@ -8,6 +8,7 @@ import { seedReferenceData } from "../../src/catalogue/seed.js";
 import { connect } from "../../src/db/connect.js";
 import { startEmbeddedPostgres } from "../../src/db/embedded.js";
 import { migrate } from "../../src/db/migrations.js";
+import { buildProgram } from "./program.js";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -23,6 +24,8 @@ export const templateDatabase = "tradegraph_template";
  * one of another version. Each test file makes its own database in it.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // Once, before any test file: several run at a time, and none may start a program that another is just building.
+  buildProgram();
   const folder = await mkdtemp(join(tmpdir(), "tradegraph-test-"));
   // The server may run as another user than this one, who must be able to pass.
   await chmod(folder, 0o755);

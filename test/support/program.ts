@@ -27,6 +27,8 @@ export interface Program {
   /** Waits until the output matches, and returns the first group. @throws when the program ends before */
   printed(pattern: RegExp, timeoutMs?: number): Promise<string>;
   signal(signal: NodeJS.Signals): void;
+  /** Asks it to stop, and waits until it has. @throws with all that it told when it did not end well */
+  stop(signal?: NodeJS.Signals): Promise<void>;
   /** The exit status, or the signal that ended it. */
   readonly exit: Promise<number | NodeJS.Signals>;
 }
@@ -64,6 +66,11 @@ export function runProgram(args: readonly string[], env: NodeJS.ProcessEnv = {})
     errors: () => errors,
     exit,
     signal: (signal) => child.kill(signal),
+    stop: async (signal = "SIGINT") => {
+      child.kill(signal);
+      const status = await exit;
+      if (status !== 0) throw new Error(`the program ended with ${status}: ${errors}${output}`);
+    },
     printed: async (pattern, timeoutMs = 45_000) => {
       await until(() => {
         if (ended && !pattern.test(output)) throw new Error(`the program ended: ${errors}${output}`);
