@@ -221,6 +221,8 @@ async function build(
     closers.add("server", () => server.close());
     metrics.add(...serverMetrics(server.stats));
   }
+  // What is stored can be asked for while the exchanges are still being connected.
+  feeds?.start();
   return {
     url: server?.url ?? null,
     database: describeAddress(address),

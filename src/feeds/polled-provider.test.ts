@@ -64,6 +64,7 @@ test("its feed is started for its market, and told whether that is open", async 
       return adapter;
     },
   });
+  supervisor.start();
   expect(new Set(asked)).toEqual(new Set(["NYSE_EQUITY_YAHOO NYSE_EQUITY"]));
   expect(options?.symbols).toMatchObject([{ id: 5, ticker: "IBM" }]);
   expect(options?.isMarketOpen?.()).toBe(true);

@@ -113,6 +113,7 @@ function start(...providers: DataProvider[]) {
     },
     adapterOf: () => adapter,
   });
+  supervisor.start();
   const feed = (code: string): FakeFeed => {
     const found = feeds.get(code);
     if (found === undefined) throw new Error(`no feed ${code}`);

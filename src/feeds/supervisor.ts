@@ -106,14 +106,18 @@ export class FeedSupervisor {
   readonly #refusals = new Map<number, string>();
   /** By provider; it goes on when the feed is started anew. */
   readonly #lags = new Map<number, Histogram>();
-  readonly #stopFollowing: () => void;
-  readonly #ticks: NodeJS.Timeout;
+  #stopFollowing: (() => void) | undefined;
+  #ticks: NodeJS.Timeout | undefined;
   #pending: NodeJS.Immediate | undefined;
   #closed = false;
 
   constructor(private readonly options: FeedSupervisorOptions) {
     this.#health = new ProviderHealth(options.clock);
-    this.#stopFollowing = options.catalogue.onChange(({ table }) => {
+  }
+
+  /** Nothing is connected before. */
+  start(): void {
+    this.#stopFollowing = this.options.catalogue.onChange(({ table }) => {
       if (table === "symbols" || table === "markets" || table === "data_providers") this.#follow();
     });
     this.#ticks = setInterval(() => this.#tick(), tickMs);
@@ -172,7 +176,7 @@ export class FeedSupervisor {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#stopFollowing();
+    this.#stopFollowing?.();
     clearInterval(this.#ticks);
     clearImmediate(this.#pending);
     for (const { provider } of this.#refusedStates()) this.options.onStatus(provider, "DISCONNECTED", null);
