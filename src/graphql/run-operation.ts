@@ -144,7 +144,7 @@ class PacedResults implements Running {
     if (this.#isStopped) return;
     const visible =
       result.errors === undefined ? result : { ...result, errors: this.preparer.formatErrors(result.errors) };
-    this.sink.next(new SharedPayload(JSON.stringify(visible)));
+    this.sink.next(SharedPayload.ofText(JSON.stringify(visible)));
   }
 
   #fail(errors: readonly GraphQLError[]): void {

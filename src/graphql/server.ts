@@ -75,6 +75,9 @@ export interface ApiServer {
 
 const contexts = new WeakMap<FastifyRequest, ApiContext>();
 
+/** For a whole request. */
+const requestTimeoutMs = 30_000;
+
 /** @throws {StartError} when the port is taken */
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const { log, services, tracer, metrics } = options;
@@ -101,9 +104,9 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   });
   // Who connects and says nothing, or little by little, is sent away.
   const timeouts = {
-    requestTimeout: 30_000,
-    headersTimeout: Math.max(1_000, 2 * options.keepAliveMs),
-    connectionsCheckingInterval: options.keepAliveMs,
+    requestTimeout: requestTimeoutMs,
+    headersTimeout: Math.min(requestTimeoutMs, Math.max(1_000, 2 * options.keepAliveMs)),
+    connectionsCheckingInterval: Math.min(requestTimeoutMs, options.keepAliveMs),
     keepAliveTimeout: 72_000,
   };
   const app: FastifyInstance = Fastify({

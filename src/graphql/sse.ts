@@ -111,7 +111,7 @@ export class SseEndpoint {
         write(payload.event);
       },
       error: (errors) => {
-        write(new SharedPayload(JSON.stringify({ errors })).event);
+        write(SharedPayload.ofText(JSON.stringify({ errors })).event);
         complete();
       },
       complete,

@@ -40,12 +40,13 @@ const end = Buffer.from("}");
 
 /** The frame of a `next` message. It is one buffer for all ids of one length: use it before the next call, or copy it. */
 export function nextFrame(payload: SharedPayload, id: Buffer): Buffer {
-  let frame = payload.frames.get(id.length);
+  let frame = payload.frames?.get(id.length);
   if (frame === undefined) {
-    frame = makeNextFrame(payload.text, id.length);
+    frame = makeNextFrame(payload, id.length);
+    payload.frames ??= new Map();
     payload.frames.set(id.length, frame);
   }
-  id.copy(frame, headerLengthOf(frame) + beforeId.length);
+  frame.set(id, headerLengthOf(frame) + beforeId.length);
   return frame;
 }
 
@@ -54,16 +55,20 @@ function headerLengthOf(frame: Buffer): number {
   return length < 126 ? 2 : length === 126 ? 4 : 10;
 }
 
-function makeNextFrame(payload: string, idLength: number): Buffer {
-  const length = beforeId.length + idLength + beforePayload.length + Buffer.byteLength(payload, "utf8") + end.length;
+function makeNextFrame({ parts, byteLength }: SharedPayload, idLength: number): Buffer {
+  const length = beforeId.length + idLength + beforePayload.length + byteLength + end.length;
   const at = headerLength(length);
   const frame = Buffer.allocUnsafe(at + length);
   writeHeader(frame, length);
-  beforeId.copy(frame, at);
+  frame.set(beforeId, at);
   let next = at + beforeId.length + idLength;
-  next += beforePayload.copy(frame, next);
-  next += frame.write(payload, next, "utf8");
-  end.copy(frame, next);
+  frame.set(beforePayload, next);
+  next += beforePayload.length;
+  for (const part of parts) {
+    frame.set(part, next);
+    next += part.length;
+  }
+  frame.set(end, next);
   return frame;
 }
 

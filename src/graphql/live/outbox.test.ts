@@ -51,7 +51,7 @@ describe("messages of shared bytes", () => {
     return connection;
   }
 
-  const payloadOf = (length: number): SharedPayload => new SharedPayload(JSON.stringify("x".repeat(length)));
+  const payloadOf = (length: number): SharedPayload => SharedPayload.ofText(JSON.stringify("x".repeat(length)));
 
   // The lengths at which a frame's header changes, and one far above: the frame is some 40 bytes longer than the text.
   test.each([1, 50, 80, 85, 90, 125, 126, 65_400, 65_490, 65_500, 65_536, 200_000])(

@@ -6,6 +6,7 @@ import type { SharedPayload } from "./payload.js";
 type Waiting = { readonly payload: SharedPayload; readonly id: Buffer } | { readonly frame: Buffer };
 
 const nothing = Buffer.alloc(0);
+const noId = Buffer.alloc(0);
 
 /** Those with something to write in this turn of the event loop. One task at its end serves all: a task for each costs more than its message. */
 let due: Outbox[] = [];
@@ -24,7 +25,10 @@ function flushDue(): void {
  * frames only, and the library has no extension that would keep state between them.
  */
 export class Outbox {
-  /** Null when there is nothing to write. A list of one is made with its one message: an empty one that grows takes ten times the memory. */
+  /** Mostly there is one message to write, which then needs nothing around it. */
+  #payload: SharedPayload | null = null;
+  #id: Buffer = noId;
+  /** All there is to write, where it is more or something else. */
   #waiting: Waiting[] | null = null;
   #isBehind = false;
 
@@ -43,7 +47,13 @@ export class Outbox {
   }
 
   next(payload: SharedPayload, id: Buffer): void {
-    this.#add({ payload, id });
+    if (this.#payload !== null || this.#waiting !== null) {
+      this.#add({ payload, id });
+      return;
+    }
+    this.#payload = payload;
+    this.#id = id;
+    this.#isDue();
   }
 
   send(message: object): void {
@@ -52,34 +62,35 @@ export class Outbox {
 
   /** Writes now what is waiting, e.g. before the connection is closed. */
   flush(): void {
+    const payload = this.#payload;
     const waiting = this.#waiting;
-    if (waiting === null) return;
-    this.#waiting = null;
-    if (!this.socket.writable) return;
-    const [first] = waiting;
-    if (waiting.length === 1 && first !== undefined) this.#write(first);
-    else this.#writeAll(waiting);
+    this.#payload = this.#waiting = null;
+    if ((payload === null && waiting === null) || !this.socket.writable) return;
+    if (waiting !== null) this.#writeAll(waiting);
+    else if (payload !== null) this.#write(payload);
     this.#isBehind = this.socket.writableLength > 0;
   }
 
   #add(waiting: Waiting): void {
     if (this.#waiting !== null) {
       this.#waiting.push(waiting);
-      return;
+    } else if (this.#payload !== null) {
+      this.#waiting = [{ payload: this.#payload, id: this.#id }, waiting];
+      this.#payload = null;
+    } else {
+      this.#waiting = [waiting];
+      this.#isDue();
     }
-    this.#waiting = [waiting];
+  }
+
+  #isDue(): void {
     if (due.push(this) === 1) queueMicrotask(flushDue);
   }
 
-  #write(waiting: Waiting): void {
-    if ("frame" in waiting) {
-      this.socket.write(waiting.frame, this.#onWritten);
-      return;
-    }
-    const { payload, id } = waiting;
-    this.socket.write(nextFrame(payload, id), this.#onWritten);
+  #write(payload: SharedPayload): void {
+    this.socket.write(nextFrame(payload, this.#id), this.#onWritten);
     // What the system did not take at once is still read from the frame: the next one may not write its id into it.
-    if (this.socket.writableLength > 0) payload.frames.delete(id.length);
+    if (this.socket.writableLength > 0) payload.frames?.delete(this.#id.length);
   }
 
   #writeAll(waiting: readonly Waiting[]): void {

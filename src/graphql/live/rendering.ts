@@ -10,13 +10,14 @@ import { SharedPayload } from "./payload.js";
 /** A value as one selection shows it. */
 interface Rendered {
   readonly version: unknown;
-  readonly text: string;
+  /** As JSON in UTF-8. */
+  readonly bytes: Buffer;
   /** Paths begin below the value. */
   readonly errors: readonly GraphQLFormattedError[];
   /** Whether an error left nothing of the message's data. */
   readonly isNull: boolean;
   /** The message with nothing else in it, once it was asked for: different readers often get the same one thing. */
-  alone?: SharedPayload;
+  alone?: readonly [SharedPayload];
 }
 
 export interface RenderingOptions {
@@ -35,6 +36,7 @@ export class Rendering<K, V> {
   readonly #rendered = new Map<K, Rendered>();
   /** Of keys that are things of their own, such as trades: it is gone with its key. */
   readonly #renderedThings = new WeakMap<object, Rendered>();
+  #head: Buffer | undefined;
 
   constructor(private readonly options: RenderingOptions) {}
 
@@ -58,23 +60,20 @@ export class Rendering<K, V> {
       return;
     }
     stale.forEach(([key, , version], index) => {
-      this.#keep(key, { version, text: JSON.stringify(items[index]), errors: [], isNull: false });
+      this.#keep(key, { version, bytes: bytesOf(JSON.stringify(items[index])), errors: [], isNull: false });
     });
   }
 
   /** One message with a list of these, in their order; or, where it is no list, one for each. */
-  payloads(keys: Iterable<K>): SharedPayload[] {
+  payloads(keys: readonly K[]): readonly SharedPayload[] {
     const rendered: Rendered[] = [];
     for (const key of keys) {
       const one = this.#find(key);
       if (one !== undefined) rendered.push(one);
     }
     const [first] = rendered;
-    if (this.options.isList && (first === undefined || rendered.length > 1)) return [this.#message(rendered)];
-    return rendered.map((one) => {
-      one.alone ??= this.#message([one]);
-      return one.alone;
-    });
+    if (first !== undefined && rendered.length === 1) return this.#alone(first);
+    return this.options.isList ? [this.#message(rendered)] : rendered.flatMap((one) => this.#alone(one));
   }
 
   /** Of what was rendered last. */
@@ -98,7 +97,7 @@ export class Rendering<K, V> {
     const pathStart = isList ? 2 : 1;
     this.#keep(key, {
       version,
-      text: JSON.stringify(isList ? (shown as unknown[] | undefined)?.[0] : shown) ?? "null",
+      bytes: bytesOf(JSON.stringify(isList ? (shown as unknown[] | undefined)?.[0] : shown) ?? "null"),
       errors: formatErrors(errors).map(({ path, ...error }) =>
         path === undefined ? error : { ...error, path: path.slice(pathStart) },
       ),
@@ -106,9 +105,27 @@ export class Rendering<K, V> {
     });
   }
 
+  #alone(one: Rendered): readonly [SharedPayload] {
+    one.alone ??= [this.#message([one])];
+    return one.alone;
+  }
+
   #message(rendered: readonly Rendered[]): SharedPayload {
     const { responseName, isList } = this.options;
-    const texts = rendered.map(({ text }) => text).join(",");
+    if (rendered.some(({ isNull, errors }) => isNull || errors.length > 0)) return this.#messageWithErrors(rendered);
+    this.#head ??= Buffer.from(`{"data":{"${responseName}":${isList ? "[" : ""}`);
+    const parts = [this.#head];
+    for (const [index, { bytes }] of rendered.entries()) {
+      if (index > 0) parts.push(comma);
+      parts.push(bytes);
+    }
+    parts.push(isList ? endOfList : endOfOne);
+    return new SharedPayload(parts);
+  }
+
+  #messageWithErrors(rendered: readonly Rendered[]): SharedPayload {
+    const { responseName, isList } = this.options;
+    const texts = rendered.map(({ bytes }) => bytes.toString("utf8")).join(",");
     const data = rendered.some(({ isNull }) => isNull)
       ? "null"
       : `{"${responseName}":${isList ? `[${texts}]` : texts}}`;
@@ -117,7 +134,7 @@ export class Rendering<K, V> {
         path === undefined ? error : { ...error, path: [responseName, ...(isList ? [index] : []), ...path] },
       ),
     );
-    return new SharedPayload(
+    return SharedPayload.ofText(
       errors.length === 0 ? `{"data":${data}}` : `{"errors":${JSON.stringify(errors)},"data":${data}}`,
     );
   }
@@ -125,6 +142,17 @@ export class Rendering<K, V> {
   async #execute(rootField: unknown): Promise<ExecutionResult> {
     return execute({ ...this.options.execution, rootValue: rootField });
   }
+}
+
+const comma = Buffer.from(",");
+const endOfList = Buffer.from("]}}");
+const endOfOne = Buffer.from("}}");
+
+/** In memory of its own: it is kept, and would keep a whole block of the pool. */
+function bytesOf(text: string): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text, "utf8"));
+  bytes.write(text, "utf8");
+  return bytes;
 }
 
 const isThing = (key: unknown): key is object => typeof key === "object" && key !== null;

@@ -1,6 +1,7 @@
 import { errorMessage } from "../../core/errors.js";
 import type { Logger } from "../../core/logger.js";
 import type { SharedWatch } from "../../core/shared-watch.js";
+import { ChangedKeys } from "./changed-keys.js";
 import { type Flushable, type FlushClock, timerSlackMs } from "./flush-clock.js";
 import type { SharedPayload } from "./payload.js";
 import type { Rendering } from "./rendering.js";
@@ -28,7 +29,7 @@ interface Channel<K, V> {
   readonly subscribers: Set<Subscriber<K>>;
   /** Those with something missed. */
   readonly late: Set<Subscriber<K>>;
-  changed: Set<K>;
+  readonly changed: ChangedKeys<K>;
   stop: () => void;
 }
 
@@ -38,7 +39,7 @@ interface Delivery<K, V> {
   /** The moment: intervals are counted between these, however long the rendering takes. */
   readonly atMs: number;
   /** For everyone who is up to date. */
-  readonly keys: ReadonlySet<K>;
+  readonly keys: readonly K[];
   readonly late: readonly Subscriber<K>[];
 }
 
@@ -120,7 +121,13 @@ export class SharedStream<K, V> implements Flushable {
   }
 
   #open(watch: SharedWatch<K, V>): Channel<K, V> {
-    const channel: Channel<K, V> = { watch, subscribers: new Set(), late: new Set(), changed: new Set(), stop() {} };
+    const channel: Channel<K, V> = {
+      watch,
+      subscribers: new Set(),
+      late: new Set(),
+      changed: new ChangedKeys(),
+      stop() {},
+    };
     this.#channels.set(watch.name, channel);
     channel.stop = watch.follow(
       (key) => {
@@ -168,8 +175,7 @@ export class SharedStream<K, V> implements Flushable {
   }
 
   #take(channel: Channel<K, V>, atMs: number): Delivery<K, V> {
-    const keys = channel.changed;
-    channel.changed = new Set();
+    const keys = channel.changed.take();
     const late =
       channel.late.size === 0
         ? nobody
@@ -236,20 +242,19 @@ export class SharedStream<K, V> implements Flushable {
     let welcome = welcomes.get(channel);
     // Two of them have missed equally much only when they have missed the same: it all goes up to now.
     if (welcome?.size !== missed.size) {
-      welcome = { size: missed.size, payloads: this.options.rendering.payloads(visible(channel, missed)) };
+      welcome = { size: missed.size, payloads: this.options.rendering.payloads(visible(channel, [...missed])) };
       welcomes.set(channel, welcome);
     }
     const { rendering } = this.options;
     if (channel.changed.size > 0)
-      subscriber.seen = new Map([...channel.changed].map((key) => [key, rendering.versionOf(key)]));
+      subscriber.seen = new Map(channel.changed.all.map((key) => [key, rendering.versionOf(key)]));
     for (const payload of welcome.payloads) sink.next(payload);
     if (welcome.payloads.length > 0) sent(subscriber, lastOf(missed), performance.now());
   }
 
   #send({ channel, atMs, keys, late }: Delivery<K, V>): void {
     let shared: readonly SharedPayload[] | undefined;
-    const lastKey = lastOf(keys);
-    if (keys.size > 0) {
+    if (keys.length > 0) {
       for (const subscriber of channel.subscribers) {
         if (subscriber.seen !== null) {
           this.#miss(channel, subscriber, this.#unseen(subscriber.seen, keys));
@@ -257,13 +262,13 @@ export class SharedStream<K, V> implements Flushable {
           if (this.#isReady(subscriber, atMs)) this.#catchUp(channel, subscriber, atMs);
           continue;
         }
-        if (subscriber.missed !== null || keys.size > maxPerMessage || !this.#isReady(subscriber, atMs)) {
+        if (subscriber.missed !== null || keys.length > maxPerMessage || !this.#isReady(subscriber, atMs)) {
           this.#miss(channel, subscriber, keys);
           continue;
         }
         shared ??= this.#payloads(channel, keys);
         for (const payload of shared) subscriber.sink.next(payload);
-        if (shared.length > 0) sent(subscriber, lastKey, atMs);
+        if (shared.length > 0) sent(subscriber, keys.at(-1) ?? null, atMs);
       }
     }
     for (const subscriber of late) this.#catchUp(channel, subscriber, atMs);
@@ -276,17 +281,17 @@ export class SharedStream<K, V> implements Flushable {
     }
   }
 
-  #unseen(seen: ReadonlyMap<K, unknown>, keys: ReadonlySet<K>): ReadonlySet<K> {
+  #unseen(seen: ReadonlyMap<K, unknown>, keys: readonly K[]): readonly K[] {
     const { rendering } = this.options;
-    return new Set([...keys].filter((key) => !seen.has(key) || seen.get(key) !== rendering.versionOf(key)));
+    return keys.filter((key) => !seen.has(key) || seen.get(key) !== rendering.versionOf(key));
   }
 
-  #miss(channel: Channel<K, V>, subscriber: Subscriber<K>, keys: ReadonlySet<K>): void {
-    if (keys.size === 0) return;
+  #miss(channel: Channel<K, V>, subscriber: Subscriber<K>, keys: readonly K[]): void {
+    if (keys.length === 0) return;
     subscriber.missed ??= new Set();
     const before = subscriber.missed.size;
     for (const key of keys) subscriber.missed.add(key);
-    this.options.counts.conflated += before + keys.size - subscriber.missed.size;
+    this.options.counts.conflated += before + keys.length - subscriber.missed.size;
     channel.late.add(subscriber);
     const { overflow } = channel.watch;
     if (overflow !== null && subscriber.missed.size > overflow.maxWaiting) this.#end(channel, subscriber, "slow");
@@ -304,9 +309,9 @@ export class SharedStream<K, V> implements Flushable {
   #catchUp(channel: Channel<K, V>, subscriber: Subscriber<K>, atMs: number): void {
     const { missed, sink } = subscriber;
     if (missed === null || !channel.subscribers.has(subscriber)) return;
-    let keys: ReadonlySet<K> = missed;
-    if (missed.size > maxPerMessage) {
-      keys = new Set([...missed].slice(0, maxPerMessage));
+    let keys: readonly K[] = [...missed];
+    if (keys.length > maxPerMessage) {
+      keys = keys.slice(0, maxPerMessage);
       for (const key of keys) missed.delete(key);
     } else {
       subscriber.missed = null;
@@ -314,19 +319,19 @@ export class SharedStream<K, V> implements Flushable {
     }
     const payloads = this.#payloads(channel, keys);
     for (const payload of payloads) sink.next(payload);
-    if (payloads.length > 0) sent(subscriber, lastOf(keys), atMs);
+    if (payloads.length > 0) sent(subscriber, keys.at(-1) ?? null, atMs);
   }
 
   /** A list of nothing is no message. */
-  #payloads(channel: Channel<K, V>, keys: Iterable<K>): readonly SharedPayload[] {
+  #payloads(channel: Channel<K, V>, keys: readonly K[]): readonly SharedPayload[] {
     const shown = visible(channel, keys);
-    return shown.length === 0 ? [] : this.options.rendering.payloads(shown);
+    return shown.length === 0 ? nobody : this.options.rendering.payloads(shown);
   }
 }
 
 /** Those that are still followed and have a value. */
-const visible = <K, V>({ watch }: Channel<K, V>, keys: Iterable<K>): K[] =>
-  [...keys].filter((key) => watch.valueOf(key) !== undefined);
+const visible = <K, V>({ watch }: Channel<K, V>, keys: readonly K[]): readonly K[] =>
+  keys.every((key) => watch.valueOf(key) !== undefined) ? keys : keys.filter((key) => watch.valueOf(key) !== undefined);
 
 function lastOf<K>(keys: Iterable<K>): K | null {
   let last: K | null = null;
