@@ -1,4 +1,3 @@
-import { request as httpRequest, type IncomingMessage } from "node:http";
 import { createClient as createSseClient } from "graphql-sse";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import WebSocket from "ws";
@@ -271,101 +270,6 @@ describe("the protocol's own rules", () => {
     await until(() => app.app.quotes.watcherCount === 0, 5_000);
     client.socket.close();
     await client.closed;
-  });
-});
-
-describe("a reader that stops reading", () => {
-  // Large messages fill the buffers of the system quickly: 400 symbols, each with a long name.
-  const count = 400;
-  let ids: number[];
-  beforeAll(async () => {
-    await app.database.owner.sql`
-      insert into symbols (market_id, asset_class_id, ticker, display_name, base_currency, quote_currency, price_precision, quantity_precision, tick_size, step_size, description)
-      select market_id, asset_class_id, 'BULK' || n, 'Bulk ' || n, 'BULK' || n, 'USDT', 2, 2, 0.01, 0.01, repeat('long ', 80)
-      from symbols, generate_series(1, ${count}) n where is_default and ticker = 'BTCUSDT'`;
-    await until(() => app.app.catalogue.symbolByTicker("BINANCE_SPOT", `BULK${count}`) !== undefined, 5_000);
-    ids = app.app.catalogue.symbols.filter((symbol) => symbol.ticker.startsWith("BULK")).map((symbol) => symbol.id);
-  });
-  const bulk = `subscription ($ids: [ID!]) { quotes(symbolIds: $ids, intervalMs: 0) { symbol { ticker description } price } }`;
-  const variables = () => ({ ids: ids.map((id) => globalId("Symbol", id)) });
-  const rounds = 150;
-  const setAll = async (round: number) => {
-    for (const id of ids) setPrice(id, String(round));
-    await new Promise((resolve) => setImmediate(resolve));
-  };
-  const last = (message: { quotes: { price: string }[] } | undefined) => message?.quotes.at(-1)?.price;
-
-  test("gets fewer and newer messages when it comes back; others are not held up; nothing piles up", async () => {
-    const slow = new WebSocket(app.websocketUrl, "graphql-transport-ws");
-    const received: { quotes: { price: string }[] }[] = [];
-    slow.on("message", (data: Buffer) => {
-      const message = JSON.parse(data.toString()) as {
-        type: string;
-        payload: { data: { quotes: { price: string }[] } };
-      };
-      if (message.type === "connection_ack")
-        slow.send(JSON.stringify({ id: "1", type: "subscribe", payload: { query: bulk, variables: variables() } }));
-      if (message.type === "next") received.push(message.payload.data);
-    });
-    await new Promise((resolve) => slow.once("open", resolve));
-    slow.send(JSON.stringify({ type: "connection_init" }));
-    await setAll(1);
-    await until(() => received.length > 0, 5_000);
-    const healthy = subscribe<{ quotes: { price: string }[] }>(bulk, variables());
-    await healthy.find(() => true);
-
-    slow.pause();
-    const before = received.length;
-    for (let round = 2; round <= rounds; round++) {
-      await setAll(round);
-      await until(() => last(healthy.messages.at(-1)) === String(round), 5_000);
-    }
-    slow.resume();
-    await until(() => last(received.at(-1)) === String(rounds), 5_000);
-    expect(healthy.messages.length).toBeGreaterThanOrEqual(rounds - 1);
-    expect(received.length - before).toBeLessThan(rounds);
-    slow.close();
-    await new Promise((resolve) => slow.once("close", resolve));
-  });
-
-  test("for good, is closed, and leaves nothing behind", async () => {
-    const dead = new WebSocket(app.websocketUrl, "graphql-transport-ws");
-    dead.on("message", (data: Buffer) => {
-      const { type } = JSON.parse(data.toString()) as { type: string };
-      if (type === "connection_ack")
-        dead.send(JSON.stringify({ id: "1", type: "subscribe", payload: { query: bulk, variables: variables() } }));
-      if (type === "next") dead.pause();
-    });
-    await new Promise((resolve) => dead.once("open", resolve));
-    dead.send(JSON.stringify({ type: "connection_init" }));
-    await until(() => app.app.quotes.watcherCount === count, 5_000);
-    let round = 1_000;
-    await until(async () => {
-      await setAll(++round);
-      return app.app.quotes.watcherCount === 0;
-    }, 10_000);
-    dead.terminate();
-  });
-
-  test("over SSE is closed as well, and leaves nothing behind", async () => {
-    const response = await new Promise<IncomingMessage>((resolve) => {
-      const request = httpRequest(
-        `${app.url}/graphql/stream`,
-        { method: "POST", headers: { "content-type": "application/json", accept: "text/event-stream" } },
-        resolve,
-      );
-      request.on("error", () => {});
-      request.end(JSON.stringify({ query: bulk, variables: variables() }));
-    });
-    response.on("error", () => {});
-    response.pause();
-    await until(() => app.app.quotes.watcherCount === count, 5_000);
-    let round = 2_000;
-    await until(async () => {
-      await setAll(++round);
-      return app.app.quotes.watcherCount === 0;
-    }, 10_000);
-    response.destroy();
   });
 });
 
