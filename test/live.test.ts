@@ -35,7 +35,7 @@ afterAll(() => app.close());
 const open: Stream<unknown>[] = [];
 afterEach(async () => {
   await Promise.all(open.splice(0).map((stream) => stream.close()));
-  await until(() => app.app.quotes.watcherCount === 0, 5_000);
+  await until(() => app.app.quotes.watcherCount === 0, 15_000);
 });
 
 const subscribe = <T = Quotes>(text: string, variables = {}, params = {}): Stream<T> => {
@@ -148,7 +148,7 @@ describe("live quotes over WebSocket", () => {
   test("queries work on the same socket", async () => {
     const stream = subscribe<{ health: { status: string } }>("{ health { status } }");
     expect((await stream.find(() => true)).health.status).toMatch(/OK|DEGRADED/);
-    await until(() => stream.isComplete, 5_000);
+    await until(() => stream.isComplete, 15_000);
   });
 
   test.each([
@@ -163,7 +163,7 @@ describe("live quotes over WebSocket", () => {
     ["query A { health { status } } query B { health { status } }", {}, "OPERATION_RESOLUTION_FAILURE"],
   ])("%s with %j is refused as %s", async (text, variables, code) => {
     const stream = subscribe(text, variables);
-    await until(() => stream.errors.length > 0, 5_000);
+    await until(() => stream.errors.length > 0, 15_000);
     expect(stream.errors[0]?.extensions.code).toBe(code);
     expect(stream.messages).toEqual([]);
   });
@@ -171,7 +171,7 @@ describe("live quotes over WebSocket", () => {
   test("an operator signs in by connectionParams", async () => {
     const text = "{ broadcastList(first: 1) { ticker } }";
     const refused = subscribe(text);
-    await until(() => refused.errors.length > 0, 5_000);
+    await until(() => refused.errors.length > 0, 15_000);
     expect(refused.errors[0]?.extensions.code).toBe("UNAUTHENTICATED");
     const allowed = subscribe(text, {}, { authorization: `Bearer ${operatorToken}` });
     await allowed.find(() => true);
@@ -194,7 +194,7 @@ describe("the protocol's own rules", () => {
     const client = connect();
     await client.opened;
     client.send({ type: "connection_init" });
-    await until(() => client.messages.some((message) => message.type === "connection_ack"), 5_000);
+    await until(() => client.messages.some((message) => message.type === "connection_ack"), 15_000);
     return client;
   };
   const watch = (id: string) => ({ id, type: "subscribe", payload: { query: "subscription { quotes { price } }" } });
@@ -246,7 +246,7 @@ describe("the protocol's own rules", () => {
   test("more operations than allowed are refused one by one, and the others go on", async () => {
     const client = await initialised();
     for (let n = 1; n <= 8; n++) client.send(watch(String(n)));
-    await until(() => client.messages.filter((message) => message.type === "error").length === 3, 5_000);
+    await until(() => client.messages.filter((message) => message.type === "error").length === 3, 15_000);
     const refused = client.messages.filter((message) => message.type === "error");
     expect(refused.map((message) => message.id)).toEqual(expect.arrayContaining(["6", "7", "8"]));
     expect(refused[0]?.payload).toMatchObject([{ extensions: { code: "RATE_LIMITED" } }]);
@@ -265,9 +265,9 @@ describe("the protocol's own rules", () => {
   test("an operation that the client completes stops", async () => {
     const client = await initialised();
     client.send(watch("1"));
-    await until(() => client.messages.some((message) => message.type === "next"), 5_000);
+    await until(() => client.messages.some((message) => message.type === "next"), 15_000);
     client.send({ id: "1", type: "complete" });
-    await until(() => app.app.quotes.watcherCount === 0, 5_000);
+    await until(() => app.app.quotes.watcherCount === 0, 15_000);
     client.socket.close();
     await client.closed;
   });
@@ -281,12 +281,12 @@ describe("live quotes over server-sent events", () => {
       { query: allQuotes, variables: { ms: 0 } },
       { next: (result) => result.data && messages.push(result.data), error: () => {}, complete: () => {} },
     );
-    await until(() => messages.length > 0, 5_000);
+    await until(() => messages.length > 0, 15_000);
     setPrice(btc, "12345.6");
-    await until(() => messages.some((message) => message.quotes.some((quote) => quote.price === "12345.6")), 5_000);
+    await until(() => messages.some((message) => message.quotes.some((quote) => quote.price === "12345.6")), 15_000);
     stop();
     client.dispose();
-    await until(() => app.app.quotes.watcherCount === 0, 5_000);
+    await until(() => app.app.quotes.watcherCount === 0, 15_000);
   });
 
   const read = async (url: string, init?: RequestInit) => {

@@ -99,7 +99,7 @@ describe("the writer", () => {
     const { board, setPrice } = boardWith([]);
     const writer = new QuoteWriter(board, database.app, 10, log);
     for (let n = 1; n <= 500; n++) setPrice(0, String(n));
-    await until(async () => (await stored())[0] === "500", 5_000);
+    await until(async () => (await stored())[0] === "500", 15_000);
     expect(writer.stats.written).toBeLessThan(10);
     await writer.close();
   });
@@ -110,10 +110,10 @@ describe("the writer", () => {
     const writer = new QuoteWriter(board, flaky, 5, log);
     state.away = true;
     for (let n = 1; n <= 100; n++) for (const index of [0, 1]) setPrice(index, String(n));
-    await until(() => writer.stats.failures > 2, 5_000);
+    await until(() => writer.stats.failures > 2, 15_000);
     expect(writer.stats.waiting).toBeLessThanOrEqual(2);
     state.away = false;
-    await until(async () => JSON.stringify(await stored()) === JSON.stringify({ 0: "100", 1: "100" }), 5_000);
+    await until(async () => JSON.stringify(await stored()) === JSON.stringify({ 0: "100", 1: "100" }), 15_000);
     await writer.close();
   });
 
@@ -123,8 +123,8 @@ describe("the writer", () => {
     for (let index = 0; index < 9; index++) setPrice(index, "7");
     const broken = board.get(symbolIds[4] ?? 0);
     if (broken) Object.assign(broken, { low24h: "9" as DecimalText, high24h: "8" as DecimalText });
-    await until(async () => Object.keys(await stored()).length === 8, 5_000);
-    await until(() => writer.stats.refused === 1, 5_000);
+    await until(async () => Object.keys(await stored()).length === 8, 15_000);
+    await until(() => writer.stats.refused === 1, 15_000);
     await writer.close();
     expect(Object.keys(await stored())).toHaveLength(8);
   });
