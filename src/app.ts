@@ -44,6 +44,7 @@ import { RejectedMessages } from "./market-data/sharing/rejected-messages.js";
 import { watchStaleness } from "./market-data/staleness.js";
 import { MinuteStore } from "./market-data/store-minutes.js";
 import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
+import { openDashboards } from "./people/dashboards.js";
 import { viewerOf } from "./people/sign-in.js";
 import { readPersistedOperations } from "./persisted-operations.js";
 import { databaseMetrics, feedMetrics, programMetrics, serverMetrics, writerMetrics } from "./program-metrics.js";
@@ -201,6 +202,8 @@ async function build(
   };
   const marketStatuses = new MarketStatusWatch(catalogue, clock);
   closers.add("market statuses", () => marketStatuses.close());
+  const dashboards = await openDashboards({ database, catalogue, clock, log: log.child({ room: "people" }) });
+  closers.add("dashboards", () => dashboards.close());
   const services: ApiServices = {
     catalogue,
     marketStatuses,
@@ -209,6 +212,7 @@ async function build(
     series: new SeriesReader(database),
     clock,
     operations,
+    dashboards,
     searchSymbols: (search) => searchSymbols(database, search),
     health: shared(checkHealth, healthMaxAgeMs),
     messagesPerSecond: (provider) => feeds?.messagesPerSecond(provider.id) ?? provider.messagesPerSecond,

@@ -7,6 +7,7 @@ import type { LiveMarket } from "../market-data/live-market.js";
 import type { QuoteBoard } from "../market-data/quotes.js";
 import type { SymbolSearch } from "../market-data/search-symbols.js";
 import type { SeriesReader } from "../market-data/series/series-reader.js";
+import type { Dashboards } from "../people/dashboards.js";
 import type { Health } from "./health.js";
 
 /** What resolvers work with: one per process, but for the viewer. */
@@ -18,6 +19,7 @@ export interface ApiServices {
   readonly series: SeriesReader;
   readonly clock: Clock;
   readonly operations: CatalogueOperations;
+  readonly dashboards: Dashboards;
   readonly searchSymbols: (search: SymbolSearch) => Promise<number[]>;
   readonly health: () => Promise<Health>;
   /** As this node sees it, or else as the node that feeds the provider last wrote it; null before there was a feed. */

@@ -3,11 +3,11 @@ import { catalogueNodes } from "../catalogue/graphql.js";
 import { badInput } from "../core/errors.js";
 import { parseGlobalId } from "../core/ids.js";
 import { arbitrageNodes } from "../market-data/graphql-arbitrage.js";
-import { peopleNodes } from "../people/graphql.js";
+import { dashboardNodes } from "../people/graphql-dashboard.js";
 import type { ApiContext } from "./context.js";
 import { NodeType } from "./node.js";
 
-const loaders = new Map(Object.entries({ ...catalogueNodes, ...arbitrageNodes, ...peopleNodes }));
+const loaders = new Map(Object.entries({ ...catalogueNodes, ...arbitrageNodes, ...dashboardNodes }));
 const maxNodes = 100;
 
 async function findNode(id: string, context: ApiContext): Promise<object | null> {

@@ -19,7 +19,7 @@ import {
   MarketTradeResolver,
   SymbolSeriesResolver,
 } from "../market-data/graphql-series.js";
-import { DashboardResolver } from "../people/graphql.js";
+import { DashboardResolver } from "../people/graphql-dashboard.js";
 import { HealthResolver } from "./health.js";
 import { NodeResolver } from "./node-resolver.js";
 import { callPlainFieldsDirectly } from "./plain-arguments.js";
