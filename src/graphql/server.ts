@@ -102,7 +102,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   // Who connects and says nothing, or little by little, is sent away.
   const timeouts = {
     requestTimeout: 30_000,
-    headersTimeout: Math.max(1_000, 2 * options.keepAliveMs),
+    headersTimeout: Math.min(30_000, Math.max(1_000, 2 * options.keepAliveMs)),
     connectionsCheckingInterval: options.keepAliveMs,
     keepAliveTimeout: 72_000,
   };
