@@ -279,9 +279,9 @@ describe("a dashboard's quotes", () => {
     };
     await Promise.all([left(app, phone), left(otherNode, laptop)]);
 
+    const seen = phone.messages.length;
     await update(ann, sol?.id ?? "", { isVisible: true });
-    const shownAgain = phone.messages.length;
-    await until(() => allTickers(phone.messages.slice(shownAgain - 1)).has("SOLUSDT"));
+    await until(() => allTickers(phone.messages.slice(seen)).has("SOLUSDT"));
     expect(allTickers([...stranger.messages]).has("SOLUSDT")).toBe(true);
     await close();
   });
@@ -303,8 +303,8 @@ describe("a dashboard's quotes", () => {
   test("follow the operators' defaults for anonymous visitors and for users without items", async () => {
     const anonymous = open(app, null);
     const empty = open(app, ann);
-    const own = open(app, bob);
     await add(bob, "BTCUSDT");
+    const own = open(app, bob);
     for (const stream of [anonymous, empty, own]) await stream.find(() => true);
     const change = (input: object) =>
       query(
@@ -337,6 +337,23 @@ describe("a dashboard's quotes", () => {
     const own = open(app, ann, "symbol { ticker } price provider { lastError }");
     await own.find(() => true);
     expect(await streamCount()).toBe(2);
+    await close();
+  });
+
+  test("end with an error when the dashboard cannot be looked up, and others go on", async () => {
+    const before = open(app, ann);
+    await before.find(() => true);
+    await app.database.owner.sql`alter table user_dashboard_preferences rename to away`;
+    try {
+      const failed = open(app, bob);
+      await until(() => failed.errors.length > 0);
+      expect([failed.errors[0]?.extensions.code, failed.messages.length]).toEqual(["INTERNAL", 0]);
+      const price = String(++lastPrice);
+      setPrice(app, "BTCUSDT", price);
+      await has(before, "BTCUSDT", price);
+    } finally {
+      await app.database.owner.sql`alter table away rename to user_dashboard_preferences`;
+    }
     await close();
   });
 

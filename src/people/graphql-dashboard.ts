@@ -51,7 +51,7 @@ export class DashboardResolver {
       description:
         "The `version` that the change is based on: CONFLICT, and nothing is changed, when there is another one by now.",
     })
-    expectedVersion: number | null,
+    expectedVersion: number | null | undefined,
     @Ctx() { viewer, dashboards }: ApiContext,
   ): Promise<DashboardItem> {
     const { userId } = requireScope(viewer, "TRADE");
@@ -80,11 +80,12 @@ export class DashboardResolver {
       description:
         "The items in the order that the new one is based on: CONFLICT, and nothing is changed, when they are others or in another order by now.",
     })
-    expectedIds: string[] | null,
+    expectedIds: string[] | null | undefined,
     @Ctx() { viewer, dashboards }: ApiContext,
   ): Promise<DashboardItem[]> {
     const { userId } = requireScope(viewer, "TRADE");
-    return dashboards.reorder(userId, ownKeysOf("ids", ids), expectedIds && ownKeysOf("expectedIds", expectedIds));
+    const expected = expectedIds == null ? null : ownKeysOf("expectedIds", expectedIds);
+    return dashboards.reorder(userId, ownKeysOf("ids", ids), expected);
   }
 
   @Subscription(() => [QuoteType], {

@@ -1,5 +1,5 @@
 import type { Catalogue } from "../catalogue/catalogue.js";
-import { asUserAtOnce } from "../db/as-user.js";
+import { readAsUser, type UserRows } from "../db/as-user.js";
 import type { Database, Sql } from "../db/connect.js";
 import { type DashboardItem, defaultDashboard, type ShownSymbols } from "./dashboard.js";
 
@@ -17,15 +17,26 @@ export interface ItemRow {
   readonly version: number;
 }
 
-export const itemColumns = (sql: Sql) =>
-  sql`id, symbol_id, display_order, is_visible, is_pinned, custom_alias, notes, widget_type, widget_config, category, version`;
-
+const columns =
+  "id, symbol_id, display_order, is_visible, is_pinned, custom_alias, notes, widget_type, widget_config, category, version";
 /** As the index has it. */
-export const itemOrder = (sql: Sql) => sql`is_pinned desc nulls last, display_order, id`;
+const order = "is_pinned desc nulls last, display_order, id";
+
+export const itemColumns = (sql: Sql) => sql.unsafe(columns);
+export const itemOrder = (sql: Sql) => sql.unsafe(order);
 
 export const selectItems = (sql: Sql, userId: string) =>
   sql<ItemRow[]>`
     select ${itemColumns(sql)} from user_dashboard_preferences where user_id = ${userId} order by ${itemOrder(sql)}`;
+
+/** Of the user who is $2. */
+export const ownItems: UserRows = {
+  rows: `select ${columns} from user_dashboard_preferences where user_id = $2`,
+  order,
+};
+
+const readItems = (database: Database, userId: string): Promise<ItemRow[]> =>
+  readAsUser<ItemRow>(database, userId, ownItems, [userId]);
 
 /** Null when the symbol came into the catalogue this very moment. */
 export function itemOf(catalogue: Catalogue, row: ItemRow): DashboardItem | null {
@@ -55,12 +66,12 @@ export async function readDashboard(
   { database, catalogue }: { readonly database: Database; readonly catalogue: Catalogue },
   userId: string,
 ): Promise<DashboardItem[]> {
-  const [rows] = await asUserAtOnce(database, userId, (sql) => [selectItems(sql, userId)]);
+  const rows = await readItems(database, userId);
   return rows.length === 0 ? defaultDashboard(catalogue) : itemsOf(catalogue, rows);
 }
 
 /** The visible symbols in the user's order; null when there are no items at all, which means the defaults. */
 export async function readShownSymbols(database: Database, userId: string): Promise<ShownSymbols> {
-  const [rows] = await asUserAtOnce(database, userId, (sql) => [selectItems(sql, userId)]);
+  const rows = await readItems(database, userId);
   return rows.length === 0 ? null : rows.filter((row) => row.is_visible).map((row) => row.symbol_id);
 }
