@@ -2,9 +2,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { decimalText } from "../src/core/decimal.js";
 import { globalId, parseGlobalId } from "../src/core/ids.js";
 import { operatorHeaders, query, startTestApp, type TestApp } from "./support/app.js";
+import { type SignedIn, signUp } from "./support/people.js";
 import { openStream, type Stream } from "./support/stream.js";
 import { until } from "./support/until.js";
-import { register, type SignedIn } from "./support/users.js";
+
 
 interface Item {
   id: string;
@@ -43,7 +44,7 @@ afterAll(async () => {
   await app.close();
 });
 beforeEach(async () => {
-  [ann, bob] = await Promise.all([register(app.url), register(app.url)]);
+  [ann, bob] = await Promise.all([signUp(app.url), signUp(app.url)]);
 });
 
 const symbolOf = (ticker: string) => {
@@ -190,7 +191,7 @@ describe("a dashboard", () => {
       for (const id of [
         others.id,
         globalId("DashboardItem", "1"),
-        globalId("DashboardItem", parseGlobalId(ann.id)?.key ?? ""),
+        globalId("DashboardItem", parseGlobalId(ann.userId)?.key ?? ""),
       ])
         expect(await refusal(ann, text, { id, ...more })).toEqual([["NOT_FOUND", undefined]]);
     }
@@ -267,7 +268,7 @@ describe("a dashboard's quotes", () => {
     // By SQL.
     await app.database.owner.sql`
       insert into user_dashboard_preferences (id, user_id, symbol_id, display_order)
-      values (gen_random_uuid(), ${parseGlobalId(ann.id)?.key ?? ""}, ${symbolOf("SOLUSDT").id}, 3)`;
+      values (gen_random_uuid(), ${parseGlobalId(ann.userId)?.key ?? ""}, ${symbolOf("SOLUSDT").id}, 3)`;
     await Promise.all([has(phone, "SOLUSDT"), has(laptop, "SOLUSDT")]);
 
     const sol = (await dashboardOf(ann)).find((item) => item.symbol.ticker === "SOLUSDT");

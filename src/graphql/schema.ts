@@ -19,7 +19,9 @@ import {
   MarketTradeResolver,
   SymbolSeriesResolver,
 } from "../market-data/graphql-series.js";
-import { DashboardResolver } from "../people/graphql-dashboard.js";
+import { DashboardResolver, UserDashboardResolver } from "../people/graphql-dashboard.js";
+import { SessionResolver, SignInResolver } from "../people/graphql-sign-in.js";
+import { ApiKeyResolver, UserResolver } from "../people/graphql-users.js";
 import { HealthResolver } from "./health.js";
 import { NodeResolver } from "./node-resolver.js";
 import { callPlainFieldsDirectly } from "./plain-arguments.js";
@@ -59,6 +61,11 @@ export function buildSchema(): GraphQLSchema {
       OrderFlowResolver,
       ArbitrageResolver,
       DashboardResolver,
+      UserDashboardResolver,
+      SignInResolver,
+      SessionResolver,
+      UserResolver,
+      ApiKeyResolver,
       NodeResolver,
       HealthResolver,
     ],

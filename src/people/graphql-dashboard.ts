@@ -1,7 +1,7 @@
 import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root, Subscription } from "type-graphql";
 import { symbolOfId } from "../catalogue/graphql.js";
 import { badInput, notFound } from "../core/errors.js";
-import { parseGlobalId } from "../core/ids.js";
+import { isUuid, parseGlobalId } from "../core/ids.js";
 import { requireScope, type Viewer } from "../core/viewer.js";
 import type { ApiContext } from "../graphql/context.js";
 import { idField, type NodeLoader } from "../graphql/node.js";
@@ -11,6 +11,8 @@ import type { Quote } from "../market-data/quotes.js";
 import { defaultSymbolList, quotesOfList } from "../market-data/shared-quotes.js";
 import { type DashboardItem, defaultDashboard, findDefaultItem, maxDashboardItems } from "./dashboard.js";
 import { AddDashboardItemInput, DashboardItemType, UpdateDashboardItemInput } from "./graphql-dashboard-types.js";
+import { UserType } from "./graphql-types.js";
+import type { User } from "./users.js";
 
 @Resolver(() => DashboardItemType)
 export class DashboardResolver {
@@ -107,6 +109,16 @@ export class DashboardResolver {
   }
 }
 
+@Resolver(() => UserType)
+export class UserDashboardResolver {
+  @FieldResolver(() => [DashboardItemType], { description: "As the query `dashboard` shows it to this user." })
+  @Private()
+  @Costs(statementCost)
+  dashboard(@Root() { id }: User, @Ctx() context: ApiContext): Promise<DashboardItem[]> {
+    return dashboardOf(context, id);
+  }
+}
+
 /** Which symbols it follows is the viewer's, but their quotes are the same for everyone, and so is how they look. */
 function watchDashboard(
   { viewer, quotes, catalogue, dashboards }: ApiContext,
@@ -141,7 +153,6 @@ export function dashboardOf(context: ApiContext, userId: string): Promise<Dashbo
   return items;
 }
 
-const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const defaultKey = /^default-\d+$/;
 
 /** @throws {DomainError} */
@@ -151,7 +162,7 @@ function ownKeyOf(id: string): string {
   if (defaultKey.test(key))
     throw badInput("id", "the defaults belong to nobody; add the symbol to your dashboard first");
   if (parsed?.type !== "DashboardItem") throw badInput("id", "id is not the id of a dashboard item");
-  if (!uuid.test(key)) throw notFound("dashboard item");
+  if (!isUuid(key)) throw notFound("dashboard item");
   return key;
 }
 
@@ -159,7 +170,7 @@ function ownKeysOf(field: string, ids: readonly string[]): string[] {
   if (ids.length > maxDashboardItems) throw badInput(field, `${field} must hold at most ${maxDashboardItems} ids`);
   return ids.map((id) => {
     const parsed = parseGlobalId(id);
-    if (parsed?.type !== "DashboardItem" || !uuid.test(parsed.key))
+    if (parsed?.type !== "DashboardItem" || !isUuid(parsed.key))
       throw badInput(field, `${field} holds what is not on your dashboard`);
     return parsed.key;
   });
