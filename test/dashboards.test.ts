@@ -2,10 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { decimalText } from "../src/core/decimal.js";
 import { globalId, parseGlobalId } from "../src/core/ids.js";
 import { operatorHeaders, query, startTestApp, type TestApp } from "./support/app.js";
-import { type SignedIn, signUp } from "./support/people.js";
+import { goodPassword, type SignedIn, signUp } from "./support/people.js";
 import { openStream, type Stream } from "./support/stream.js";
 import { until } from "./support/until.js";
-
 
 interface Item {
   id: string;
@@ -139,6 +138,61 @@ describe("a dashboard", () => {
     const key = parseGlobalId(item.id)?.key ?? "";
     for (const id of [globalId("User", key), globalId("DashboardItem", "1"), globalId("DashboardItem", `${key}0`)])
       expect(await ask(ann, node, { id })).toBe(null);
+  });
+
+  test("is there for a new user from the first answer on", async () => {
+    const { data, errors } = await query(
+      app.url,
+      "mutation ($input: RegisterInput!) { register(input: $input) { user { dashboard { isCustom symbol { ticker } } } } }",
+      { input: { email: "newcomer@example.org", password: goodPassword } },
+    );
+    expect(errors).toBeUndefined();
+    expect(data.register.user.dashboard).toHaveLength(9);
+  });
+
+  test("is read by a key of scope READ, and arranged by one of scope TRADE", async () => {
+    const keyOf = async (scope: string): Promise<SignedIn> => {
+      const made = await ask<{ secret: string }>(
+        ann,
+        'mutation ($scopes: [ApiKeyScope!]!) { createApiKey(name: "bot", scopes: $scopes) { secret } }',
+        { scopes: [scope] },
+      );
+      return { ...ann, headers: { authorization: `Bearer ${made.secret}` } };
+    };
+    const [reader, trader] = [await keyOf("READ"), await keyOf("TRADE")];
+    const item = await add(trader, "BTCUSDT");
+    expect(await dashboardOf(reader)).toEqual([item]);
+    const forbidden = [["FORBIDDEN", undefined]];
+    expect(await refusal(trader, "{ dashboard { id } }")).toEqual(forbidden);
+    for (const text of [
+      `mutation { addDashboardItem(input: { symbolId: "${symbolId("ETHUSDT")}" }) { id } }`,
+      `mutation { updateDashboardItem(id: "${item.id}", input: { isPinned: true }) { id } }`,
+      `mutation { removeDashboardItem(id: "${item.id}") }`,
+      `mutation { reorderDashboard(ids: ["${item.id}"]) { id } }`,
+    ])
+      expect(await refusal(reader, text), text).toEqual(forbidden);
+    // Also on a stream.
+    const stream = openStream(
+      app.websocketUrl,
+      "subscription { dashboardQuotes { price } }",
+      {},
+      { ...trader.headers },
+    );
+    await until(() => stream.errors.length > 0);
+    expect(stream.errors[0]?.extensions.code).toBe("FORBIDDEN");
+    await stream.close();
+  });
+
+  test("is the defaults for the holder of the operator token, who has none to arrange", async () => {
+    const { data } = await query(app.url, "{ dashboard { isCustom } }", {}, operatorHeaders);
+    expect(data.dashboard).toHaveLength(9);
+    const { errors } = await query(
+      app.url,
+      `mutation { addDashboardItem(input: { symbolId: "${symbolId("ETHUSDT")}" }) { id } }`,
+      {},
+      operatorHeaders,
+    );
+    expect(errors?.[0]?.extensions.code).toBe("UNAUTHENTICATED");
   });
 
   test("refuses what is wrong with its code and field, and nothing is changed", async () => {

@@ -138,7 +138,7 @@ const readerOf = (viewer: Viewer | null): string | null =>
 const underWay = new WeakMap<ApiContext, Map<string, Promise<DashboardItem[]>>>();
 
 /** Fields that ask at the same moment share one statement. */
-export function dashboardOf(context: ApiContext, userId: string): Promise<DashboardItem[]> {
+function dashboardOf(context: ApiContext, userId: string): Promise<DashboardItem[]> {
   let asked = underWay.get(context);
   if (asked === undefined) {
     asked = new Map();
