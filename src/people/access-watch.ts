@@ -142,7 +142,7 @@ export class AccessWatch {
       this.#refusedBeforeMs = Math.max(this.#refusedBeforeMs, oldest[1].heardAtMs);
       this.#ended.delete(oldest[0]);
     }
-    for (const follower of [...(this.#followers.get(name) ?? [])])
+    for (const follower of this.#followers.get(name) ?? [])
       if (follower.viewer.accessVersion < ended.version) this.#end(follower);
   }
 
