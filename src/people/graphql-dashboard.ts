@@ -35,6 +35,7 @@ export class DashboardResolver {
   @Mutation(() => DashboardItemType, {
     description: `Puts a symbol at the end of the viewer's dashboard; CONFLICT when it is there already. At most ${maxDashboardItems}.`,
   })
+  @Costs(statementCost)
   addDashboardItem(
     @Arg("input", () => AddDashboardItemInput, { description: "What to add." }) input: AddDashboardItemInput,
     @Ctx() context: ApiContext,
@@ -45,6 +46,7 @@ export class DashboardResolver {
   }
 
   @Mutation(() => DashboardItemType, { description: "Changes an item of the viewer's dashboard." })
+  @Costs(statementCost)
   updateDashboardItem(
     @Arg("id", () => ID, { description: "The item." }) id: string,
     @Arg("input", () => UpdateDashboardItemInput, { description: "What to change." }) input: UpdateDashboardItemInput,
@@ -63,6 +65,7 @@ export class DashboardResolver {
   @Mutation(() => ID, {
     description: "Takes an item off the viewer's dashboard and returns its id; those behind it move up.",
   })
+  @Costs(statementCost)
   async removeDashboardItem(
     @Arg("id", () => ID, { description: "The item." }) id: string,
     @Ctx() { viewer, dashboards }: ApiContext,
@@ -75,6 +78,7 @@ export class DashboardResolver {
   @Mutation(() => [DashboardItemType], {
     description: "Arranges the viewer's dashboard, all of it, and returns it. Pinned items stay on top.",
   })
+  @Costs(statementCost)
   reorderDashboard(
     @Arg("ids", () => [ID], { description: "All of the viewer's items, in the new order." }) ids: string[],
     @Arg("expectedIds", () => [ID], {
