@@ -5,6 +5,7 @@ import { answer } from "./helper.js";
 export interface LoadInput {
   readonly url: string;
   readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly connections: number;
   readonly forMs: number;
 }
@@ -17,10 +18,11 @@ export interface Load {
   readonly body: string;
 }
 
-function run({ url, body, connections, forMs }: LoadInput): Promise<Load> {
+function run({ url, body, headers = {}, connections, forMs }: LoadInput): Promise<Load> {
   const { hostname, port, pathname } = new URL(url);
+  const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const request = Buffer.from(
-    `POST ${pathname} HTTP/1.1\r\nhost: ${hostname}:${port}\r\ncontent-type: application/json\r\ncontent-length: ` +
+    `POST ${pathname} HTTP/1.1\r\nhost: ${hostname}:${port}\r\n${more.join("")}content-type: application/json\r\ncontent-length: ` +
       `${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
   const times: number[] = [];

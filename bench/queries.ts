@@ -17,18 +17,30 @@ const cachedQueryText =
   "{ defaultSymbols { id ticker displayName market { id code name } assetClass { id code name } " +
   "quote { price bid ask change24h volume24h sequence exchangeTime } } }";
 
-interface QueryCost {
+export interface Asked {
+  readonly query: string;
+  readonly connections: number;
+  /** Of the server at this address, e.g. with a credential. */
+  readonly headersFor?: (url: string) => Promise<Readonly<Record<string, string>>>;
+}
+
+export interface QueryCost {
   readonly cpuUsPerAnswer: number;
   readonly answersPerSecond: number;
   readonly load: Load;
 }
 
-async function costOfQuery(peer: string, input: PeerInput): Promise<QueryCost> {
+export async function costOfQuery(
+  peer: string,
+  input: PeerInput,
+  { query, connections, headersFor }: Asked,
+): Promise<QueryCost> {
   const server = Helper.start("server", "live/server.js", peer);
   const loader = Helper.start("clients", "http-load.js");
   try {
     const url = await server.ask<string>("start", input);
-    const ask = { url, body: JSON.stringify({ query: cachedQueryText }), connections: 32 };
+    const headers = (await headersFor?.(url)) ?? {};
+    const ask = { url, body: JSON.stringify({ query }), headers, connections };
     await loader.ask<Load>("run", { ...ask, forMs: 3_000 } satisfies LoadInput);
     await server.ask("measure");
     const forMs = 8_000;
@@ -49,10 +61,11 @@ const cachedQuery: BenchCase = {
     try {
       await fillSymbols(database.owner, 9);
       const input: PeerInput = { address: database.address, exchange: null };
-      const ours = await costOfQuery("tradegraph", input);
-      const mercurius = await costOfQuery("mercurius-stored", input);
-      const apollo = await costOfQuery("apollo-stored", input);
-      const limit = await costOfQuery("constant", input);
+      const asked: Asked = { query: cachedQueryText, connections: 32 };
+      const ours = await costOfQuery("tradegraph", input, asked);
+      const mercurius = await costOfQuery("mercurius-stored", input, asked);
+      const apollo = await costOfQuery("apollo-stored", input, asked);
+      const limit = await costOfQuery("constant", input, asked);
       for (const { load } of [mercurius, apollo])
         if (JSON.stringify(symbolsOfAnswer(load)) !== JSON.stringify(symbolsOfAnswer(ours.load)))
           console.log(`  the answers differ:\n${load.body}\n${ours.load.body}`);

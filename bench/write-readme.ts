@@ -85,6 +85,9 @@ ${notes.join("\n")}
 - **slow reader**: 10 of 500 clients stop reading and are not closed.
 - **cached query**: \`defaultSymbols\` with market, asset class and quote over HTTP. The peers read Postgres through dataloader and
   postgres.js; the limit answers a constant string of that size.
+- **private query**: the \`dashboard\` of a signed-in user, with quotes, under row-level security, by 8 connections. The peer names
+  the user and reads his rows in a plain transaction, and symbols and quotes through dataloader; the limit is pgbench with that
+  transaction and as many clients, which reads no symbols or quotes and speaks no HTTP.
 - **symbol**: look-ups in random order among 100,000 symbols.
 - **ingest, candles**: against COPY, and against a small table.
 

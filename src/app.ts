@@ -46,6 +46,7 @@ import { MinuteStore } from "./market-data/store-minutes.js";
 import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
 import { recordOperation } from "./people/audit.js";
 import type { Authenticator } from "./people/authenticator.js";
+import { openDashboards } from "./people/dashboards.js";
 import type { Mailer } from "./people/mail.js";
 import { openPeople } from "./people-access.js";
 import { readPersistedOperations } from "./persisted-operations.js";
@@ -208,6 +209,8 @@ async function build(
   closers.add("market statuses", () => marketStatuses.close());
   const room = { config, database, clock, log: log.child({ room: "people" }), announce, mailer: overrides.mailer };
   const { people, authenticator } = await openPeople(room, closers);
+  const dashboards = await openDashboards({ database, catalogue, clock, log: log.child({ room: "people" }) });
+  closers.add("dashboards", () => dashboards.close());
   const services: ApiServices = {
     catalogue,
     people,
@@ -218,6 +221,7 @@ async function build(
     series: new SeriesReader(database),
     clock,
     operations,
+    dashboards,
     searchSymbols: (search) => searchSymbols(database, search),
     health: shared(checkHealth, healthMaxAgeMs),
     messagesPerSecond: (provider) => feeds?.messagesPerSecond(provider.id) ?? provider.messagesPerSecond,

@@ -67,7 +67,12 @@ describe("the API", () => {
 });
 
 /** Optional ones beyond the contract: whoever leaves them out gets what the contract says. */
-const addedArguments = new Set(["Query.candles.fillGaps", "Symbol.candles.fillGaps"]);
+const addedArguments = new Set([
+  "Query.candles.fillGaps",
+  "Symbol.candles.fillGaps",
+  "Mutation.updateDashboardItem.expectedVersion",
+  "Mutation.reorderDashboard.expectedIds",
+]);
 
 const fieldsOf = (type: GraphQLNamedType | undefined): Record<string, string> => {
   if (isEnumType(type)) return Object.fromEntries(type.getValues().map((value) => [value.name, "value"]));

@@ -45,6 +45,11 @@ function talk(parts: readonly string[], until: RegExp, pauseMs = 5): Promise<str
 const rawPost = (body: string, more = "") =>
   `POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n${more}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 
+test("the server starts with the longest time between signs of life", async () => {
+  const patient = await startQuietApp({ config: { keepAliveMs: 600_000 } });
+  await patient.close();
+});
+
 describe("what may be kept on the way", () => {
   test.each([
     ["{ markets { code } }", "public, max-age=5"],

@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { globalId } from "../src/core/ids.js";
 import { buildSchema } from "../src/graphql/schema.js";
 import { operatorHeaders } from "./support/app.js";
 import { type RawAnswer, RawClient, type RawRequest } from "./support/http.js";
 import { operationsOver } from "./support/operations.js";
+import { signUp } from "./support/people.js";
 import { type QuietApp, startQuietApp } from "./support/quiet-app.js";
 import { openStream } from "./support/stream.js";
 import { until } from "./support/until.js";
@@ -201,6 +203,23 @@ describe("the short way answers as Apollo does, to the byte", () => {
     }
     const asked = await client.send({ ...get(query), headers: { "apollo-require-preflight": "1" } });
     expect(asked.status).toBe(200);
+  });
+
+  test("a user's own dashboard, and what is refused of it", async () => {
+    const { headers } = await signUp(app.url);
+    const symbol = app.app.catalogue.defaultSymbols[0]?.id ?? 0;
+    const add = `mutation { addDashboardItem(input: { symbolId: "${globalId("Symbol", symbol)}" }) { id } }`;
+    await client.post({ query: add }, headers);
+    const dashboard = "dashboard { id displayOrder widgetConfig symbol { ticker quote { price } } }";
+    for (const query of [
+      `{ ${dashboard} viewer { ${dashboard} } again: ${dashboard} }`,
+      add,
+      'mutation { removeDashboardItem(id: "nonsense") }',
+      "mutation { reorderDashboard(ids: []) { id } }",
+    ]) {
+      const { full, short } = await bothWays(post({ query }, headers));
+      for (const answer of short) expect(answer).toEqual(full);
+    }
   });
 
   test("an internal error is masked, by both", async () => {

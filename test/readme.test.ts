@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { parse } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { operatorHeaders, query, startTestApp, type TestApp } from "./support/app.js";
+import { type SignedIn, signUp } from "./support/people.js";
 import { openStream } from "./support/stream.js";
 import { until } from "./support/until.js";
 
@@ -13,8 +14,19 @@ const blocks = (language: string): string[] =>
 
 describe("the README", () => {
   let app: TestApp;
+  let user: SignedIn;
+
+  /** Who sends an operation, with the ids of what is on the dashboard. */
+  async function callerOf(text: string, kind: string) {
+    if (!/dashboard/i.test(text)) return { headers: kind === "mutation" ? operatorHeaders : {}, variables: {} };
+    const { data } = await query(app.url, "{ dashboard { id } }", {}, user.headers);
+    const ids = data.dashboard.map(({ id }: { id: string }) => id);
+    return { headers: user.headers, variables: { id: ids[0], ids, seen: ids } };
+  }
+
   beforeAll(async () => {
     app = await startTestApp();
+    user = await signUp(app.url);
     await until(async () => {
       const { data } = await query(app.url, "{ defaultSymbols { quote { isStale } } }");
       return data.defaultSymbols.every(
@@ -38,7 +50,8 @@ describe("the README", () => {
       expect(stream.errors).toEqual([]);
       return;
     }
-    const { errors, data } = await query(app.url, text, {}, definition.operation === "mutation" ? operatorHeaders : {});
+    const { headers, variables } = await callerOf(text, definition.operation);
+    const { errors, data } = await query(app.url, text, variables, headers);
     expect(errors).toBeUndefined();
     for (const value of Object.values(data)) expect(value).toBeTruthy();
   });

@@ -18,7 +18,10 @@ const sdl = /* GraphQL */ `
     symbol: Symbol! price: Decimal! bid: Decimal ask: Decimal change24h: Decimal volume24h: Decimal
     sequence: String! exchangeTime: DateTime!
   }
-  type Query { defaultSymbols: [Symbol!]! }
+  type DashboardItem {
+    id: ID! displayOrder: Int! isVisible: Boolean! isPinned: Boolean! customAlias: String widgetType: String! symbol: Symbol!
+  }
+  type Query { defaultSymbols: [Symbol!]! dashboard: [DashboardItem!]! }
   type Subscription { quotes(symbolIds: [ID!], intervalMs: Int): [Quote!]! }
 `;
 
@@ -39,6 +42,7 @@ export function schemaWith(resolvers: Resolvers): GraphQLSchema {
     "AssetClass.id": idOf("AssetClass"),
     "Market.id": idOf("Market"),
     "Symbol.id": idOf("Symbol"),
+    "DashboardItem.id": idOf("DashboardItem"),
     ...resolvers,
   };
   for (const [path, resolve] of Object.entries(all)) {

@@ -7,6 +7,9 @@ import { type Resolver, schemaWith } from "./schema.js";
 /** What a plain GraphQL server does for a query: one statement for the list, and one for each kind of thing in it. */
 export interface Loaders {
   readonly sql: Sql;
+  /** Taken at its word: a peer that checked a token would be slower. */
+  readonly userId: string;
+  readonly symbols: DataLoader<number, object>;
   readonly markets: DataLoader<number, object>;
   readonly assetClasses: DataLoader<number, object>;
   readonly quotes: DataLoader<number, object | null>;
@@ -26,8 +29,30 @@ const inOrder = <T extends object>(ids: readonly number[], rows: readonly (T & R
   return ids.map((id) => byId.get(id) ?? null);
 };
 
-export const loadersOf = (sql: Sql): Loaders => ({
+/** The statement of a dashboard; `user` stands where its user does. */
+export const selectDashboard = (user: string): string =>
+  "select id, symbol_id, display_order, is_visible, is_pinned, custom_alias, notes, widget_type, widget_config, category, version " +
+  `from user_dashboard_preferences where user_id = ${user} order by is_pinned desc nulls last, display_order, id`;
+
+/** A row of it in the words of the API. */
+const itemOf = (row: Record<string, unknown>) => ({
+  id: row.id,
+  symbol_id: row.symbol_id,
+  displayOrder: row.display_order,
+  isVisible: row.is_visible,
+  isPinned: row.is_pinned,
+  customAlias: row.custom_alias,
+  widgetType: row.widget_type,
+});
+
+export const loadersOf = (sql: Sql, userId = ""): Loaders => ({
   sql,
+  userId,
+  symbols: new DataLoader(async (ids) => {
+    const rows = await sql<Row[]>`
+      select id, ticker, display_name as "displayName", market_id, asset_class_id from symbols where id = any(${[...ids]}::int[])`;
+    return inOrder(ids, rows) as object[];
+  }),
   markets: new DataLoader(async (ids) => {
     const rows = await sql<Row[]>`select id, code, name from markets where id = any(${[...ids]}::int[])`;
     return inOrder(ids, rows) as object[];
@@ -56,6 +81,14 @@ export const storedSchema = (): GraphQLSchema =>
         select id, ticker, display_name as "displayName", market_id, asset_class_id from symbols
         where is_default and is_active order by display_order, id`,
     ),
+    "Query.dashboard": of((_root, _args, { sql, userId }) =>
+      sql.begin(async (transaction) => {
+        await transaction`select set_config('app.user_id', ${userId}, true)`;
+        const rows = await transaction.unsafe(selectDashboard("$1"), [userId], { prepare: true });
+        return rows.map(itemOf);
+      }),
+    ),
+    "DashboardItem.symbol": of((item, _args, { symbols }) => symbols.load(item.symbol_id)),
     "Symbol.market": of((symbol, _args, { markets }) => markets.load(symbol.market_id)),
     "Symbol.assetClass": of((symbol, _args, { assetClasses }) => assetClasses.load(symbol.asset_class_id)),
     "Symbol.quote": of((symbol, _args, { quotes }) => quotes.load(symbol.id)),

@@ -4,7 +4,7 @@ import { startCutOff } from "../../test/support/cut-off.js";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.js";
 import { uuidV7 } from "../core/uuid.js";
 import { users } from "../people/tables.js";
-import { asUser, asUserAtOnce } from "./as-user.js";
+import { asUser, asUserAtOnce, readAsUser } from "./as-user.js";
 import { connect } from "./connect.js";
 
 let database: TestDatabase;
@@ -59,6 +59,34 @@ test("all of the statements take effect, or none: also when the driver refuses o
   expect(await name()).toEqual(["ada2"]);
   await asUser(app, ada, ({ db }) => db.update(users).set({ username: "ada" }));
   expect(await name()).toEqual(["ada"]);
+});
+
+test("a read that names its user in the same statement sees that user's rows, however it is planned", async () => {
+  const pool = connect({ address: database.address, role: "tradegraph_app", poolSize: 1, applicationName: "one read" });
+  const all = { rows: "select id, username from users where true", order: "id" };
+  const byId = { rows: "select id, username from users where id = $2", order: "id" };
+  const read = async (userId: string) => [
+    names(await readAsUser(pool, userId, all, [])),
+    names(await readAsUser(pool, userId, byId, [ada])),
+  ];
+  const settings = ["nestloop", "indexscan", "indexonlyscan", "bitmapscan", "seqscan", "material", "memoize"];
+  for (const setting of [null, ...settings]) {
+    if (setting !== null) await pool.sql.unsafe(`set enable_${setting} = off`);
+    // The sixth time a statement may get a plan that does not look at its values.
+    for (let round = 0; round < 7; round++) {
+      expect(await read(ada)).toEqual([["ada"], ["ada"]]);
+      expect(await read(bob)).toEqual([["bob"], []]);
+    }
+    if (setting !== null) await pool.sql.unsafe(`set enable_${setting} = on`);
+  }
+  expect(await read("")).toEqual([[], []]);
+  await expect(readAsUser(pool, ada, { rows: "select 1 / 0 as id where true", order: "id" }, [])).rejects.toThrow(
+    "zero",
+  );
+  // The name does not stay on the connection.
+  expect(await pool.sql`select username from users`).toEqual([]);
+  expect(await pool.sql`select nullif(current_setting('app.user_id', true), '') as name`).toEqual([{ name: null }]);
+  await pool.close();
 });
 
 test("the statements of one round trip are sent without waiting for an answer", async () => {

@@ -79,5 +79,30 @@ export async function asUserAtOnce<const S extends readonly Statement[]>(
   }
 }
 
+/** A SELECT that ends in its WHERE clause, whose $2, $3 … are values, and an ORDER BY list of its columns. */
+export interface UserRows {
+  readonly rows: string;
+  readonly order: string;
+}
+
+/** The statement that reads them as the user who is its $1. */
+export const textOfRead = ({ rows, order }: UserRows): string =>
+  `with named as materialized (select set_config('app.user_id', $1, true) as user_id)
+  select own.* from named, lateral (${rows} and named.user_id is not null offset 0) own order by ${order}`;
+
+/**
+ * Reads as a user by one statement, which is a transaction of its own: less than half the work of naming the user in a statement
+ * before it. The rows are looked for only when the user is named, because they are asked for by a name that the naming returns;
+ * were it otherwise, there would be none.
+ */
+export function readAsUser<T extends object>(
+  { sql }: Database,
+  userId: string,
+  rows: UserRows,
+  values: postgres.ParameterOrJSON<never>[],
+): Promise<T[]> {
+  return sql.unsafe<T[]>(textOfRead(rows), [userId, ...values], { prepare: true });
+}
+
 const nameUser = (sql: postgres.TransactionSql | postgres.ReservedSql, userId: string) =>
   sql`select set_config('app.user_id', ${userId}, true)`;

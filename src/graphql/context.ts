@@ -8,6 +8,7 @@ import type { QuoteBoard } from "../market-data/quotes.js";
 import type { SymbolSearch } from "../market-data/search-symbols.js";
 import type { SeriesReader } from "../market-data/series/series-reader.js";
 import type { AuditEvent } from "../people/audit.js";
+import type { Dashboards } from "../people/dashboards.js";
 import type { People } from "../people/people.js";
 import type { Health } from "./health.js";
 
@@ -20,6 +21,7 @@ export interface ApiServices {
   readonly series: SeriesReader;
   readonly clock: Clock;
   readonly operations: CatalogueOperations;
+  readonly dashboards: Dashboards;
   readonly searchSymbols: (search: SymbolSearch) => Promise<number[]>;
   readonly people: People;
   /** To be called before an operator's work is done: writes down who does what. */

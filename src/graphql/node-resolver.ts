@@ -3,12 +3,12 @@ import { catalogueNodes } from "../catalogue/graphql.js";
 import { badInput } from "../core/errors.js";
 import { parseGlobalId } from "../core/ids.js";
 import { arbitrageNodes } from "../market-data/graphql-arbitrage.js";
-import { peopleNodes } from "../people/graphql.js";
+import { dashboardNodes } from "../people/graphql-dashboard.js";
 import { userNodes } from "../people/graphql-users.js";
 import type { ApiContext } from "./context.js";
 import { NodeType } from "./node.js";
 
-const loaders = new Map(Object.entries({ ...catalogueNodes, ...arbitrageNodes, ...peopleNodes, ...userNodes }));
+const loaders = new Map(Object.entries({ ...catalogueNodes, ...arbitrageNodes, ...dashboardNodes, ...userNodes }));
 const maxNodes = 100;
 
 async function findNode(id: string, context: ApiContext): Promise<object | null> {

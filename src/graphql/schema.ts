@@ -19,7 +19,7 @@ import {
   MarketTradeResolver,
   SymbolSeriesResolver,
 } from "../market-data/graphql-series.js";
-import { DashboardResolver } from "../people/graphql.js";
+import { DashboardResolver, UserDashboardResolver } from "../people/graphql-dashboard.js";
 import { SessionResolver, SignInResolver } from "../people/graphql-sign-in.js";
 import { ApiKeyResolver, UserResolver } from "../people/graphql-users.js";
 import { HealthResolver } from "./health.js";
@@ -61,6 +61,7 @@ export function buildSchema(): GraphQLSchema {
       OrderFlowResolver,
       ArbitrageResolver,
       DashboardResolver,
+      UserDashboardResolver,
       SignInResolver,
       SessionResolver,
       UserResolver,

@@ -6,8 +6,11 @@ import type { ApiContext } from "./context.js";
 export interface SharedSubscription<Arguments = never, K = unknown, V = unknown> {
   /** Arguments that choose what is followed; all others take part in how a message looks. */
   readonly choosing: readonly string[];
-  /** @throws {DomainError} when an argument is wrong */
-  readonly watch: (context: ApiContext, args: Arguments) => SharedWatch<K, V>;
+  /**
+   * May look up first what is followed. Who is asking may decide over that, and over nothing else of the messages.
+   * @throws {DomainError} when an argument is wrong
+   */
+  readonly watch: (context: ApiContext, args: Arguments) => SharedWatch<K, V> | Promise<SharedWatch<K, V>>;
 }
 
 /** Put on a subscription next to `subscribe: servedShared`. */

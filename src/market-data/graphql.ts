@@ -30,7 +30,7 @@ import { DateTimeScalar, DecimalScalar } from "../graphql/scalars.js";
 import { Costs, MadeOf, Shared, servedShared, statementCost } from "../graphql/shared.js";
 import type { Quote } from "./quotes.js";
 import { broadcastList, listSymbols, type SymbolOrder, symbolOrders } from "./rank-symbols.js";
-import { quotesOf, quotesOfDefaults } from "./shared-quotes.js";
+import { defaultSymbolList, quotesOf, quotesOfList } from "./shared-quotes.js";
 
 const SymbolOrderEnum = enumOf(
   "SymbolOrder",
@@ -186,7 +186,7 @@ export function intervalOf(intervalMs: number | null | undefined): number {
 function watchQuotes(context: ApiContext, { symbolIds, intervalMs }: QuotesArguments): SharedWatch<number, Quote> {
   const { quotes, catalogue } = context;
   const ms = intervalOf(intervalMs);
-  if (symbolIds == null) return quotesOfDefaults(quotes, catalogue, ms);
+  if (symbolIds == null) return quotesOfList(quotes, defaultSymbolList(catalogue), ms);
   return quotesOf(
     quotes,
     symbolsOfIds(context, symbolIds).map((symbol) => symbol.id),

@@ -31,23 +31,34 @@ export function quotesOf(
   };
 }
 
-/** The quotes of the default symbols, also when operators change which they are. */
-export function quotesOfDefaults(
-  board: QuoteBoard,
-  catalogue: Catalogue,
-  intervalMs: number,
-): SharedWatch<number, Quote> {
-  const idsNow = () => catalogue.defaultSymbols.map((symbol) => symbol.id);
+/** A list of symbols that changes while it is followed. */
+export interface SymbolList {
+  /** Equal for lists that are always equal. */
+  readonly name: string;
+  ids(): readonly number[];
+  /** Calls back after each change. Returns the function that ends it. */
+  onChange(listener: () => void): () => void;
+}
+
+/** The default symbols, also when operators change which they are. */
+export const defaultSymbolList = (catalogue: Catalogue): SymbolList => ({
+  name: "defaults",
+  ids: () => catalogue.defaultSymbols.map((symbol) => symbol.id),
+  onChange: (listener) => catalogue.onChange(({ table }) => table === "symbols" && listener()),
+});
+
+/** The quotes of a list; what joins it is told at once, and of what leaves it nothing more. */
+export function quotesOfList(board: QuoteBoard, list: SymbolList, intervalMs: number): SharedWatch<number, Quote> {
   const stops = new Map<number, () => void>();
   return {
     ...common,
-    name: "defaults",
+    name: list.name,
     intervalMs,
-    keys: idsNow,
+    keys: () => list.ids(),
     valueOf: (id) => (stops.has(id) ? board.get(id) : undefined),
     follow: (onChange) => {
       const follow = (tell: (key: number) => void) => {
-        const wanted = new Set(idsNow());
+        const wanted = new Set(list.ids());
         for (const [id, stop] of stops) {
           if (wanted.has(id)) continue;
           stop();
@@ -62,8 +73,8 @@ export function quotesOfDefaults(
           tell(id);
         }
       };
+      const stopFollowing = list.onChange(() => follow(onChange));
       follow(() => {});
-      const stopFollowing = catalogue.onChange(({ table }) => table === "symbols" && follow(onChange));
       return () => {
         stopFollowing();
         for (const stop of stops.values()) stop();

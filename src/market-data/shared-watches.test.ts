@@ -7,7 +7,7 @@ import type { TradeEvent } from "./events.js";
 import { LatestBoard } from "./latest-board.js";
 import { type Quote, QuoteBoard } from "./quotes.js";
 import { latestOf } from "./shared-latest.js";
-import { quotesOf, quotesOfDefaults } from "./shared-quotes.js";
+import { defaultSymbolList, quotesOf, quotesOfList } from "./shared-quotes.js";
 import { tradesOf } from "./shared-trades.js";
 import { TradeTape } from "./trade-tape.js";
 
@@ -64,7 +64,7 @@ describe("quotes", () => {
     const symbol = (id: number, isDefault: boolean) =>
       ({ id, marketId: 1, ticker: `S${id}`, isActive: true, isDefault, displayOrder: id }) as MarketSymbol;
     catalogue.apply("symbols", null, [symbol(1, true), symbol(2, false)]);
-    const watch = quotesOfDefaults(board, catalogue, 0);
+    const watch = quotesOfList(board, defaultSymbolList(catalogue), 0);
     const { changed, stop } = follow(watch);
     price(1, 5);
     price(2, 5);

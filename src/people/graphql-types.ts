@@ -15,7 +15,7 @@ const enumOf = <T extends string>(name: string, description: string, values: Rea
 
 const UserRoleEnum = enumOf<UserRole>("UserRole", "What a user may do.", {
   USER: "Sees and changes what is his.",
-  READONLY: "Sees what is his, and trades nothing.",
+  READONLY: "Sees what is his, trades nothing, and arranges no dashboard.",
   ADMIN: "Also does operators' work.",
 });
 
@@ -35,7 +35,7 @@ const RiskProfileEnum = enumOf<RiskProfile>("RiskProfile", "How much risk a user
 
 export const ApiKeyScopeEnum = enumOf<Scope>("ApiKeyScope", "What an API key may do.", {
   READ: "See what its user sees.",
-  TRADE: "Place and cancel orders.",
+  TRADE: "Place and cancel orders, and arrange the dashboard.",
 });
 
 @ObjectType("User", { implements: NodeType, description: "Somebody who has an account here." })

@@ -62,18 +62,25 @@ export class Broadcast {
     );
     if (variables.errors !== undefined) return variables.errors;
     const context = execution.contextValue as ApiContext;
-    let watch: SharedWatch;
+    const { coerced } = variables;
+    const located = (error: unknown) => [locatedError(error, [shared.node], [shared.responseName])];
+    const begin = (watch: SharedWatch): Subscription => {
+      const key = isPrivate ? Symbol(shared.responseName) : keyOf(shared, coerced, watch.intervalMs);
+      const stream =
+        this.#streams.get(key) ??
+        this.#open(key, watch, shared, isPrivate ? execution : { ...execution, contextValue: anonymous(context) });
+      return stream.add(watch, sink);
+    };
     try {
-      const args = getArgumentValues(shared.field, shared.node, variables.coerced);
-      watch = shared.subscription.watch(context, args as never) as SharedWatch;
+      const args = getArgumentValues(shared.field, shared.node, coerced);
+      const watch = shared.subscription.watch(context, args as never);
+      if (!(watch instanceof Promise)) return begin(watch as SharedWatch);
+      return beginLater(watch as Promise<SharedWatch>, begin, (error) =>
+        sink.error(this.options.formatErrors(located(error))),
+      );
     } catch (error) {
-      return [locatedError(error, [shared.node], [shared.responseName])];
+      return located(error);
     }
-    const key = isPrivate ? Symbol(shared.responseName) : keyOf(shared, variables.coerced, watch.intervalMs);
-    const stream =
-      this.#streams.get(key) ??
-      this.#open(key, watch, shared, isPrivate ? execution : { ...execution, contextValue: anonymous(context) });
-    return stream.add(watch, sink);
   }
 
   close(): void {
@@ -93,6 +100,30 @@ export class Broadcast {
     this.#streams.set(key, stream);
     return stream;
   }
+}
+
+/** A subscription that has still to find out what it follows. Stopped meanwhile, it never begins. */
+function beginLater(
+  watch: Promise<SharedWatch>,
+  begin: (watch: SharedWatch) => Subscription,
+  fail: (error: unknown) => void,
+): Subscription {
+  let isStopped = false;
+  let begun: Subscription | undefined;
+  void watch
+    .then((found) => {
+      if (!isStopped) begun = begin(found);
+    })
+    .catch((error: unknown) => {
+      if (!isStopped) fail(error);
+    });
+  return {
+    stop: () => {
+      isStopped = true;
+      begun?.stop();
+    },
+    onWritable: () => begun?.onWritable(),
+  };
 }
 
 const keyOf = (
