@@ -29,6 +29,7 @@ import type { ApiServices } from "./graphql/context.js";
 import { type Health, type HealthCheck, overallStatus } from "./graphql/health.js";
 import { buildSchema } from "./graphql/schema.js";
 import { type ApiServer, explainListenError, startServer } from "./graphql/server.js";
+import { DropExpiredCredentials } from "./jobs/drop-expired-credentials.js";
 import { DropOldSeries } from "./jobs/drop-old-series.js";
 import { syncInstruments } from "./jobs/sync-instruments.js";
 import { LiveMarket } from "./market-data/live-market.js";
@@ -182,6 +183,8 @@ async function build(
   if (roles.has("worker")) {
     const retention = new DropOldSeries(database, log.child({ room: "jobs" }));
     closers.add("retention", () => retention.close());
+    const credentials = new DropExpiredCredentials(database, clock, log.child({ room: "jobs" }));
+    closers.add("expired credentials", () => credentials.close());
   }
 
   const dependencies = { database, catalogue, follower, clock };
