@@ -27,6 +27,7 @@ import { type Simulator, startSimulator } from "./feeds/simulator/simulator.js";
 import { endpointOf, FeedSupervisor, type ProviderAccess } from "./feeds/supervisor.js";
 import type { ApiServices } from "./graphql/context.js";
 import { type Health, type HealthCheck, overallStatus } from "./graphql/health.js";
+import { RequestLimits } from "./graphql/request-limits.js";
 import { buildSchema } from "./graphql/schema.js";
 import { type ApiServer, explainListenError, startServer } from "./graphql/server.js";
 import { DropOldSeries } from "./jobs/drop-old-series.js";
@@ -434,8 +435,10 @@ async function startApi(
   telemetry: { readonly metrics: MetricsEndpoint | null; readonly tracer: Tracer },
 ): Promise<ApiServer> {
   const { persistedOperations } = config;
+  const limits = new RequestLimits(config.rateLimits, services.clock);
   return startServer({
     ...config,
+    limits,
     ...telemetry,
     schema: buildSchema(),
     services,

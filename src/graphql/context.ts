@@ -26,4 +26,6 @@ export interface ApiServices {
 
 export interface ApiContext extends ApiServices {
   readonly viewer: Viewer | null;
+  /** Where the request comes from, as far as it counts as one client. */
+  readonly address: string;
 }

@@ -4,8 +4,11 @@ import type { Duplex } from "node:stream";
 import { handleProtocols } from "graphql-ws";
 import { type ServerOptions, WebSocketServer } from "ws";
 import type { Logger } from "../core/logger.js";
-import { type AddressLimit, retryAfterMs } from "./address-limit.js";
+import type { TrustedProxies } from "../core/trusted-proxies.js";
+import type { AllowedOrigins } from "./allowed-origins.js";
 import type { ApiContext } from "./context.js";
+import { type OpenConnections, retryAfterMs } from "./open-connections.js";
+import { type RequestLimits, retryAfterSeconds } from "./request-limits.js";
 import type { OperationRunner } from "./run-operation.js";
 import { WebSocketConnection } from "./websocket-connection.js";
 
@@ -13,12 +16,16 @@ export interface WebSocketOptions {
   readonly path: string;
   readonly runner: OperationRunner;
   /** @throws {DomainError} UNAUTHENTICATED */
-  readonly contextOf: (authorization: string | null) => ApiContext;
+  readonly contextOf: (authorization: string | null, address: string) => ApiContext;
   /** A client that has not answered a ping by the next one reads nothing, and is closed. */
   readonly keepAliveMs: number;
   readonly maxMessageBytes: number;
   readonly maxConnections: number;
-  readonly addresses: AddressLimit;
+  readonly openByAddress: OpenConnections;
+  readonly openByUser: OpenConnections;
+  readonly limits: RequestLimits;
+  readonly proxies: TrustedProxies;
+  readonly origins: AllowedOrigins;
   readonly maxSubscriptionsPerConnection: number;
   readonly maxMessagesPerSecond: number;
   readonly traffic: Traffic;
@@ -79,20 +86,24 @@ export class WebSocketEndpoint {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const refuse = (status: string, headers = "") =>
-      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n${headers}Content-Length: 0\r\n\r\n`);
-    const retryAfter = `Retry-After: ${retryAfterMs / 1_000}\r\n`;
+      void socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n${headers}Content-Length: 0\r\n\r\n`);
+    const retryAfter = (ms: number) => `Retry-After: ${retryAfterSeconds(ms)}\r\n`;
     socket.on("error", () => socket.destroy());
+    const { limits, proxies, origins, openByAddress } = this.options;
     const [path] = (request.url ?? "").split("?");
-    if (path !== this.options.path) return void refuse("404 Not Found");
-    if (this.connections >= this.options.maxConnections) return void refuse("503 Service Unavailable", retryAfter);
-    const leave = this.options.addresses.enter(request);
-    if (leave === null) refuse("429 Too Many Requests", retryAfter);
-    else {
-      socket.once("close", leave);
-      this.#sockets.handleUpgrade(request, socket, head, (client) => {
-        // An HTTP server's sockets are of this kind.
-        new WebSocketConnection(client, socket as Socket, this.options);
-      });
-    }
+    if (path !== this.options.path) return refuse("404 Not Found");
+    if (!origins.admits(request, proxies)) return refuse("403 Forbidden");
+    const address = proxies.clientOf(request);
+    const waitMs = limits.connections.take(address);
+    if (waitMs > 0) return refuse("429 Too Many Requests", retryAfter(waitMs));
+    if (this.connections >= this.options.maxConnections)
+      return refuse("503 Service Unavailable", retryAfter(retryAfterMs));
+    const leave = openByAddress.enter(address);
+    if (leave === null) return refuse("429 Too Many Requests", retryAfter(retryAfterMs));
+    socket.once("close", leave);
+    this.#sockets.handleUpgrade(request, socket, head, (client) => {
+      // An HTTP server's sockets are of this kind.
+      new WebSocketConnection(client, socket as Socket, address, this.options);
+    });
   }
 }

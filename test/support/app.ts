@@ -5,6 +5,17 @@ import type { Clock } from "../../src/core/time.js";
 import { createTestDatabase, type TestDatabase } from "./database.js";
 
 export const operatorToken = "test-operator-token-0123456789";
+/** Tests ask for more than any client may. */
+const noRateLimits: Config["rateLimits"] = {
+  costPerAddress: 0,
+  costPerUser: 0,
+  costPerKey: 0,
+  mutationsPerAddress: 0,
+  mutationsPerUser: 0,
+  mutationsPerKey: 0,
+  connectionsPerAddress: 0,
+  badCredentialsPerAddress: 0,
+};
 export const operatorHeaders = { authorization: `Bearer ${operatorToken}` };
 
 export interface TestApp {
@@ -16,7 +27,9 @@ export interface TestApp {
 }
 
 export interface TestAppOptions {
-  readonly config?: Partial<Config>;
+  readonly config?: Partial<Omit<Config, "rateLimits">>;
+  /** Those that are left out are off. */
+  readonly rateLimits?: Partial<Config["rateLimits"]>;
   readonly clock?: Clock;
   readonly overrides?: Overrides;
 }
@@ -27,6 +40,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const config: Config = {
     ...parseConfig({ PORT: "0", OPERATOR_TOKEN: operatorToken, QUOTE_FLUSH_MS: "20" }),
     ...options.config,
+    rateLimits: { ...noRateLimits, ...options.rateLimits },
   };
   const log = pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" });
   const overrides: Overrides = {

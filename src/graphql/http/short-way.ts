@@ -2,10 +2,20 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { GraphQLError, OperationTypeNode } from "graphql";
 import { DomainError } from "../../core/errors.js";
 import type { Span, Tracer } from "../../core/tracer.js";
+import type { TrustedProxies } from "../../core/trusted-proxies.js";
+import type { AllowedOrigins } from "../allowed-origins.js";
 import type { ApiContext } from "../context.js";
 import type { OperationExecutor } from "../execute-operation.js";
 import type { OperationOutcome, OperationWatch } from "../operation-watch.js";
 import type { Operation, OperationPreparer, OperationRequest } from "../prepare.js";
+import {
+  type Allowance,
+  faultCost,
+  limitHeaders,
+  limitRefusal,
+  type RequestLimits,
+  type Standing,
+} from "../request-limits.js";
 import type { AnswerSource } from "../shared.js";
 import { Answer, type PublicAnswers } from "./answers.js";
 import { encodingFor, type MediaType, mediaTypeFor } from "./encoding.js";
@@ -17,7 +27,10 @@ export interface ShortWayOptions {
   readonly executor: OperationExecutor;
   readonly answers: PublicAnswers;
   /** @throws {DomainError} UNAUTHENTICATED */
-  readonly contextOf: (authorization: string | null) => ApiContext;
+  readonly contextOf: (authorization: string | null, address: string) => ApiContext;
+  readonly limits: RequestLimits;
+  readonly proxies: TrustedProxies;
+  readonly origins: AllowedOrigins;
   readonly maxBodyBytes: number;
   readonly watch: OperationWatch;
   readonly tracer: Tracer;
@@ -27,10 +40,19 @@ export interface ShortWayOptions {
 type FullWay = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** On every answer of the program; what the framework sends has them too. */
-export const securityHeaders = { "x-content-type-options": "nosniff", "referrer-policy": "no-referrer" } as const;
+export const securityHeaders = {
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  // Nothing of an answer runs, loads or is framed, whatever a browser takes it for.
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+} as const;
+/** To clients that came by TLS, through a proxy that says so: half a year. */
+export const httpsOnly = { "strict-transport-security": "max-age=15552000" } as const;
 /** On every answer of this path, unless it is known to be for all. */
-export const privateHeaders = { "cache-control": "private, no-store", vary: "accept, accept-encoding" } as const;
-const fixedHeaders = [...Object.entries(securityHeaders).flat(), "vary", privateHeaders.vary];
+export const privateHeaders = (origins: AllowedOrigins) => ({
+  "cache-control": "private, no-store",
+  vary: origins.varies ? "accept, accept-encoding, origin" : "accept, accept-encoding",
+});
 
 /**
  * Reference data may be this old in a cache on the way. What is made of quotes or of the time has to be asked for again,
@@ -47,11 +69,17 @@ const introspectionMaxAgeSeconds = 300;
 export class ShortWay {
   /** What was read of requests that then went the full way. */
   readonly #bodies = new WeakMap<IncomingMessage, Buffer>();
+  /** Requests whose cost has been taken, and that then went the full way. */
+  readonly #charged = new WeakSet<IncomingMessage>();
   readonly #getPrefix: string;
+  readonly #privateHeaders: ReturnType<typeof privateHeaders>;
+  readonly #fixedHeaders: readonly string[];
   #isOpen = true;
 
   constructor(private readonly options: ShortWayOptions) {
     this.#getPrefix = `${options.path}?`;
+    this.#privateHeaders = privateHeaders(options.origins);
+    this.#fixedHeaders = [...Object.entries(securityHeaders).flat(), "vary", this.#privateHeaders.vary];
   }
 
   /** From now on the framework refuses all requests in its way. */
@@ -64,16 +92,21 @@ export class ShortWay {
     return this.#bodies.get(request);
   }
 
+  /** Whether the limits have counted this request already. */
+  hasCharged(request: IncomingMessage): boolean {
+    return this.#charged.has(request);
+  }
+
   handle(request: IncomingMessage, response: ServerResponse, fullWay: FullWay): void {
     const { method, headers, url = "" } = request;
     const isPost = method === "POST" && url === this.options.path && isPlainPost(headers, this.options.maxBodyBytes);
     const isGet = method === "GET" && url.startsWith(this.#getPrefix) && isPlainGet(headers);
     const mediaType = this.#isOpen && (isPost || isGet) ? mediaTypeFor(headers.accept) : null;
-    const context = mediaType === null ? null : this.#contextOf(headers.authorization);
+    const context = mediaType === null ? null : this.#contextOf(headers.authorization, request);
     const goFullWay = () => fullWay(request, response);
     if (mediaType === null || context === null) goFullWay();
     else if (isGet) {
-      const exchange = { request, response, mediaType, context, goFullWay };
+      const exchange = this.#exchange({ request, response, mediaType, context, goFullWay });
       this.#answer(exchange, readSearch(url.slice(this.#getPrefix.length)));
     } else {
       const chunks: Buffer[] = [];
@@ -84,22 +117,32 @@ export class ShortWay {
           this.#bodies.set(request, body);
           goFullWay();
         };
-        this.#answer({ request, response, mediaType, context, goFullWay: goOn }, readBody(body));
+        const exchange = this.#exchange({ request, response, mediaType, context, goFullWay: goOn });
+        this.#answer(exchange, readBody(body));
       });
     }
   }
 
   /** Null for a credential that is not valid. */
-  #contextOf(authorization: string | undefined): ApiContext | null {
+  #contextOf(authorization: string | undefined, request: IncomingMessage): ApiContext | null {
     try {
-      return this.options.contextOf(authorization ?? null);
+      return this.options.contextOf(authorization ?? null, this.options.proxies.clientOf(request));
     } catch (error) {
       if (error instanceof DomainError) return null;
       throw error;
     }
   }
 
+  #exchange(of: Omit<Exchange, "allowance" | "standing">): Exchange {
+    return { ...of, allowance: this.options.limits.allowanceOf(of.context), standing: null };
+  }
+
   #answer(exchange: Exchange, asked: OperationRequest | null): void {
+    const exhausted = exchange.allowance.refusal();
+    if (exhausted !== null) {
+      this.#limit(exchange, exhausted);
+      return;
+    }
     const prepared = asked && this.#prepare(asked);
     if (asked === null || prepared === null) exchange.goFullWay();
     else if (!("definition" in prepared)) this.#refuse(exchange, prepared);
@@ -112,6 +155,15 @@ export class ShortWay {
     const { method = "" } = exchange.request;
     const span = tracer.start(`${method} ${path}`, "server", { "http.request.method": method, "url.path": path });
     tracer.within(span, () => work({ ...exchange, span }));
+  }
+
+  /** It has asked for too much lately. */
+  #limit(exchange: Exchange, standing: Standing): void {
+    this.#traced(exchange, (traced) => {
+      this.options.watch.refused();
+      const text = toText({ errors: this.options.preparer.formatErrors([limitRefusal(standing)]) });
+      this.#send({ ...traced, standing }, 429, new Answer(text), null);
+    });
   }
 
   #prepare(asked: OperationRequest): ReturnType<OperationPreparer["prepare"]> | null {
@@ -129,19 +181,25 @@ export class ShortWay {
       exchange.goFullWay();
       return;
     }
+    const standing = exchange.allowance.charge(faultCost, 0);
     this.#traced(exchange, (traced) => {
       this.options.watch.refused();
       const text = toText({ errors: this.options.preparer.formatErrors(errors) });
-      this.#send(traced, statusOfRefusal(code), new Answer(text), null);
+      this.#send({ ...traced, standing }, statusOfRefusal(code), new Answer(text), null);
     });
   }
 
   #run(exchange: Exchange, operation: Operation, asked: OperationRequest): void {
     const kept = this.options.answers.find(operation, asked);
-    if (kept === undefined) void this.#execute(exchange, operation, asked);
+    // What is there already costs nothing but its way to the client.
+    const cost = kept === undefined ? operation.costOf(asked.variables ?? {}) : 1;
+    const standing = exchange.allowance.charge(cost, operation.mutationCount);
+    const charged = { ...exchange, standing };
+    if (standing !== null && standing.retryAfterMs > 0) this.#limit(exchange, standing);
+    else if (kept === undefined) void this.#execute(charged, operation, asked);
     else {
       this.#ended(operation, "ok", 0);
-      this.#send(exchange, 200, kept, operation);
+      this.#send(charged, 200, kept, operation);
     }
   }
 
@@ -156,6 +214,7 @@ export class ShortWay {
       // Nothing was executed, because a variable is wrong.
       if (data === undefined) {
         exchange.span?.end(null);
+        this.#charged.add(exchange.request);
         exchange.goFullWay();
         return;
       }
@@ -179,11 +238,16 @@ export class ShortWay {
     const { request, response, mediaType, span } = exchange;
     span?.set({ "http.response.status_code": status });
     span?.end(status >= 500 ? `HTTP ${status}` : null);
-    const { "if-none-match": ifNoneMatch, "accept-encoding": acceptEncoding } = request.headers;
-    const headers = [...fixedHeaders, "content-type", mediaType];
+    const { "if-none-match": ifNoneMatch, "accept-encoding": acceptEncoding, origin } = request.headers;
+    const { origins, proxies } = this.options;
+    const headers = [...this.#fixedHeaders, "content-type", mediaType];
+    if (origin !== undefined) headers.push(...origins.headersFor(origin));
+    if (proxies.isHttps(request)) headers.push(...Object.entries(httpsOnly).flat());
     const sources = isGet(exchange) && operation !== null ? operation.sources : null;
-    headers.push("cache-control", sources === null ? privateHeaders["cache-control"] : publicFor(sources));
+    headers.push("cache-control", sources === null ? this.#privateHeaders["cache-control"] : publicFor(sources));
     if (sources !== null) headers.push("etag", answer.tag);
+    // What a cache keeps for others does not say how one client stands.
+    else if (exchange.standing !== null) headers.push(...limitHeaders(exchange.standing));
     const encoding = encodingFor(acceptEncoding, answer.bytes.length);
     if (sources !== null && isUnchanged(ifNoneMatch, answer.tag)) this.#write(response, 304, headers, null);
     else if (encoding === null) this.#write(response, status, headers, answer.bytes);
@@ -210,6 +274,9 @@ interface Exchange {
   readonly mediaType: MediaType;
   readonly context: ApiContext;
   readonly goFullWay: () => void;
+  readonly allowance: Allowance;
+  /** Null before it was charged, and where there are no limits. */
+  readonly standing: Standing | null;
   readonly span?: Span;
 }
 
