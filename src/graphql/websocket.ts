@@ -85,25 +85,30 @@ export class WebSocketEndpoint {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const refuse = (status: string, headers = "") =>
-      void socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n${headers}Content-Length: 0\r\n\r\n`);
-    const retryAfter = (ms: number) => `Retry-After: ${retryAfterSeconds(ms)}\r\n`;
     socket.on("error", () => socket.destroy());
-    const { limits, proxies, origins, openByAddress } = this.options;
-    const [path] = (request.url ?? "").split("?");
-    if (path !== this.options.path) return refuse("404 Not Found");
-    if (!origins.admits(request, proxies)) return refuse("403 Forbidden");
-    const address = proxies.clientOf(request);
-    const waitMs = limits.connections.take(address);
-    if (waitMs > 0) return refuse("429 Too Many Requests", retryAfter(waitMs));
-    if (this.connections >= this.options.maxConnections)
-      return refuse("503 Service Unavailable", retryAfter(retryAfterMs));
-    const leave = openByAddress.enter(address);
-    if (leave === null) return refuse("429 Too Many Requests", retryAfter(retryAfterMs));
+    const address = this.options.proxies.clientOf(request);
+    const leave = this.#enter(request, address);
+    if (typeof leave === "string") {
+      socket.end(`HTTP/1.1 ${leave}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      return;
+    }
     socket.once("close", leave);
     this.#sockets.handleUpgrade(request, socket, head, (client) => {
       // An HTTP server's sockets are of this kind.
       new WebSocketConnection(client, socket as Socket, address, this.options);
     });
+  }
+
+  /** Takes a place. Returns what gives it back, or the head of the refusal. */
+  #enter(request: IncomingMessage, address: string): (() => void) | string {
+    const { limits, proxies, origins, openByAddress, maxConnections } = this.options;
+    const [path] = (request.url ?? "").split("?");
+    if (path !== this.options.path) return "404 Not Found";
+    if (!origins.admits(request, proxies)) return "403 Forbidden";
+    const later = (status: string, ms: number) => `${status}\r\nRetry-After: ${retryAfterSeconds(ms)}`;
+    const waitMs = limits.connections.take(address);
+    if (waitMs > 0) return later("429 Too Many Requests", waitMs);
+    if (this.connections >= maxConnections) return later("503 Service Unavailable", retryAfterMs);
+    return openByAddress.enter(address) ?? later("429 Too Many Requests", retryAfterMs);
   }
 }
