@@ -30,6 +30,7 @@ import { type Health, type HealthCheck, overallStatus } from "./graphql/health.j
 import { RequestLimits } from "./graphql/request-limits.js";
 import { buildSchema } from "./graphql/schema.js";
 import { type ApiServer, explainListenError, startServer } from "./graphql/server.js";
+import { shareLimits } from "./graphql/share-limits.js";
 import { DropOldSeries } from "./jobs/drop-old-series.js";
 import { syncInstruments } from "./jobs/sync-instruments.js";
 import { LiveMarket } from "./market-data/live-market.js";
@@ -217,7 +218,11 @@ async function build(
 
   let closing = false;
   const telemetry = { metrics: await openMetrics(config, metrics, closers), tracer };
-  const server = roles.has("api") ? await startApi(config, log, services, () => !closing, telemetry) : null;
+  const startServing = () => {
+    const limits = openRequestLimits(config, clock, bus, closers);
+    return startApi(config, log, services, limits, () => !closing, telemetry);
+  };
+  const server = roles.has("api") ? await startServing() : null;
   if (server !== null) {
     closers.add("server", () => server.close());
     metrics.add(...serverMetrics(server.stats));
@@ -427,15 +432,29 @@ async function openMetrics(config: Config, metrics: Metrics, closers: Closers): 
   return null;
 }
 
+/** What clients may ask for, and what the other nodes say that they have asked for there. */
+function openRequestLimits({ rateLimits }: Config, clock: Clock, bus: Bus | null, closers: Closers): RequestLimits {
+  const limits = new RequestLimits(rateLimits, clock);
+  if (bus !== null) {
+    const subject = "limits";
+    const channel = {
+      publish: (text: string) => bus.publish(subject, text),
+      subscribe: (onText: (text: string) => void) => bus.subscribe(subject, onText),
+    };
+    closers.add("shared limits", shareLimits(limits, channel, uuidV7(clock.nowMs()), clock));
+  }
+  return limits;
+}
+
 async function startApi(
   config: Config,
   log: Logger,
   services: ApiServices,
+  limits: RequestLimits,
   isOpen: () => boolean,
   telemetry: { readonly metrics: MetricsEndpoint | null; readonly tracer: Tracer },
 ): Promise<ApiServer> {
   const { persistedOperations } = config;
-  const limits = new RequestLimits(config.rateLimits, services.clock);
   return startServer({
     ...config,
     limits,

@@ -152,8 +152,8 @@ function worse(a: Standing | null, b: Standing | null): Standing | null {
 }
 
 /** Whose a viewer is, whatever credential was used. */
-export const userOf = (_viewer: Viewer): string => "operator";
-const keyIdOf = (_viewer: Viewer): string | null => null;
+export const userOf = (viewer: Viewer): string => (viewer.kind === "user" ? viewer.userId : "operator");
+const keyIdOf = (viewer: Viewer): string | null => (viewer.kind === "user" ? viewer.apiKeyId : null);
 
 /** What the client is told of a limit that refuses. */
 export function limitRefusal({ limiter: { policy }, retryAfterMs }: Standing): GraphQLError {
