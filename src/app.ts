@@ -5,7 +5,7 @@ import { joinNats } from "./bus/nats.js";
 import { Catalogue } from "./catalogue/catalogue.js";
 import { followCatalogue } from "./catalogue/follow.js";
 import { MarketStatusWatch } from "./catalogue/market-status-watch.js";
-import { type CatalogueOperations, setMarketStatus, updateSymbol } from "./catalogue/operate.js";
+import { type CatalogueOperations, type RecordOperation, setMarketStatus, updateSymbol } from "./catalogue/operate.js";
 import { requireCredentialsOpen, resealCredentials } from "./catalogue/provider-credentials.js";
 import { ProviderStatusWriter } from "./catalogue/provider-status.js";
 import { requireSeeded, seedReferenceData, setSimulatorEndpoints } from "./catalogue/seed.js";
@@ -32,6 +32,7 @@ import { buildSchema } from "./graphql/schema.js";
 import { type ApiServer, explainListenError, startServer } from "./graphql/server.js";
 import { shareLimits } from "./graphql/share-limits.js";
 import { DropOldSeries } from "./jobs/drop-old-series.js";
+import { ForgetSignIns } from "./jobs/forget-sign-ins.js";
 import { syncInstruments } from "./jobs/sync-instruments.js";
 import { LiveMarket } from "./market-data/live-market.js";
 import { QuoteBoard } from "./market-data/quotes.js";
@@ -46,7 +47,9 @@ import { RejectedMessages } from "./market-data/sharing/rejected-messages.js";
 import { watchStaleness } from "./market-data/staleness.js";
 import { MinuteStore } from "./market-data/store-minutes.js";
 import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
+import { readAudit, recordAudit } from "./people/audit.js";
 import { viewerOf } from "./people/sign-in.js";
+import { SignInLimits } from "./people/sign-in-limits.js";
 import { readPersistedOperations } from "./persisted-operations.js";
 import { databaseMetrics, feedMetrics, programMetrics, serverMetrics, writerMetrics } from "./program-metrics.js";
 import { openProviderAccess } from "./provider-access.js";
@@ -175,17 +178,23 @@ async function build(
           closers,
         )
       : null;
+  const signIns = new SignInLimits(database, config.rateLimits, clock);
   if (roles.has("worker")) {
     const retention = new DropOldSeries(database, log.child({ room: "jobs" }));
     closers.add("retention", () => retention.close());
+    const forgetting = new ForgetSignIns(signIns, log.child({ room: "jobs" }));
+    closers.add("forgotten sign-ins", () => forgetting.close());
   }
 
-  const dependencies = { database, catalogue, follower, clock };
+  const record: RecordOperation = (tx, actor, action, target, details) =>
+    recordAudit(tx, clock, { action, actor, target, details });
+  const dependencies = { database, catalogue, follower, clock, record };
   const operations: CatalogueOperations = {
-    updateSymbol: (symbol, change) => updateSymbol(dependencies, symbol, change),
-    setMarketStatus: (market, status) => setMarketStatus(dependencies, market, status),
-    syncSymbols: async (marketCode) => {
-      const changed = await syncInstruments(database, catalogue, marketCode, log.child({ room: "jobs" }), access);
+    updateSymbol: (by, symbol, change) => updateSymbol(dependencies, by, symbol, change),
+    setMarketStatus: (by, market, status) => setMarketStatus(dependencies, by, market, status),
+    syncSymbols: async (actor, target) => {
+      const changed = await syncInstruments(database, catalogue, target, log.child({ room: "jobs" }), access);
+      await recordAudit(database.db, clock, { action: "market.symbols-synced", actor, target, details: { changed } });
       if (changed > 0) await follower.refreshAll("symbols");
       return changed;
     },
@@ -212,6 +221,8 @@ async function build(
     clock,
     operations,
     searchSymbols: (search) => searchSymbols(database, search),
+    signIns,
+    readAudit: (search) => readAudit(database.sql, search),
     health: shared(checkHealth, healthMaxAgeMs),
     messagesPerSecond: (provider) => feeds?.messagesPerSecond(provider.id) ?? provider.messagesPerSecond,
   };

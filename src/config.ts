@@ -4,6 +4,7 @@ import { KeyRing } from "./core/key-ring.js";
 import { TrustedProxies } from "./core/trusted-proxies.js";
 import { AllowedOrigins } from "./graphql/allowed-origins.js";
 import type { RateLimitSettings } from "./graphql/request-limits.js";
+import type { SignInLimitSettings } from "./people/sign-in-limits.js";
 
 export type Mode = "simulated" | "live";
 export type Role = "api" | "feed" | "worker";
@@ -68,8 +69,8 @@ export interface Config {
   readonly trustedProxies: TrustedProxies;
   /** Sites whose pages may use the API from a browser. */
   readonly corsOrigins: AllowedOrigins;
-  /** By the minute; 0: without a limit. */
-  readonly rateLimits: RateLimitSettings;
+  /** By the minute, attempts to sign in by the quarter of an hour; 0: without a limit. */
+  readonly rateLimits: RateLimitSettings & SignInLimitSettings;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -132,8 +133,9 @@ export function parseConfig(env: Environment, defaults: { logLevel?: string } = 
 }
 
 const maxRate = 1_000_000_000;
+const maxSignIns = 100_000;
 
-const readRateLimits = (read: EnvironmentReader): RateLimitSettings => ({
+const readRateLimits = (read: EnvironmentReader): Config["rateLimits"] => ({
   costPerAddress: read.integer("RATE_LIMIT_COST_PER_ADDRESS", 600_000, 0, maxRate),
   costPerUser: read.integer("RATE_LIMIT_COST_PER_USER", 1_200_000, 0, maxRate),
   costPerKey: read.integer("RATE_LIMIT_COST_PER_KEY", 600_000, 0, maxRate),
@@ -142,6 +144,8 @@ const readRateLimits = (read: EnvironmentReader): RateLimitSettings => ({
   mutationsPerKey: read.integer("RATE_LIMIT_MUTATIONS_PER_KEY", 600, 0, maxRate),
   connectionsPerAddress: read.integer("RATE_LIMIT_CONNECTIONS_PER_ADDRESS", 600, 0, maxRate),
   badCredentialsPerAddress: read.integer("RATE_LIMIT_BAD_CREDENTIALS_PER_ADDRESS", 100, 0, maxRate),
+  signInsPerAddress: read.integer("RATE_LIMIT_SIGN_INS_PER_ADDRESS", 50, 0, maxSignIns),
+  signInsPerAccount: read.integer("RATE_LIMIT_SIGN_INS_PER_ACCOUNT", 10, 0, maxSignIns),
 });
 
 const absolute = (path: string): string => (isAbsolute(path) ? path : resolve(process.cwd(), path));

@@ -16,7 +16,7 @@ export class CatalogueOperatorResolver {
   ): Promise<MarketSymbol> {
     requireOperator(context.viewer);
     const { symbolId, ...change } = input;
-    return context.operations.updateSymbol(symbolOfId(context, "symbolId", symbolId), change);
+    return context.operations.updateSymbol(context, symbolOfId(context, "symbolId", symbolId), change);
   }
 
   @Mutation(() => MarketType, {
@@ -30,7 +30,7 @@ export class CatalogueOperatorResolver {
     @Ctx() context: ApiContext,
   ): Promise<Market> {
     requireOperator(context.viewer);
-    return context.operations.setMarketStatus(market, status ?? null);
+    return context.operations.setMarketStatus(context, market, status ?? null);
   }
 
   @Mutation(() => Int, {
@@ -42,6 +42,6 @@ export class CatalogueOperatorResolver {
     @Ctx() context: ApiContext,
   ): Promise<number> {
     requireOperator(context.viewer);
-    return context.operations.syncSymbols(market);
+    return context.operations.syncSymbols(context, market);
   }
 }

@@ -1,7 +1,7 @@
 import { and, eq, isNotNull } from "drizzle-orm";
 import { errorMessage, notFound, StartError } from "../core/errors.js";
 import { type KeyRing, SealedSecretError } from "../core/key-ring.js";
-import type { Database } from "../db/connect.js";
+import type { Database, Db } from "../db/connect.js";
 import type { DataProvider } from "./catalogue.js";
 import { dataProviders } from "./tables.js";
 
@@ -69,6 +69,8 @@ export async function storeCredentials(
   keyRing: KeyRing | null,
   code: string,
   credentials: ProviderCredentials | null,
+  /** Writes it down, in the same transaction. */
+  record: (tx: Pick<Db, "insert">) => Promise<void>,
 ): Promise<void> {
   await database.db.transaction(async (tx) => {
     const [row] = await tx.select({ id: dataProviders.id }).from(dataProviders).where(eq(dataProviders.code, code));
@@ -79,6 +81,7 @@ export async function storeCredentials(
         ? { sealedApiKey: null, sealedApiSecret: null, sealedPassphrase: null }
         : seal(keyRing, row.id, credentials);
     await tx.update(dataProviders).set(columns).where(eq(dataProviders.id, row.id));
+    await record(tx);
   });
 }
 

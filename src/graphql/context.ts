@@ -7,6 +7,8 @@ import type { LiveMarket } from "../market-data/live-market.js";
 import type { QuoteBoard } from "../market-data/quotes.js";
 import type { SymbolSearch } from "../market-data/search-symbols.js";
 import type { SeriesReader } from "../market-data/series/series-reader.js";
+import type { AuditPage, AuditSearch } from "../people/audit.js";
+import type { SignInLimits } from "../people/sign-in-limits.js";
 import type { Health } from "./health.js";
 
 /** What resolvers work with: one per process, but for the viewer. */
@@ -19,6 +21,9 @@ export interface ApiServices {
   readonly clock: Clock;
   readonly operations: CatalogueOperations;
   readonly searchSymbols: (search: SymbolSearch) => Promise<number[]>;
+  readonly signIns: SignInLimits;
+  /** Of everybody: for operators alone. @throws {DomainError} BAD_USER_INPUT */
+  readonly readAudit: (search: AuditSearch) => Promise<AuditPage>;
   readonly health: () => Promise<Health>;
   /** As this node sees it, or else as the node that feeds the provider last wrote it; null before there was a feed. */
   readonly messagesPerSecond: (provider: DataProvider) => number | null;

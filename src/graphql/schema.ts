@@ -20,6 +20,7 @@ import {
   SymbolSeriesResolver,
 } from "../market-data/graphql-series.js";
 import { DashboardResolver } from "../people/graphql.js";
+import { AuditResolver } from "../people/graphql-audit.js";
 import { HealthResolver } from "./health.js";
 import { NodeResolver } from "./node-resolver.js";
 import { callPlainFieldsDirectly } from "./plain-arguments.js";
@@ -59,6 +60,7 @@ export function buildSchema(): GraphQLSchema {
       OrderFlowResolver,
       ArbitrageResolver,
       DashboardResolver,
+      AuditResolver,
       NodeResolver,
       HealthResolver,
     ],

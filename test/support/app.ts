@@ -15,6 +15,8 @@ const noRateLimits: Config["rateLimits"] = {
   mutationsPerKey: 0,
   connectionsPerAddress: 0,
   badCredentialsPerAddress: 0,
+  signInsPerAddress: 0,
+  signInsPerAccount: 0,
 };
 export const operatorHeaders = { authorization: `Bearer ${operatorToken}` };
 
