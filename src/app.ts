@@ -6,7 +6,7 @@ import { Catalogue } from "./catalogue/catalogue.js";
 import { followCatalogue } from "./catalogue/follow.js";
 import { MarketStatusWatch } from "./catalogue/market-status-watch.js";
 import { type CatalogueOperations, type RecordOperation, setMarketStatus, updateSymbol } from "./catalogue/operate.js";
-import { requireCredentialsOpen, resealCredentials } from "./catalogue/provider-credentials.js";
+import { requireCredentialsOpen } from "./catalogue/provider-credentials.js";
 import { ProviderStatusWriter } from "./catalogue/provider-status.js";
 import { requireSeeded, seedReferenceData, setSimulatorEndpoints } from "./catalogue/seed.js";
 import type { Config } from "./config.js";
@@ -19,6 +19,7 @@ import { uuidV7 } from "./core/uuid.js";
 import { connect, type Database, type DatabaseAddress, describeAddress, waitForDatabase } from "./db/connect.js";
 import { openEmbeddedDatabase } from "./db/embedded-database.js";
 import { migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
+import { reseal } from "./db/sealed-columns.js";
 import { openKeyRing } from "./encryption-keys.js";
 import { adapterOf } from "./feeds/adapters.js";
 import { BackFill } from "./feeds/back-fill.js";
@@ -140,7 +141,7 @@ async function build(
   const keyRing = await openKeyRing(config, { create: overrides.database === undefined });
   if (roles.has("feed")) {
     await requireCredentialsOpen(database, keyRing);
-    if (keyRing !== null) await resealCredentials(database, keyRing);
+    if (keyRing !== null) await reseal(database, keyRing);
   }
 
   const simulator = await openSimulator(config, log, clock, overrides, closers);

@@ -9,13 +9,11 @@ import {
   openCredentials,
   ProviderCredentials,
   requireCredentialsOpen,
-  resealCredentials,
   storeCredentials,
 } from "./provider-credentials.js";
 
 const keyText = (id: string, byte: number) => `${id}:${Buffer.alloc(32, byte).toString("base64")}`;
 const oldKeys = KeyRing.parse(keyText("old", 1));
-const bothKeys = KeyRing.parse(`${keyText("new", 2)},${keyText("old", 1)}`);
 const newKeys = KeyRing.parse(keyText("new", 2));
 const credentials = new ProviderCredentials("the-api-key", "the-api-secret", "the-passphrase");
 const secrets = /the-api-key|the-api-secret|the-passphrase/;
@@ -110,11 +108,4 @@ test("a start needs the keys only when there are credentials, and says whose do 
     });
     expect(String(failure)).not.toMatch(secrets);
   }
-});
-
-test("a new key takes over from the old one, which can be retired then", async () => {
-  await store(database.app, oldKeys, "OKX_SPOT_WS", credentials);
-  expect(await resealCredentials(database.app, bothKeys)).toBe(1);
-  expect(await resealCredentials(database.app, bothKeys)).toBe(0);
-  expect(plain(openCredentials(newKeys, await rowOf("OKX_SPOT_WS")))).toEqual(plain(credentials));
 });
