@@ -108,6 +108,8 @@ describe.each(Object.entries(ways))("over %s", (_name, type) => {
       "RATE_LIMITED",
     ]);
     expect((await ask(cheap, headers)).status).toBe(200);
+    // Nobody is shut out who has signed in before.
+    expect((await ask(cheap, { ...headers, ...operatorHeaders })).status).toBe(200);
   });
 });
 

@@ -1,4 +1,5 @@
 import { GraphQLError } from "graphql";
+import { LRUCache } from "lru-cache";
 import { DomainError } from "../core/errors.js";
 import { type RateBucket, RateLimiter } from "../core/rate-limiter.js";
 import type { Clock } from "../core/time.js";
@@ -38,6 +39,8 @@ export interface Standing {
 const windowMs = 60_000;
 /** Clients that are told apart, for each limit; see {@link RateLimiter}. Each takes some 200 bytes. */
 const maxClients = 50_000;
+/** Credentials that were valid lately; the least used is forgotten. */
+const maxValid = 10_000;
 /** What a request costs that is refused for its text. Nothing is read of a request unless this much is left. */
 export const faultCost = 100;
 
@@ -51,6 +54,7 @@ export class RequestLimits {
   readonly mutationsPerKey: RateLimiter;
   readonly connections: RateLimiter;
   readonly badCredentials: RateLimiter;
+  readonly #valid = new LRUCache<string, true>({ max: maxValid });
 
   constructor(
     settings: RateLimitSettings,
@@ -86,12 +90,20 @@ export class RequestLimits {
     return new Allowance(this.costPerUser, this.mutationsPerUser, userOf(viewer), ofKey, nowMs);
   }
 
-  /** @throws {DomainError} RATE_LIMITED when too many credentials from there were not valid */
-  requireCredentialsHeard(address: string): void {
-    if (!this.badCredentials.isOn) return;
+  /**
+   * Whether to look into a credential. One that was valid lately is looked at in any case, so that nobody behind the same
+   * address shuts out who has signed in.
+   * @throws {DomainError} RATE_LIMITED when too many from there were not valid
+   */
+  requireCredentialHeard(address: string, authorization: string): void {
+    if (!this.badCredentials.isOn || this.#valid.get(authorization) !== undefined) return;
     const retryAfterMs = this.badCredentials.bucketOf(address).waitMs(1, this.clock.nowMs());
     if (retryAfterMs > 0)
       throw new DomainError("RATE_LIMITED", "too many credentials from your address were not valid", { retryAfterMs });
+  }
+
+  credentialWasValid(authorization: string): void {
+    if (this.badCredentials.isOn && !this.#valid.has(authorization)) this.#valid.set(authorization, true);
   }
 }
 

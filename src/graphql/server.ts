@@ -87,8 +87,10 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const watch = new OperationWatch(tracer);
   const contextOf = (authorization: string | null, address: string): ApiContext => {
     // Looking into a credential costs more than most questions.
-    if (authorization !== null) limits.requireCredentialsHeard(address);
-    return { ...services, viewer: options.viewerOf(authorization), address };
+    if (authorization !== null) limits.requireCredentialHeard(address, authorization);
+    const viewer = options.viewerOf(authorization);
+    if (authorization !== null && viewer !== null) limits.credentialWasValid(authorization);
+    return { ...services, viewer, address };
   };
   const documents = new PersistedDocuments(options.trustedDocuments);
   const preparer = new OperationPreparer(options.schema, options, documents, log);
