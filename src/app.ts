@@ -48,7 +48,7 @@ import { RejectedMessages } from "./market-data/sharing/rejected-messages.js";
 import { watchStaleness } from "./market-data/staleness.js";
 import { MinuteStore } from "./market-data/store-minutes.js";
 import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
-import { readAudit, recordAudit } from "./people/audit.js";
+import { readAudit, recordOperation } from "./people/audit.js";
 import { viewerOf } from "./people/sign-in.js";
 import { SignInLimits } from "./people/sign-in-limits.js";
 import { readPersistedOperations } from "./persisted-operations.js";
@@ -188,14 +188,14 @@ async function build(
   }
 
   const record: RecordOperation = (tx, actor, action, target, details) =>
-    recordAudit(tx, clock, { action, actor, target, details });
+    recordOperation(tx, clock, { action, actor, target, details });
   const dependencies = { database, catalogue, follower, clock, record };
   const operations: CatalogueOperations = {
     updateSymbol: (by, symbol, change) => updateSymbol(dependencies, by, symbol, change),
     setMarketStatus: (by, market, status) => setMarketStatus(dependencies, by, market, status),
     syncSymbols: async (actor, target) => {
       const changed = await syncInstruments(database, catalogue, target, log.child({ room: "jobs" }), access);
-      await recordAudit(database.db, clock, { action: "market.symbols-synced", actor, target, details: { changed } });
+      await recordOperation(database.db, clock, { action: "market.sync-symbols", actor, target, details: { changed } });
       if (changed > 0) await follower.refreshAll("symbols");
       return changed;
     },

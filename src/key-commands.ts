@@ -8,7 +8,7 @@ import { withOwner } from "./database-commands.js";
 import type { Database } from "./db/connect.js";
 import { countSealed, reseal } from "./db/sealed-columns.js";
 import { addKey, openKeyRing } from "./encryption-keys.js";
-import { recordAudit } from "./people/audit.js";
+import { recordOperation } from "./people/audit.js";
 
 const usage = "usage: tradegraph keys status|rotate";
 /** Failures that are shown one by one. */
@@ -55,8 +55,8 @@ async function rotate(database: Database, config: Config, print: (line: string) 
   const failed = results.flatMap(({ table, failed: ofTable }) => ofTable.map((one) => ({ table, ...one })));
   for (const { table, id, reason } of failed.slice(0, maxShown)) print(`${table} ${id}: left as it is: ${reason}`);
   if (failed.length > maxShown) print(`… and ${failed.length - maxShown} more`);
-  await recordAudit(database.db, systemClock, {
-    action: "keys.rotated",
+  await recordOperation(database.db, systemClock, {
+    action: "keys.rotate",
     actor: commandLine,
     target: keyRing.newestId,
     details: { rows, failed: failed.length },

@@ -9,7 +9,7 @@ import { systemClock } from "./core/time.js";
 import { withOwner } from "./database-commands.js";
 import type { Db } from "./db/connect.js";
 import { openKeyRing } from "./encryption-keys.js";
-import { recordAudit } from "./people/audit.js";
+import { recordOperation } from "./people/audit.js";
 
 const usage = "usage: tradegraph providers set-credentials|clear-credentials CODE";
 const questions = ["API key", "API secret (empty: none)", "passphrase (empty: none)"] as const;
@@ -36,9 +36,9 @@ export async function runProviderCommand(
         "credentials are stored sealed, and there is no key: set ENCRYPTION_KEYS, for example to main:$(openssl rand -base64 32), here and for the running program",
       );
     }
-    const action = isSet ? "provider.credentials-set" : "provider.credentials-cleared";
+    const action = isSet ? "provider.set-credentials" : "provider.clear-credentials";
     const record = (tx: Pick<Db, "insert">) =>
-      recordAudit(tx, systemClock, { action, actor: commandLine, target: code });
+      recordOperation(tx, systemClock, { action, actor: commandLine, target: code });
     await storeCredentials(database, keyRing, code, credentials, record).catch((error: unknown) => {
       throw error instanceof DomainError ? new StartError(error.message) : error;
     });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { globalId } from "../src/core/ids.js";
 import { uuidV7 } from "../src/core/uuid.js";
-import { recordAudit } from "../src/people/audit.js";
+import { auditEvent } from "../src/people/audit.js";
 import { operatorHeaders, query } from "./support/app.js";
 import { type QuietApp, startQuietApp } from "./support/quiet-app.js";
 
@@ -40,15 +40,15 @@ describe("what operators do", () => {
     const { data } = await events();
     expect(data.auditEvents.nodes).toMatchObject([
       {
-        action: "symbol.updated",
+        action: "symbol.update",
         userId: null,
         actorId: null,
         network: "127.0.0.0/24",
         details: { target: `BINANCE_SPOT ${symbol?.ticker}`, broadcastPriority: 77, by: "operator-token" },
         occurredAt: new Date(app.clock.atMs).toISOString(),
       },
-      { action: "market.status-set", details: { target: "BINANCE_SPOT", status: null } },
-      { action: "market.status-set", details: { target: "BINANCE_SPOT", status: "HALTED" } },
+      { action: "market.set-status", details: { target: "BINANCE_SPOT", status: null } },
+      { action: "market.set-status", details: { target: "BINANCE_SPOT", status: "HALTED" } },
     ]);
   });
 
@@ -79,12 +79,9 @@ describe("the list of what was written down", () => {
   beforeAll(async () => {
     for (let n = 0; n < 5; n++) {
       app.clock.atMs += 1_000;
-      await recordAudit(app.database.owner.db, app.clock, {
-        action: n % 2 === 0 ? "sign-in.refused" : "sign-in.accepted",
-        actor: { viewer: null, address: "2001:db8:1:2::/64" },
-        userId,
-        details: { n },
-      });
+      const action = n % 2 === 0 ? "session.failed" : "session.start";
+      const event = { userId, actorId: null, action, details: { n }, address: "2001:db8:1:2::/64" };
+      await auditEvent(app.database.owner.sql, app.clock, event);
     }
   });
 
@@ -109,13 +106,13 @@ describe("the list of what was written down", () => {
   });
 
   test("can be narrowed", async () => {
-    const refused = (await events('(filter: { action: "sign-in.refused" })')).data.auditEvents.nodes;
+    const refused = (await events('(filter: { action: "session.failed" })')).data.auditEvents.nodes;
     expect(refused.map(({ details }: { details: { n: number } }) => details.n)).toEqual([4, 2, 0]);
     expect(refused[0]).toMatchObject({ userId: globalId("User", userId), network: "2001:db8:1::/48" });
     const instant = new Date(app.clock.atMs).toISOString();
     expect((await events(`(filter: { from: "${instant}" })`)).data.auditEvents.nodes).toHaveLength(1);
     expect(
-      (await events(`(filter: { action: "sign-in.refused", to: "${instant}" })`)).data.auditEvents.nodes,
+      (await events(`(filter: { action: "session.failed", to: "${instant}" })`)).data.auditEvents.nodes,
     ).toHaveLength(2);
   });
 

@@ -1,9 +1,12 @@
 import { connect } from "node:net";
-import { pino } from "pino";
+import { Writable } from "node:stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type App, startApp } from "../src/app.js";
 import { parseConfig } from "../src/config.js";
+import { createLogger } from "../src/core/logger.js";
 import { TrustedProxies } from "../src/core/trusted-proxies.js";
+import { uuidV7 } from "../src/core/uuid.js";
+import { users } from "../src/people/tables.js";
 import { operatorToken } from "./support/app.js";
 import { createTestDatabase, type TestDatabase } from "./support/database.js";
 import { RawClient } from "./support/http.js";
@@ -38,7 +41,10 @@ beforeAll(async () => {
     }),
     trustedProxies: TrustedProxies.parse("loopback"),
   };
-  const log = pino({ level: "trace" }, { write: (line: string) => void lines.push(line) });
+  const log = createLogger(
+    "trace",
+    linesTo((line) => lines.push(line)),
+  );
   app = await startApp(config, log, (line) => lines.push(line), { database: database.address });
   url = app.url ?? "";
   client = new RawClient(url);
@@ -48,6 +54,14 @@ afterAll(async () => {
   await app.close();
   await database.close();
 });
+
+const linesTo = (onLine: (line: string) => void): Writable =>
+  new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      onLine(chunk.toString());
+      done();
+    },
+  });
 
 const from = (address: string, more: Record<string, string> = {}) => ({
   "content-type": "application/json",
@@ -154,4 +168,38 @@ test("nothing that is logged shows a secret, a token, an e-mail address or an ad
   );
   // The network is written down, and no more of the address.
   expect(kept).toContain("203.0.113.0/24");
+});
+
+test("what a failed statement was about is not logged with it", async () => {
+  const told: string[] = [];
+  const log = createLogger(
+    "trace",
+    linesTo((line) => told.push(line)),
+  );
+  const hash = "$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA";
+  const add = () =>
+    database.owner.db
+      .insert(users)
+      .values({ id: uuidV7(Date.now()), email: secrets.email, emailKey: secrets.email, passwordHash: hash });
+  await add();
+  const failures = [
+    add(),
+    database.owner.sql`select ${secrets.email}::uuid`,
+    database.owner.sql`insert into users (id, email, email_key, password_hash)
+      values (${uuidV7(Date.now())}, ${secrets.email}, ${secrets.email}, ${secrets.password})`,
+  ];
+  for (const failure of failures) {
+    const error: unknown = await Promise.resolve(failure).then(
+      () => new Error("nothing failed"),
+      (reason: unknown) => reason,
+    );
+    log.error({ err: new Error("outer", { cause: error }) }, "request.internal-error");
+  }
+  expect(told).toHaveLength(3);
+  expect(told.join()).not.toMatch(/someone\.private|correct-horse|argon2id\$/);
+  // What is needed to find the fault is there.
+  expect(told[0]).toContain("uk_users_email_key");
+  expect(told[0]).toMatch(/at .*privacy\.test\.ts/);
+  expect(told[1]).toContain("22P02");
+  expect(told[2]).toContain("ck_users_password_hash");
 });

@@ -32,7 +32,7 @@ export interface CatalogueOperations {
 export type RecordOperation = (
   tx: Pick<Db, "insert">,
   by: Actor,
-  action: "symbol.updated" | "market.status-set",
+  action: "symbol.update" | "market.set-status",
   target: string,
   details: AuditDetails,
 ) => Promise<void>;
@@ -63,7 +63,7 @@ export async function updateSymbol(
   try {
     await on.database.db.transaction(async (tx) => {
       await tx.update(symbols).set(values).where(eq(symbols.id, symbol.id));
-      await on.record(tx, by, "symbol.updated", `${catalogue.market(symbol.marketId).code} ${symbol.ticker}`, {
+      await on.record(tx, by, "symbol.update", `${catalogue.market(symbol.marketId).code} ${symbol.ticker}`, {
         ...(values as AuditDetails),
         ...(dataProviderCode === undefined ? {} : { dataProviderCode }),
       });
@@ -122,7 +122,7 @@ export async function setMarketStatus(
       .update(markets)
       .set({ operatorStatus: status, statusUpdatedAt: new Date(on.clock.nowMs()) })
       .where(eq(markets.id, market.id));
-    await on.record(tx, by, "market.status-set", market.code, { status });
+    await on.record(tx, by, "market.set-status", market.code, { status });
   });
   await on.follower.refresh("markets", [market.id]);
   return on.catalogue.market(market.id);

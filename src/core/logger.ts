@@ -1,4 +1,5 @@
 import { pino } from "pino";
+import { describeError } from "./describe-error.js";
 
 /** Structured log: object first (ids, not payloads; no secrets, no personal data), event name second. */
 export type Logger = pino.Logger;
@@ -21,6 +22,7 @@ export function createLogger(level: string, destination: NodeJS.WritableStream =
       level,
       base: undefined,
       timestamp: pino.stdTimeFunctions.isoTime,
+      serializers: { err: (error: unknown) => describeError(error) },
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: redactedPaths, censor: "[redacted]" },
     },

@@ -1,65 +1,83 @@
+import type postgres from "postgres";
 import type { Actor, AuditDetails } from "../core/actor.js";
 import { anonymousNetwork } from "../core/address.js";
 import { badInput } from "../core/errors.js";
+import { isUuid } from "../core/ids.js";
 import type { Clock } from "../core/time.js";
-import { isUuid, uuidV7 } from "../core/uuid.js";
+import { uuidV7 } from "../core/uuid.js";
 import type { Db, Sql } from "../db/connect.js";
 import { auditEvents } from "./tables.js";
 
-/** Everything that is written down. */
-export const auditActions = [
-  ...["user.registered", "user.password-changed", "user.password-reset", "user.closed"],
-  ...["sign-in.accepted", "sign-in.refused", "session.ended", "session.token-reused"],
-  ...["api-key.created", "api-key.revoked"],
-  ...["symbol.updated", "market.status-set", "market.symbols-synced"],
-  ...["provider.credentials-set", "provider.credentials-cleared", "keys.rotated"],
-] as const;
-export type AuditAction = (typeof auditActions)[number];
-
-export interface NewAuditEvent {
-  readonly action: AuditAction;
-  readonly actor: Actor;
+export interface AuditEvent {
   /** Whose account it is about; null: about none that there is. */
-  readonly userId?: string | null;
+  readonly userId: string | null;
+  /** The user who did it; null: nobody who is known. */
+  readonly actorId: string | null;
+  /** What was done to what: "session.start", "api-key.revoke". */
+  readonly action: string;
+  readonly details?: AuditDetails;
+  /** Where it came from; of that only the network is kept. */
+  readonly address?: string | null;
+}
+
+type Statements = Sql | postgres.TransactionSql | postgres.ReservedSql;
+
+/**
+ * The statement that writes an event down, for the transaction of what it tells: then both are there or neither. Nothing takes
+ * it back: the database refuses to change or delete it.
+ */
+export function auditEvent(sql: Statements, clock: Clock, event: AuditEvent) {
+  const { id, occurredAt, userId, actorId, action, details } = rowOf(clock, event);
+  return sql`
+    insert into audit_events (id, occurred_at, user_id, actor_id, action, details)
+    values (${id}, ${occurredAt.toISOString()}, ${userId}, ${actorId}, ${action}, ${JSON.stringify(details)}::text::jsonb)`;
+}
+
+export interface Operation {
+  readonly action: string;
+  readonly actor: Actor;
   /** What it was done to. */
-  readonly target?: string;
+  readonly target: string;
   readonly details?: AuditDetails;
 }
 
-/** Names of the entries that `recordAudit` makes itself. */
-type OwnDetails = { readonly by: "user" | "operator-token" | "command-line" | "nobody" };
+/** Writes an operator's work down, in the transaction of it where there is one. */
+export async function recordOperation(
+  db: Pick<Db, "insert">,
+  clock: Clock,
+  { action, actor, target, details }: Operation,
+): Promise<void> {
+  const { viewer, address } = actor;
+  const event = {
+    userId: null,
+    actorId: viewer?.kind === "user" ? viewer.userId : null,
+    action,
+    details: { ...details, target, by: kindOf(actor) },
+    address,
+  };
+  await db.insert(auditEvents).values(rowOf(clock, event));
+}
 
-/**
- * Writes an event down, in the transaction of what it tells about where there is one: then both are there or neither. Of the
- * address only the network is kept. Nothing takes it back: the database refuses to change or delete it.
- * @param db a transaction, or a connection for what changes nothing else
- */
-export async function recordAudit(db: Pick<Db, "insert">, clock: Clock, event: NewAuditEvent): Promise<void> {
-  const { action, actor, userId = null, target, details } = event;
+function rowOf(clock: Clock, { userId, actorId, action, details, address }: AuditEvent) {
   const nowMs = clock.nowMs();
-  const network = actor.address === null ? null : anonymousNetwork(actor.address);
-  await db.insert(auditEvents).values({
+  const network = address == null ? null : anonymousNetwork(address);
+  return {
     id: uuidV7(nowMs),
     occurredAt: new Date(nowMs),
     userId,
-    actorId: actor.viewer?.kind === "user" ? actor.viewer.userId : null,
+    actorId,
     action,
-    details: {
-      ...details,
-      ...(target === undefined ? {} : { target }),
-      ...(actor.viewer?.kind === "user" && actor.viewer.apiKeyId !== null ? { apiKeyId: actor.viewer.apiKeyId } : {}),
-      ...(network === null ? {} : { network }),
-      ...({ by: kindOf(actor) } satisfies OwnDetails),
-    },
-  });
+    details: { ...details, ...(network === null ? {} : { network }) },
+  };
 }
 
-function kindOf({ viewer, address }: Actor): OwnDetails["by"] {
+function kindOf({ viewer, address }: Actor): "user" | "operator-token" | "command-line" | "nobody" {
   if (viewer === null) return address === null ? "command-line" : "nobody";
   return viewer.kind === "user" ? "user" : "operator-token";
 }
 
-export interface AuditEvent {
+/** As it was written down. */
+export interface RecordedEvent {
   readonly id: string;
   readonly occurredAt: Date;
   readonly action: string;
@@ -82,7 +100,7 @@ export interface AuditSearch {
 }
 
 export interface AuditPage {
-  readonly events: readonly AuditEvent[];
+  readonly events: readonly RecordedEvent[];
   readonly hasNextPage: boolean;
   readonly hasPreviousPage: boolean;
 }
@@ -100,7 +118,7 @@ export async function readAudit(sql: Sql, search: AuditSearch): Promise<AuditPag
   const isBackwards = last != null;
   const size = sizeOf(isBackwards ? "last" : "first", first ?? last ?? defaultPageSize);
   const [olderThan, newerThan] = [cursor("after", after), cursor("before", before)];
-  const rows = await sql<AuditEvent[]>`
+  const rows = await sql<RecordedEvent[]>`
     select id, occurred_at as "occurredAt", action, user_id as "userId", actor_id as "actorId", details
     from read_audit_events(${action ?? null}, ${userId ?? null}, ${actorId ?? null}, ${from?.toISOString() ?? null},
       ${to?.toISOString() ?? null}, ${olderThan}, ${newerThan}, ${isBackwards}, ${size + 1})`;
@@ -120,7 +138,7 @@ function sizeOf(field: string, size: number): number {
 }
 
 /** The place of an event in the list: its id, which sorts by time. */
-export const auditCursor = ({ id }: AuditEvent): string => Buffer.from(`audit:${id}`).toString("base64url");
+export const auditCursor = ({ id }: RecordedEvent): string => Buffer.from(`audit:${id}`).toString("base64url");
 
 function cursor(field: string, text: string | null | undefined): string | null {
   if (text == null) return null;

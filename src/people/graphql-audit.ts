@@ -13,14 +13,13 @@ import {
   Root,
 } from "type-graphql";
 import { badInput } from "../core/errors.js";
-import { globalId, parseGlobalId } from "../core/ids.js";
-import { isUuid } from "../core/uuid.js";
+import { globalId, isUuid, parseGlobalId } from "../core/ids.js";
 import { requireOperator } from "../core/viewer.js";
 import type { ApiContext } from "../graphql/context.js";
 import { PageInfoType } from "../graphql/node.js";
 import { DateTimeScalar, JsonScalar } from "../graphql/scalars.js";
 import { Costs, Private, statementCost } from "../graphql/shared.js";
-import { type AuditEvent, type AuditPage, auditActions, auditCursor } from "./audit.js";
+import { type AuditPage, auditCursor, type RecordedEvent } from "./audit.js";
 
 @ObjectType("AuditEvent", {
   description:
@@ -29,7 +28,7 @@ import { type AuditEvent, type AuditPage, auditActions, auditCursor } from "./au
 class AuditEventType {
   @Field(() => DateTimeScalar, { description: "When it happened." })
   occurredAt!: Date;
-  @Field(() => String, { description: `What happened: ${auditActions.join(", ")}.` })
+  @Field(() => String, { description: "What was done to what, e.g. session.start, api-key.revoke, market.set-status." })
   action!: string;
   @Field(() => JsonScalar, {
     description:
@@ -43,7 +42,7 @@ class AuditEventEdgeType {
   @Field(() => String, { description: "Its place, for `after` and `before`." })
   cursor!: string;
   @Field(() => AuditEventType, { description: "The event." })
-  node!: AuditEvent;
+  node!: RecordedEvent;
 }
 
 @ObjectType("AuditEventConnection", { description: "One page of a list of events." })
@@ -51,7 +50,7 @@ class AuditEventConnectionType {
   @Field(() => [AuditEventEdgeType], { description: "The page's events with their places." })
   edges!: readonly AuditEventEdgeType[];
   @Field(() => [AuditEventType], { description: "The page's events." })
-  nodes!: readonly AuditEvent[];
+  nodes!: readonly RecordedEvent[];
   @Field(() => PageInfoType, { description: "Where the page begins and ends." })
   pageInfo!: PageInfoType;
 }
@@ -60,7 +59,7 @@ class AuditEventConnectionType {
   description: "Conditions that an event must all meet. A condition that is left out or null does not count.",
 })
 class AuditEventFilterInput {
-  @Field(() => String, { nullable: true, description: "What happened, e.g. sign-in.refused." })
+  @Field(() => String, { nullable: true, description: "What happened, e.g. session.failed." })
   action?: string | null;
   @Field(() => ID, { nullable: true, description: "The user whose account it is about." })
   userId?: string | null;
@@ -104,12 +103,12 @@ export class AuditResolver {
   }
 
   @FieldResolver(() => ID, { description: "Different for every event; sorts by time." })
-  id(@Root() { id }: AuditEvent): string {
+  id(@Root() { id }: RecordedEvent): string {
     return globalId("AuditEvent", id);
   }
 
   @FieldResolver(() => ID, { nullable: true, description: "The user whose account it is about; null: no user's." })
-  userId(@Root() { userId }: AuditEvent): string | null {
+  userId(@Root() { userId }: RecordedEvent): string | null {
     return userId && globalId("User", userId);
   }
 
@@ -117,7 +116,7 @@ export class AuditResolver {
     nullable: true,
     description: "The user who did it; null: somebody without an account, or who did not get in.",
   })
-  actorId(@Root() { actorId }: AuditEvent): string | null {
+  actorId(@Root() { actorId }: RecordedEvent): string | null {
     return actorId && globalId("User", actorId);
   }
 
@@ -125,7 +124,7 @@ export class AuditResolver {
     nullable: true,
     description: "The network it came from, as far as it is kept: 24 bits of an IPv4 address, 48 of an IPv6 address.",
   })
-  network(@Root() { details }: AuditEvent): string | null {
+  network(@Root() { details }: RecordedEvent): string | null {
     return typeof details.network === "string" ? details.network : null;
   }
 }
