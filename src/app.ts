@@ -49,8 +49,9 @@ import { watchStaleness } from "./market-data/staleness.js";
 import { MinuteStore } from "./market-data/store-minutes.js";
 import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
 import { readAudit, recordOperation } from "./people/audit.js";
-import { viewerOf } from "./people/sign-in.js";
-import { SignInLimits } from "./people/sign-in-limits.js";
+import type { Authenticator } from "./people/authenticator.js";
+import type { Mailer } from "./people/mail.js";
+import { openPeople } from "./people-access.js";
 import { readPersistedOperations } from "./persisted-operations.js";
 import { databaseMetrics, feedMetrics, programMetrics, serverMetrics, writerMetrics } from "./program-metrics.js";
 import { openProviderAccess } from "./provider-access.js";
@@ -67,6 +68,8 @@ export interface Overrides {
   readonly database?: DatabaseAddress;
   /** Used in place of the simulated exchange that the program would start. */
   readonly exchange?: { readonly url: string; readonly websocketUrl: string };
+  /** Used in place of SMTP, or of printing. */
+  readonly mailer?: Mailer;
 }
 
 export interface App {
@@ -179,12 +182,9 @@ async function build(
           closers,
         )
       : null;
-  const signIns = new SignInLimits(database, config.rateLimits, clock);
   if (roles.has("worker")) {
     const retention = new DropOldSeries(database, log.child({ room: "jobs" }));
     closers.add("retention", () => retention.close());
-    const forgetting = new ForgetSignIns(signIns, log.child({ room: "jobs" }));
-    closers.add("forgotten sign-ins", () => forgetting.close());
   }
 
   const record: RecordOperation = (tx, actor, action, target, details) =>
@@ -213,8 +213,15 @@ async function build(
   };
   const marketStatuses = new MarketStatusWatch(catalogue, clock);
   closers.add("market statuses", () => marketStatuses.close());
+  const room = { config, database, clock, log: log.child({ room: "people" }), announce, mailer: overrides.mailer };
+  const { people, authenticator } = await openPeople(room, closers);
+  if (roles.has("worker")) {
+    const forgetting = new ForgetSignIns(people.signIns, log.child({ room: "jobs" }));
+    closers.add("forgotten sign-ins", () => forgetting.close());
+  }
   const services: ApiServices = {
     catalogue,
+    people,
     marketStatuses,
     quotes,
     live,
@@ -222,7 +229,6 @@ async function build(
     clock,
     operations,
     searchSymbols: (search) => searchSymbols(database, search),
-    signIns,
     readAudit: (search) => readAudit(database.sql, search),
     health: shared(checkHealth, healthMaxAgeMs),
     messagesPerSecond: (provider) => feeds?.messagesPerSecond(provider.id) ?? provider.messagesPerSecond,
@@ -230,11 +236,11 @@ async function build(
 
   let closing = false;
   const telemetry = { metrics: await openMetrics(config, metrics, closers), tracer };
-  const startServing = () => {
+  const startServing = (found: Authenticator) => {
     const limits = openRequestLimits(config, clock, bus, closers);
-    return startApi(config, log, services, limits, () => !closing, telemetry);
+    return startApi(config, log, services, found, limits, () => !closing, telemetry);
   };
-  const server = roles.has("api") ? await startServing() : null;
+  const server = authenticator === null ? null : await startServing(authenticator);
   if (server !== null) {
     closers.add("server", () => server.close());
     metrics.add(...serverMetrics(server.stats));
@@ -462,6 +468,7 @@ async function startApi(
   config: Config,
   log: Logger,
   services: ApiServices,
+  authenticator: Authenticator,
   limits: RequestLimits,
   isOpen: () => boolean,
   telemetry: { readonly metrics: MetricsEndpoint | null; readonly tracer: Tracer },
@@ -474,7 +481,8 @@ async function startApi(
     schema: buildSchema(),
     services,
     trustedDocuments: persistedOperations === null ? null : await readPersistedOperations(persistedOperations),
-    viewerOf: (authorization) => viewerOf(authorization, config.operatorToken),
+    viewerOf: (authorization) => authenticator.viewerOf(authorization),
+    followAccess: (viewer, end) => authenticator.follow(viewer, end),
     isReady: async () =>
       isOpen() && (await services.health()).checks.every((check) => check.name !== "database" || check.status === "OK"),
     log: log.child({ room: "graphql" }),

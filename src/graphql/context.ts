@@ -8,7 +8,7 @@ import type { QuoteBoard } from "../market-data/quotes.js";
 import type { SymbolSearch } from "../market-data/search-symbols.js";
 import type { SeriesReader } from "../market-data/series/series-reader.js";
 import type { AuditPage, AuditSearch } from "../people/audit.js";
-import type { SignInLimits } from "../people/sign-in-limits.js";
+import type { People } from "../people/people.js";
 import type { Health } from "./health.js";
 
 /** What resolvers work with: one per process, but for the viewer. */
@@ -21,7 +21,7 @@ export interface ApiServices {
   readonly clock: Clock;
   readonly operations: CatalogueOperations;
   readonly searchSymbols: (search: SymbolSearch) => Promise<number[]>;
-  readonly signIns: SignInLimits;
+  readonly people: People;
   /** Of everybody: for operators alone. @throws {DomainError} BAD_USER_INPUT */
   readonly readAudit: (search: AuditSearch) => Promise<AuditPage>;
   readonly health: () => Promise<Health>;

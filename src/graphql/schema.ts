@@ -21,6 +21,8 @@ import {
 } from "../market-data/graphql-series.js";
 import { DashboardResolver } from "../people/graphql.js";
 import { AuditResolver } from "../people/graphql-audit.js";
+import { SessionResolver, SignInResolver } from "../people/graphql-sign-in.js";
+import { ApiKeyResolver, UserResolver } from "../people/graphql-users.js";
 import { HealthResolver } from "./health.js";
 import { NodeResolver } from "./node-resolver.js";
 import { callPlainFieldsDirectly } from "./plain-arguments.js";
@@ -61,6 +63,10 @@ export function buildSchema(): GraphQLSchema {
       ArbitrageResolver,
       DashboardResolver,
       AuditResolver,
+      SignInResolver,
+      SessionResolver,
+      UserResolver,
+      ApiKeyResolver,
       NodeResolver,
       HealthResolver,
     ],

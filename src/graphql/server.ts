@@ -39,8 +39,10 @@ export interface ServerOptions extends OperationLimits {
   readonly port: number;
   readonly schema: GraphQLSchema;
   readonly services: ApiServices;
-  /** @throws {DomainError} UNAUTHENTICATED */
-  readonly viewerOf: (authorization: string | null) => Viewer | null;
+  /** At once where the credential is known. @throws {DomainError} UNAUTHENTICATED, also by the promise */
+  readonly viewerOf: (authorization: string | null) => Viewer | null | Promise<Viewer | null>;
+  /** Calls back once, when the viewer's access ends or expires. Returns the function that stops it. */
+  readonly followAccess: (viewer: Viewer | null, end: () => void) => () => void;
   /** Whether this node can do its work now; false while it starts or drains. */
   readonly isReady: () => Promise<boolean>;
   readonly keepAliveMs: number;
@@ -85,12 +87,15 @@ const contexts = new WeakMap<FastifyRequest, ApiContext>();
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const { log, services, tracer, metrics, limits, trustedProxies: proxies, corsOrigins: origins } = options;
   const watch = new OperationWatch(tracer);
-  const contextOf = (authorization: string | null, address: string): ApiContext => {
+  const contextOf = (authorization: string | null, address: string): ApiContext | Promise<ApiContext> => {
     // Looking into a credential costs more than most questions.
     if (authorization !== null) limits.requireCredentialHeard(address, authorization);
     const viewer = options.viewerOf(authorization);
-    if (authorization !== null && viewer !== null) limits.credentialWasValid(authorization);
-    return { ...services, viewer, address };
+    const contextFor = (found: Viewer | null): ApiContext => {
+      if (authorization !== null && found !== null) limits.credentialWasValid(authorization);
+      return { ...services, viewer: found, address };
+    };
+    return viewer instanceof Promise ? viewer.then(contextFor) : contextFor(viewer);
   };
   const documents = new PersistedDocuments(options.trustedDocuments);
   const preparer = new OperationPreparer(options.schema, options, documents, log);
@@ -170,10 +175,12 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   // A credential that is not valid is refused before anything of the request is read.
   app.addHook("onRequest", async (request, reply) => {
     try {
-      contexts.set(request, contextOf(request.headers.authorization ?? null, proxies.clientOf(request.raw)));
+      contexts.set(request, await contextOf(request.headers.authorization ?? null, proxies.clientOf(request.raw)));
     } catch (error) {
+      // What keeps us from checking a credential says nothing about the credential.
+      if (!(error instanceof DomainError)) throw error;
       reply.header("cache-control", "private, no-store");
-      const retryAfterMs = error instanceof DomainError ? Number(error.details.retryAfterMs) : Number.NaN;
+      const retryAfterMs = Number(error.details.retryAfterMs);
       if (retryAfterMs > 0) reply.code(429).header("retry-after", retryAfterSeconds(retryAfterMs));
       else {
         limits.badCredentials.take(proxies.clientOf(request.raw));
@@ -233,6 +240,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     path: "/graphql/stream",
     runner,
     contextOf: requestContext,
+    followAccess: options.followAccess,
     keepAliveMs: options.keepAliveMs,
     ...connecting,
   });
@@ -252,6 +260,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     path: "/graphql",
     runner,
     contextOf,
+    followAccess: options.followAccess,
     keepAliveMs: options.keepAliveMs,
     maxMessageBytes: options.maxBodyBytes,
     ...connecting,

@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { TrustedProxies } from "../core/trusted-proxies.js";
+import type { Viewer } from "../core/viewer.js";
 import type { AllowedOrigins } from "./allowed-origins.js";
 import type { ApiContext } from "./context.js";
 import { SharedPayload } from "./live/payload.js";
@@ -15,6 +16,7 @@ export interface SseOptions {
   readonly path: string;
   readonly runner: OperationRunner;
   readonly contextOf: (request: FastifyRequest) => ApiContext;
+  readonly followAccess: (viewer: Viewer | null, end: () => void) => () => void;
   /** A comment line this often keeps proxies from closing a quiet stream. A client that takes nothing for twice as long is cut off. */
   readonly keepAliveMs: number;
   readonly maxConnections: number;
@@ -101,7 +103,7 @@ export class SseEndpoint {
     context: ApiContext,
     headers: Readonly<Record<string, string | number | string[] | undefined>>,
   ): void {
-    const { keepAliveMs, runner, traffic } = this.options;
+    const { keepAliveMs, runner, traffic, followAccess } = this.options;
     this.#streams.add(response);
     response.writeHead(200, {
       ...headers,
@@ -130,11 +132,18 @@ export class SseEndpoint {
       clearTimeout(cutOff);
       clearInterval(comments);
       this.#streams.delete(response);
+      forgetAccess();
       running?.stop();
     });
     const complete = () => {
       if (!response.destroyed && !response.writableEnded) response.end("event: complete\ndata:\n\n");
     };
+    const forgetAccess = followAccess(context.viewer, () => {
+      const error = { message: "access has ended; sign in again", extensions: { code: "UNAUTHENTICATED" } };
+      running?.stop();
+      write(new SharedPayload(JSON.stringify({ errors: [error] })).event);
+      complete();
+    });
     running = runner.run(request, context, {
       get isWritable() {
         return !response.writableNeedDrain && response.writable;

@@ -35,6 +35,7 @@ export class WebSocketConnection {
   #context: ApiContext | null = null;
   #isAwaitingPong = false;
   #leaveUser: (() => void) | null = null;
+  #forgetAccess: () => void = () => {};
 
   constructor(
     private readonly client: WebSocket,
@@ -73,6 +74,7 @@ export class WebSocketConnection {
     clearTimeout(this.#initTimer);
     clearInterval(this.#pings);
     this.#leaveUser?.();
+    this.#forgetAccess();
     const operations = [...this.#operations.values()];
     this.#operations.clear();
     for (const operation of operations) operation?.stop();
@@ -119,7 +121,7 @@ export class WebSocketConnection {
     }
     switch (message.type) {
       case MessageType.ConnectionInit:
-        this.#initialise(message.payload);
+        void this.#initialise(message.payload);
         return;
       case MessageType.Ping:
         this.#outbox.send({ type: MessageType.Pong, ...(message.payload ? { payload: message.payload } : {}) });
@@ -145,7 +147,7 @@ export class WebSocketConnection {
     this.#error(message.id, [{ message: text, extensions: { code: "RATE_LIMITED", retryAfterMs } }]);
   }
 
-  #initialise(parameters: Record<string, unknown> | undefined): void {
+  async #initialise(parameters: Record<string, unknown> | undefined): Promise<void> {
     if (this.#isInitialised) {
       this.#close(CloseCode.TooManyInitialisationRequests, "Too many initialisation requests");
       return;
@@ -154,7 +156,14 @@ export class WebSocketConnection {
     clearTimeout(this.#initTimer);
     const authorization = parameters?.authorization;
     try {
-      this.#context = this.options.contextOf(typeof authorization === "string" ? authorization : null, this.address);
+      const context = this.options.contextOf(typeof authorization === "string" ? authorization : null, this.address);
+      const found = context instanceof Promise ? await context : context;
+      // The client may have gone meanwhile.
+      if (this.client.readyState !== this.client.OPEN) return;
+      this.#context = found;
+      this.#forgetAccess = this.options.followAccess(found.viewer, () =>
+        this.#close(CloseCode.Forbidden, "Access has ended"),
+      );
     } catch (error) {
       if (error instanceof DomainError) this.#refuseCredential(error);
       else {

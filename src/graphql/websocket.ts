@@ -5,6 +5,7 @@ import { handleProtocols } from "graphql-ws";
 import { type ServerOptions, WebSocketServer } from "ws";
 import type { Logger } from "../core/logger.js";
 import type { TrustedProxies } from "../core/trusted-proxies.js";
+import type { Viewer } from "../core/viewer.js";
 import type { AllowedOrigins } from "./allowed-origins.js";
 import type { ApiContext } from "./context.js";
 import { type OpenConnections, retryAfterMs } from "./open-connections.js";
@@ -15,8 +16,9 @@ import { WebSocketConnection } from "./websocket-connection.js";
 export interface WebSocketOptions {
   readonly path: string;
   readonly runner: OperationRunner;
-  /** @throws {DomainError} UNAUTHENTICATED */
-  readonly contextOf: (authorization: string | null, address: string) => ApiContext;
+  /** @throws {DomainError} UNAUTHENTICATED or RATE_LIMITED, also by the promise */
+  readonly contextOf: (authorization: string | null, address: string) => ApiContext | Promise<ApiContext>;
+  readonly followAccess: (viewer: Viewer | null, end: () => void) => () => void;
   /** A client that has not answered a ping by the next one reads nothing, and is closed. */
   readonly keepAliveMs: number;
   readonly maxMessageBytes: number;

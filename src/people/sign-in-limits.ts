@@ -49,6 +49,7 @@ export class SignInLimits {
     const byAddress = digest("address", address);
     this.#requireNotRefused(byAddress);
     await this.#take(byAddress, signInsPerAddress);
+    if (signInsPerAccount === 0) return { succeeded: () => this.#giveBack([[byAddress, signInsPerAddress]]) };
     const byAccount = (await this.#isKnown(place)) ? digest("known", place) : digest("account", account);
     this.#requireNotRefused(byAccount);
     await this.#take(byAccount, signInsPerAccount);
@@ -65,7 +66,7 @@ export class SignInLimits {
 
   /** The owner has proved in another way that the account is his, e.g. by a letter to his address. */
   async trust(address: string, account: string): Promise<void> {
-    await this.#know(digest("place", account, address));
+    if (this.settings.signInsPerAccount > 0) await this.#know(digest("place", account, address));
   }
 
   /** Deletes what says nothing any more. Returns of how many rows. */

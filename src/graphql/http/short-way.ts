@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { GraphQLError, OperationTypeNode } from "graphql";
-import { DomainError } from "../../core/errors.js";
 import type { Span, Tracer } from "../../core/tracer.js";
 import type { TrustedProxies } from "../../core/trusted-proxies.js";
 import type { AllowedOrigins } from "../allowed-origins.js";
@@ -26,8 +25,8 @@ export interface ShortWayOptions {
   readonly preparer: OperationPreparer;
   readonly executor: OperationExecutor;
   readonly answers: PublicAnswers;
-  /** @throws {DomainError} UNAUTHENTICATED */
-  readonly contextOf: (authorization: string | null, address: string) => ApiContext;
+  /** @throws {DomainError} UNAUTHENTICATED, also by the promise */
+  readonly contextOf: (authorization: string | null, address: string) => ApiContext | Promise<ApiContext>;
   readonly limits: RequestLimits;
   readonly proxies: TrustedProxies;
   readonly origins: AllowedOrigins;
@@ -100,13 +99,26 @@ export class ShortWay {
   handle(request: IncomingMessage, response: ServerResponse, fullWay: FullWay): void {
     const { method, headers, url = "" } = request;
     const isPost = method === "POST" && url === this.options.path && isPlainPost(headers, this.options.maxBodyBytes);
-    const isGet = method === "GET" && url.startsWith(this.#getPrefix) && isPlainGet(headers);
-    const mediaType = this.#isOpen && (isPost || isGet) ? mediaTypeFor(headers.accept) : null;
-    const context = mediaType === null ? null : this.#contextOf(headers.authorization, request);
+    const isPlain = isPost || (method === "GET" && url.startsWith(this.#getPrefix) && isPlainGet(headers));
+    const mediaType = this.#isOpen && isPlain ? mediaTypeFor(headers.accept) : null;
     const goFullWay = () => fullWay(request, response);
-    if (mediaType === null || context === null) goFullWay();
-    else if (isGet) {
-      const exchange = this.#exchange({ request, response, mediaType, context, goFullWay });
+    if (mediaType === null) {
+      goFullWay();
+      return;
+    }
+    const goOn = (context: ApiContext | null) => {
+      if (context === null) goFullWay();
+      else this.#read(this.#exchange({ request, response, mediaType, context, goFullWay }));
+    };
+    const context = this.#contextOf(headers.authorization, request);
+    if (context instanceof Promise) void context.then(goOn);
+    else goOn(context);
+  }
+
+  #read(exchange: Exchange): void {
+    const { request, goFullWay } = exchange;
+    const { url = "" } = request;
+    if (isGet(exchange)) {
       this.#answer(exchange, readSearch(url.slice(this.#getPrefix.length)));
     } else {
       const chunks: Buffer[] = [];
@@ -117,19 +129,21 @@ export class ShortWay {
           this.#bodies.set(request, body);
           goFullWay();
         };
-        const exchange = this.#exchange({ request, response, mediaType, context, goFullWay: goOn });
-        this.#answer(exchange, readBody(body));
+        this.#answer({ ...exchange, goFullWay: goOn }, readBody(body));
       });
     }
   }
 
-  /** Null for a credential that is not valid. */
-  #contextOf(authorization: string | undefined, request: IncomingMessage): ApiContext | null {
+  /** Null for a credential that is not valid, or cannot be checked: the full way says which. */
+  #contextOf(
+    authorization: string | undefined,
+    request: IncomingMessage,
+  ): ApiContext | null | Promise<ApiContext | null> {
     try {
-      return this.options.contextOf(authorization ?? null, this.options.proxies.clientOf(request));
-    } catch (error) {
-      if (error instanceof DomainError) return null;
-      throw error;
+      const context = this.options.contextOf(authorization ?? null, this.options.proxies.clientOf(request));
+      return context instanceof Promise ? context.catch(() => null) : context;
+    } catch {
+      return null;
     }
   }
 
