@@ -12,6 +12,8 @@ import {
   limitHeaders,
   limitRefusal,
   type RequestLimits,
+  retryAfterOf,
+  retryAfterSeconds,
   type Standing,
 } from "./request-limits.js";
 import { requestParameters } from "./sse.js";
@@ -78,7 +80,15 @@ export const watchOperations = (watch: OperationWatch): ApolloServerPlugin<ApiCo
       executionDidStart: async () => {
         hasBegun = true;
       },
-      willSendResponse: async ({ operation, errors }) => {
+      willSendResponse: async ({ operation, errors, response }) => {
+        if (errors !== undefined && response.body.kind === "single") {
+          const { data, errors: formatted = [] } = response.body.singleResult;
+          const retryAfterMs = retryAfterOf(data, formatted);
+          if (retryAfterMs !== null) {
+            response.http.status = 429;
+            response.http.headers.set("retry-after", retryAfterSeconds(retryAfterMs));
+          }
+        }
         const outcome = hasBegun ? (errors === undefined ? "ok" : "error") : "refused";
         const name = hasBegun ? operation?.name?.value : null;
         watch.ended(name, operation?.operation ?? "unknown", outcome, performance.now() - startMs);

@@ -183,4 +183,17 @@ export function limitHeaders({ limiter: { policy }, remaining, resetMs, retryAft
   return retryAfterMs === 0 ? headers : [...headers, "retry-after", retryAfterSeconds(retryAfterMs)];
 }
 
+/** When to come again, if an operation has nothing to show for itself but that it came too soon; else null. */
+export function retryAfterOf(
+  data: unknown,
+  errors: readonly { readonly extensions?: object | undefined }[],
+): number | null {
+  if (data != null) return null;
+  for (const { extensions = {} } of errors) {
+    const { code, retryAfterMs } = extensions as { code?: unknown; retryAfterMs?: unknown };
+    if (code === "RATE_LIMITED" && typeof retryAfterMs === "number") return retryAfterMs;
+  }
+  return null;
+}
+
 export const retryAfterSeconds = (retryAfterMs: number): string => String(Math.max(1, Math.ceil(retryAfterMs / 1_000)));

@@ -13,6 +13,8 @@ import {
   limitHeaders,
   limitRefusal,
   type RequestLimits,
+  retryAfterOf,
+  retryAfterSeconds,
   type Standing,
 } from "../request-limits.js";
 import type { AnswerSource } from "../shared.js";
@@ -233,9 +235,12 @@ export class ShortWay {
         return;
       }
       this.#ended(operation, errors === undefined ? "ok" : "error", performance.now() - startMs);
-      const answer = new Answer(toText({ errors: errors && preparer.formatErrors(errors), data }));
+      const formatted = errors && preparer.formatErrors(errors);
+      const answer = new Answer(toText({ errors: formatted, data }));
       if (stamp !== null && errors === undefined) answers.keep(operation, asked, stamp, answer);
-      this.#send(exchange, 200, answer, errors === undefined ? operation : null);
+      const retryAfterMs = formatted === undefined ? null : retryAfterOf(data, formatted);
+      if (retryAfterMs === null) this.#send(exchange, 200, answer, errors === undefined ? operation : null);
+      else this.#send(exchange, 429, answer, null, ["retry-after", retryAfterSeconds(retryAfterMs)]);
     } catch (error) {
       this.#ended(operation, "error", performance.now() - startMs);
       const errors = preparer.formatErrors([new GraphQLError("", { originalError: error as Error })]);
@@ -247,14 +252,23 @@ export class ShortWay {
     this.options.watch.ended(name?.value, operation, outcome, ms);
   }
 
-  /** @param operation whose answer it is, when it is one without errors */
-  #send(exchange: Exchange, status: number, answer: Answer, operation: Operation | null): void {
+  /**
+   * @param operation whose answer it is, when it is one without errors
+   * @param more names and values of headers, in turn
+   */
+  #send(
+    exchange: Exchange,
+    status: number,
+    answer: Answer,
+    operation: Operation | null,
+    more: readonly string[] = [],
+  ): void {
     const { request, response, mediaType, span } = exchange;
     span?.set({ "http.response.status_code": status });
     span?.end(status >= 500 ? `HTTP ${status}` : null);
     const { "if-none-match": ifNoneMatch, "accept-encoding": acceptEncoding, origin } = request.headers;
     const { origins, proxies } = this.options;
-    const headers = [...this.#fixedHeaders, "content-type", mediaType];
+    const headers = [...this.#fixedHeaders, ...more, "content-type", mediaType];
     if (origin !== undefined) headers.push(...origins.headersFor(origin));
     if (proxies.isHttps(request)) headers.push(...Object.entries(httpsOnly).flat());
     const sources = isGet(exchange) && operation !== null ? operation.sources : null;
