@@ -1,6 +1,7 @@
 import { pino } from "pino";
 import { type App, type Overrides, startApp } from "../../src/app.js";
 import { type Config, parseConfig } from "../../src/config.js";
+import type { Logger } from "../../src/core/logger.js";
 import type { Clock } from "../../src/core/time.js";
 import { createTestDatabase, type TestDatabase } from "./database.js";
 
@@ -34,6 +35,7 @@ export interface TestAppOptions {
   readonly rateLimits?: Partial<Config["rateLimits"]>;
   readonly clock?: Clock;
   readonly overrides?: Overrides;
+  readonly log?: Logger;
 }
 
 /** The whole program on a free port, with a database of its own and the simulated exchange. */
@@ -44,7 +46,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     ...options.config,
     rateLimits: { ...noRateLimits, ...options.rateLimits },
   };
-  const log = pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" });
+  const log = options.log ?? pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" });
   const overrides: Overrides = {
     database: database.address,
     ...(options.clock === undefined ? {} : { clock: options.clock }),
