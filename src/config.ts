@@ -143,8 +143,8 @@ export function parseConfig(env: Environment, defaults: { logLevel?: string } = 
     maxSubscriptionsPerConnection: read.integer("MAX_SUBSCRIPTIONS_PER_CONNECTION", 100, 1, 10_000),
     persistedOperations: read.text("PERSISTED_OPERATIONS"),
     maxMessagesPerSecond: read.integer("MAX_MESSAGES_PER_SECOND", 100, 1, 100_000),
-    trustedProxies: read.parsed("TRUST_PROXY", TrustedProxies.parse),
-    corsOrigins: read.parsed("CORS_ORIGINS", AllowedOrigins.parse),
+    trustedProxies: read.parsed("TRUST_PROXY", (text) => TrustedProxies.parse(text)),
+    corsOrigins: read.parsed("CORS_ORIGINS", (text) => AllowedOrigins.parse(text)),
     rateLimits: readRateLimits(read),
   };
   read.finish();

@@ -92,7 +92,7 @@ const codesOf = (errors: readonly { extensions?: Record<string, unknown> | undef
 
 function apolloCodes(error: unknown): readonly unknown[] {
   if (error === undefined) return [];
-  return CombinedGraphQLErrors.is(error) ? codesOf(error.errors) : [String(error)];
+  return CombinedGraphQLErrors.is(error) ? codesOf(error.errors) : [error instanceof Error ? error.message : "unknown"];
 }
 
 const clients: Record<string, (connected: () => void) => TestClient> = {
@@ -193,10 +193,10 @@ const clients: Record<string, (connected: () => void) => TestClient> = {
         return { data: data as unknown, codes: codesOf(error?.graphQLErrors) };
       },
       subscribe: (text, onAnswer) => {
-        const { unsubscribe } = client
+        const running = client
           .subscription(text, {})
           .subscribe(({ data, error }) => onAnswer({ data: data as unknown, codes: codesOf(error?.graphQLErrors) }));
-        return unsubscribe;
+        return () => running.unsubscribe();
       },
       close: async () => socket.dispose(),
     };

@@ -1,7 +1,12 @@
+import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import WebSocket from "ws";
-import { operatorHeaders } from "./support/app.js";
+import { startApp } from "../src/app.js";
+import { parseConfig } from "../src/config.js";
+import { operatorHeaders, query } from "./support/app.js";
+import { createTestDatabase } from "./support/database.js";
 import { RawClient } from "./support/http.js";
+import { findNats, startNats } from "./support/nats.js";
 import { type QuietApp, startQuietApp } from "./support/quiet-app.js";
 import { openStream } from "./support/stream.js";
 import { until } from "./support/until.js";
@@ -188,4 +193,41 @@ describe("over a WebSocket", () => {
     }
     expect(closes).toEqual([...Array<string>(5).fill("4403"), "1013"]);
   });
+});
+
+const natsPath = findNats();
+test.skipIf(natsPath === null)("nodes count together, over NATS", async () => {
+  const nats = await startNats(natsPath ?? "");
+  const database = await createTestDatabase();
+  const node = () =>
+    startApp(
+      parseConfig({ PORT: "0", ROLES: "api", NATS_URL: nats.url, RATE_LIMIT_COST_PER_ADDRESS: "2000" }),
+      pino({ level: "silent" }),
+      () => {},
+      { database: database.address },
+    );
+  const nodes = [await node(), await node()];
+  const remaining = async (n: number) => {
+    const answer = await fetch(`${nodes[n]?.url}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ query: "{ health { checks { name status } } }" }),
+    });
+    return remainingOf(answer.headers.get("ratelimit"));
+  };
+  const isOnBus = async (n: number) => {
+    const { data } = await query(nodes[n]?.url ?? "", "{ health { checks { name status } } }");
+    return data.health.checks.some(
+      (check: { name: string; status: string }) => check.name === "bus" && check.status === "OK",
+    );
+  };
+  for (const n of [0, 1]) await until(() => isOnBus(n), 10_000);
+  for (let n = 0; n < 6; n++) await query(nodes[0]?.url ?? "", costly);
+  const there = await remaining(0);
+  expect(there).toBeLessThan(1_400);
+  // Meanwhile a little grows back.
+  await expect.poll(() => remaining(1), { timeout: 5_000 }).toBeLessThan(there + 200);
+  for (const one of nodes) await one.close();
+  await database.close();
+  await nats.kill();
 });

@@ -3,14 +3,16 @@ import type { TrustedProxies } from "../core/trusted-proxies.js";
 
 const maxAgeSeconds = 7_200;
 const allowedHeaders = [
-  ...["accept", "authorization", "content-type", "if-none-match"],
-  ...[
-    "apollo-require-preflight",
-    "x-apollo-operation-name",
-    "apollographql-client-name",
-    "apollographql-client-version",
-  ],
-  ...["traceparent", "tracestate"],
+  "accept",
+  "authorization",
+  "content-type",
+  "if-none-match",
+  "apollo-require-preflight",
+  "x-apollo-operation-name",
+  "apollographql-client-name",
+  "apollographql-client-version",
+  "traceparent",
+  "tracestate",
 ].join(", ");
 const exposedHeaders = "etag, ratelimit, ratelimit-policy, retry-after";
 
@@ -48,8 +50,10 @@ export class AllowedOrigins {
   headersFor(origin: string | undefined): readonly string[] {
     if (origin === undefined || !this.#has(origin)) return [];
     return [
-      ...["access-control-allow-origin", this.origins === "all" ? "*" : origin],
-      ...["access-control-expose-headers", exposedHeaders],
+      "access-control-allow-origin",
+      this.origins === "all" ? "*" : origin,
+      "access-control-expose-headers",
+      exposedHeaders,
     ];
   }
 

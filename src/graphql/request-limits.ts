@@ -74,9 +74,14 @@ export class RequestLimits {
   /** All of them, by name. */
   get limiters(): readonly RateLimiter[] {
     return [
-      ...[this.costPerAddress, this.costPerUser, this.costPerKey],
-      ...[this.mutationsPerAddress, this.mutationsPerUser, this.mutationsPerKey],
-      ...[this.connections, this.badCredentials],
+      this.costPerAddress,
+      this.costPerUser,
+      this.costPerKey,
+      this.mutationsPerAddress,
+      this.mutationsPerUser,
+      this.mutationsPerKey,
+      this.connections,
+      this.badCredentials,
     ];
   }
 
@@ -177,8 +182,10 @@ export function limitRefusal({ limiter: { policy }, retryAfterMs }: Standing): G
 export function limitHeaders({ limiter: { policy }, remaining, resetMs, retryAfterMs }: Standing): string[] {
   const name = JSON.stringify(policy.name);
   const headers = [
-    ...["ratelimit-policy", `${name};q=${policy.limit};w=${policy.windowMs / 1_000}`],
-    ...["ratelimit", `${name};r=${remaining};t=${Math.ceil(resetMs / 1_000)}`],
+    "ratelimit-policy",
+    `${name};q=${policy.limit};w=${policy.windowMs / 1_000}`,
+    "ratelimit",
+    `${name};r=${remaining};t=${Math.ceil(resetMs / 1_000)}`,
   ];
   return retryAfterMs === 0 ? headers : [...headers, "retry-after", retryAfterSeconds(retryAfterMs)];
 }

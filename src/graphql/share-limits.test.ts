@@ -78,8 +78,16 @@ test("small change is told when it has become enough, and nobody hears himself",
 test("what nobody can have meant is passed over", () => {
   const { nodes, say } = nodesOf(1);
   for (const text of [
-    ...["", "[]", "null", "{", "5", '{"node":"x"}', '{"node":"x","taken":[5]}', '{"node":"x","taken":[[1,2,3]]}'],
-    ...['{"node":"x","taken":[["cost-per-address","1.2.3.4",-5]]}', '{"node":"x","taken":[["nothing","1.2.3.4",5]]}'],
+    "",
+    "[]",
+    "null",
+    "{",
+    "5",
+    '{"node":"x"}',
+    '{"node":"x","taken":[5]}',
+    '{"node":"x","taken":[[1,2,3]]}',
+    '{"node":"x","taken":[["cost-per-address","1.2.3.4",-5]]}',
+    '{"node":"x","taken":[["nothing","1.2.3.4",5]]}',
     JSON.stringify({ node: "x", taken: Array(3_000).fill(["cost-per-address", "1.2.3.4", 1]) }),
   ])
     say(text);

@@ -7,7 +7,7 @@ import { createTestDatabase, type TestDatabase } from "./database.js";
 
 export const operatorToken = "test-operator-token-0123456789";
 /** Tests ask for more than any client may. */
-const noRateLimits: Config["rateLimits"] = {
+export const noRateLimits: Config["rateLimits"] = {
   costPerAddress: 0,
   costPerUser: 0,
   costPerKey: 0,
