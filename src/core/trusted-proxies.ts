@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { BlockList, isIP } from "node:net";
+import { LRUCache } from "lru-cache";
 import { networkOf } from "./address.js";
 
 /** What is read of a request. */
@@ -25,6 +26,9 @@ const maxHops = 10;
 /** Nobody has more proxies in a row; what a stranger writes further to the left is not read. */
 const maxEntries = 20;
 const unknownAddress = "unknown";
+/** Headers whose client is remembered; whoever sends ever other ones pushes out only these. */
+const maxRead = 10_000;
+const maxReadLength = 100;
 
 /**
  * Which proxies in front of this node are believed about who is asking: so many, or those at some addresses. What strangers
@@ -34,6 +38,7 @@ export class TrustedProxies {
   static readonly none = new TrustedProxies(0, null);
   /** A connection's address does not change. */
   readonly #direct = new WeakMap<object, string>();
+  readonly #read = new LRUCache<string, string>({ max: maxRead });
 
   private constructor(
     private readonly hops: number,
@@ -61,11 +66,8 @@ export class TrustedProxies {
   /** The address that a request comes from, as far as it counts as one client; see {@link networkOf}. */
   clientOf(request: Forwarded): string {
     if (this.hops === 0 && this.list === null) return this.#directOf(request);
+    if (this.hops > 0) return this.#behindHops(request);
     const entries = forwardedFor(request.headers);
-    if (this.hops > 0) {
-      const entry = entries[Math.max(0, entries.length - this.hops)];
-      return (entry && networkOf(entry)) ?? this.#directOf(request);
-    }
     let client = request.socket.remoteAddress ?? "";
     // From our own proxy to the left, as long as who says it is one of ours.
     while (this.#isTrusted(client)) {
@@ -84,6 +86,17 @@ export class TrustedProxies {
   /** The host that the client asked, with its port where it named one. */
   hostOf(request: Forwarded): string | undefined {
     return this.#believed(request, "x-forwarded-host") ?? request.headers.host?.toLowerCase();
+  }
+
+  #behindHops(request: Forwarded): string {
+    const text = [request.headers["x-forwarded-for"] ?? []].flat().join(",");
+    const known = this.#read.get(text);
+    if (known !== undefined) return known;
+    const entries = forwardedFor(request.headers);
+    const entry = entries[Math.max(0, entries.length - this.hops)];
+    const client = entry === undefined ? null : networkOf(entry);
+    if (client !== null && text.length <= maxReadLength) this.#read.set(text, client);
+    return client ?? this.#directOf(request);
   }
 
   #believed(request: Forwarded, header: string): string | undefined {
