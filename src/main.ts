@@ -9,6 +9,7 @@ import { runDoctor } from "./doctor.js";
 import { printApi } from "./graphql/schema.js";
 import { runKeyCommand } from "./key-commands.js";
 import { runProviderCommand } from "./provider-commands.js";
+import { runUserCommand } from "./user-commands.js";
 import { programVersion } from "./version.js";
 
 const help = `tradegraph ${programVersion}: a GraphQL backend for markets and trading
@@ -35,6 +36,10 @@ commands:
   keys        what seals the stored secrets
                 status                   how many secrets each key seals
                 rotate                   seal everything by the newest key; makes one where the keys are in a file
+  users       who may do what here; a password is read from standard input, one line
+                create EMAIL [ROLE]      make a user, by default an ADMIN, whose address counts as confirmed
+                set-role EMAIL ROLE      USER, READONLY or ADMIN
+                set-status EMAIL STATUS  ACTIVE or SUSPENDED
   doctor      check this machine, the configuration and the database, and say what to change
   schema      print the GraphQL schema
 
@@ -63,7 +68,8 @@ async function main(): Promise<void> {
   if (values.version) return print(programVersion);
   const [command, ...rest] = positionals;
   if (values.help || command === undefined || command === "help") return print(help);
-  if (rest.length > 0 && command !== "providers" && command !== "keys")
+  const takesMore = ["providers", "keys", "users"];
+  if (rest.length > 0 && !takesMore.includes(command))
     throw new StartError(`unexpected argument "${rest[0]}"; see --help`);
   if (command === "schema") return write(printApi());
 
@@ -90,6 +96,8 @@ async function main(): Promise<void> {
     case "keys":
       process.exitCode = await runKeyCommand(rest, config, log, print);
       return;
+    case "users":
+      return runUserCommand(rest, config, log, process.stdin, print);
     case "doctor":
       process.exitCode = await runDoctor(config, log, print);
       return;

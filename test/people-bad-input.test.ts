@@ -281,12 +281,8 @@ describe("what people type", () => {
         ask(registerText, { input: { email, password: goodPassword } }),
       ),
     );
-    expect(answers.map(({ errors }) => errors?.[0]?.extensions.code).sort()).toEqual([
-      "CONFLICT",
-      "CONFLICT",
-      "CONFLICT",
-      undefined,
-    ]);
+    const refused = answers.filter(({ errors }) => errors?.[0]?.extensions.code === "CONFLICT");
+    expect([answers.filter(({ errors }) => errors === undefined).length, refused.length]).toEqual([1, 3]);
   });
 
   test("a wrong password and an unknown address get the same answer; a look-alike address resets nobody's password", async () => {

@@ -117,7 +117,7 @@ const textLimits = {
 function checkText(field: string, value: string | null, { min, max }: { min: number; max: number }): string | null {
   const text = value?.trim().normalize("NFC") ?? "";
   if (text === "") return null;
-  const { length } = [...text];
+  const { length } = Array.from(text);
   if (length < min || length > max || /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(text))
     throw badInput(field, `${field} must have ${min} to ${max} characters`);
   return text;
