@@ -99,8 +99,9 @@ const refusals: Readonly<Record<string, DomainError>> = {
 };
 
 function explainRefusal(error: unknown): DomainError | null {
-  const cause = (error as { cause?: { constraint_name?: string } }).cause;
-  return refusals[cause?.constraint_name ?? ""] ?? null;
+  // A rule that is checked at the end of the transaction is told by the driver itself.
+  const { constraint_name: own, cause } = error as { constraint_name?: string; cause?: { constraint_name?: string } };
+  return refusals[own ?? cause?.constraint_name ?? ""] ?? null;
 }
 
 export async function setMarketStatus(
