@@ -19,6 +19,7 @@ import {
   MarketTradeResolver,
   SymbolSeriesResolver,
 } from "../market-data/graphql-series.js";
+import { AuditResolver } from "../people/graphql-audit.js";
 import { DashboardResolver, UserDashboardResolver } from "../people/graphql-dashboard.js";
 import { SessionResolver, SignInResolver } from "../people/graphql-sign-in.js";
 import { ApiKeyResolver, UserResolver } from "../people/graphql-users.js";
@@ -62,6 +63,7 @@ export function buildSchema(): GraphQLSchema {
       ArbitrageResolver,
       DashboardResolver,
       UserDashboardResolver,
+      AuditResolver,
       SignInResolver,
       SessionResolver,
       UserResolver,
