@@ -8,11 +8,17 @@ import { compress, type Encoding } from "./encoding.js";
 /** A body as it is sent, in the encodings that were asked for so far. */
 export class Answer {
   readonly bytes: Buffer;
+  /**
+   * As it is best handed to Node, which writes a text of single bytes together with the headers in one piece, and anything else
+   * in two.
+   */
+  readonly body: Buffer | string;
   readonly #encoded = new Map<Encoding, Promise<Buffer | null>>();
   #tag: string | undefined;
 
   constructor(text: string) {
     this.bytes = Buffer.from(text);
+    this.body = this.bytes.length === text.length ? text : this.bytes;
   }
 
   /** The same for the same content; weak, because it stands for all encodings of it. */

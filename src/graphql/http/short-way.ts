@@ -278,7 +278,7 @@ export class ShortWay {
     else if (exchange.standing !== null) headers.push(...limitHeaders(exchange.standing));
     const encoding = encodingFor(acceptEncoding, answer.bytes.length);
     if (sources !== null && isUnchanged(ifNoneMatch, answer.tag)) this.#write(response, 304, headers, null);
-    else if (encoding === null) this.#write(response, status, headers, answer.bytes);
+    else if (encoding === null) this.#write(response, status, headers, answer.body);
     else
       void answer.encoded(encoding).then((encoded) => {
         if (encoded !== null) headers.push("content-encoding", encoding);
@@ -286,13 +286,13 @@ export class ShortWay {
       });
   }
 
-  #write(response: ServerResponse, status: number, headers: string[], body: Buffer | null): void {
+  #write(response: ServerResponse, status: number, headers: string[], body: Buffer | string | null): void {
     // The client has gone.
     if (response.destroyed) return;
     if (!this.#isOpen) headers.push("connection", "close");
     if (body !== null) headers.push("content-length", String(body.length));
     response.writeHead(status, headers);
-    response.end(body);
+    response.end(body, "latin1");
   }
 }
 
