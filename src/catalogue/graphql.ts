@@ -2,6 +2,7 @@ import { Arg, Args, ArgsType, Ctx, Field, FieldResolver, Float, ID, Int, Query, 
 import { badInput, notFound } from "../core/errors.js";
 import { integerKey, parseGlobalId } from "../core/ids.js";
 import type { PageArguments } from "../core/pagination.js";
+import { isOperator } from "../core/viewer.js";
 import type { ApiContext } from "../graphql/context.js";
 import { idField, type NodeLoader } from "../graphql/node.js";
 import { DateTimeScalar } from "../graphql/scalars.js";
@@ -172,7 +173,7 @@ export class DataProviderResolver {
   })
   @Private()
   lastError(@Root() root: DataProvider, @Ctx() { viewer }: ApiContext): string | null {
-    return viewer === null ? null : root.lastError;
+    return isOperator(viewer) ? root.lastError : null;
   }
 
   @FieldResolver(() => Int, {
@@ -181,7 +182,7 @@ export class DataProviderResolver {
   })
   @Private()
   errorCountHourly(@Root() root: DataProvider, @Ctx() { viewer }: ApiContext): number | null {
-    return viewer === null ? null : root.errorCountHourly;
+    return isOperator(viewer) ? root.errorCountHourly : null;
   }
 
   @FieldResolver(() => Float, {
@@ -191,7 +192,7 @@ export class DataProviderResolver {
   })
   @Private()
   messagesPerSecond(@Root() root: DataProvider, @Ctx() { viewer, messagesPerSecond }: ApiContext): number | null {
-    return viewer === null ? null : messagesPerSecond(root);
+    return isOperator(viewer) ? messagesPerSecond(root) : null;
   }
 
   @FieldResolver(() => Int, {
@@ -201,7 +202,7 @@ export class DataProviderResolver {
   })
   @Private()
   monthlyLimit(@Root() root: DataProvider, @Ctx() { viewer }: ApiContext): number | null {
-    return viewer === null ? null : root.monthlyLimit;
+    return isOperator(viewer) ? root.monthlyLimit : null;
   }
 
   @FieldResolver(() => Int, {
@@ -211,7 +212,7 @@ export class DataProviderResolver {
   })
   @Private()
   monthlyUsage(@Root() root: DataProvider, @Ctx() { viewer, clock }: ApiContext): number | null {
-    return viewer === null ? null : usageOf(root, clock.nowMs());
+    return isOperator(viewer) ? usageOf(root, clock.nowMs()) : null;
   }
 
   @Query(() => [DataProviderType], { description: "All providers, or those of one market, highest priority first." })

@@ -49,10 +49,27 @@ export function observed(sql: Sql, stats: DatabaseStats, tracer: Tracer): Sql {
         stats.underWay--;
       }
     };
+    const reserve: AnyFunction = async () => {
+      stats.underWay++;
+      try {
+        const reserved = await (target as unknown as Sql).reserve();
+        const { release } = reserved;
+        reserved.release = () => {
+          reserved.release = release;
+          stats.underWay--;
+          release();
+        };
+        return wrap(reserved as unknown as AnyFunction, false);
+      } catch (error) {
+        stats.underWay--;
+        throw error;
+      }
+    };
     return new Proxy(target, {
       apply: (_target, self, args) => watch(Reflect.apply(target, self, args)),
       get(_target, name) {
         if (name === "unsafe") return unsafe;
+        if (name === "reserve" && takesConnection) return reserve;
         return name === "begin" && takesConnection ? begin : (target as unknown as Record<PropertyKey, unknown>)[name];
       },
     });

@@ -13,7 +13,7 @@ export function viewerOf(authorization: string | null | undefined, operatorToken
   const [, token] = /^Bearer +(\S+)$/i.exec(authorization) ?? [];
   // Digests have one length, so that the comparison takes one time whatever was sent.
   if (token !== undefined && operatorToken !== null && timingSafeEqual(digest(token), digest(operatorToken))) {
-    return { role: "OPERATOR" };
+    return { kind: "operator" };
   }
   throw new DomainError("UNAUTHENTICATED", "the credential is not valid");
 }

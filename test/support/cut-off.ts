@@ -8,12 +8,16 @@ export interface CutOff {
   /** Breaks what is connected and refuses whoever comes. */
   cut(): Promise<void>;
   mend(): Promise<void>;
+  /** How often something has come for the database: one for each time that somebody sends. */
+  sentChunks(): number;
   close(): Promise<void>;
 }
 
 export async function startCutOff(address: DatabaseAddress): Promise<CutOff> {
   const sockets = new Set<Socket>();
+  let chunks = 0;
   const server = createServer((near) => {
+    near.on("data", () => chunks++);
     const far = connect(targetOf(address));
     for (const [socket, other] of [
       [near, far],
@@ -40,7 +44,7 @@ export async function startCutOff(address: DatabaseAddress): Promise<CutOff> {
     for (const socket of sockets) socket.destroy();
     await once(server, "close");
   };
-  return { address: through(address, port), cut, mend: () => listen(port), close: cut };
+  return { address: through(address, port), cut, mend: () => listen(port), sentChunks: () => chunks, close: cut };
 }
 
 function targetOf(address: DatabaseAddress): NetConnectOpts {

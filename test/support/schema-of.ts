@@ -16,6 +16,13 @@ export async function schemaOf(sql: Sql): Promise<string[]> {
     union all select format('enum %s %s', enumtypid::regtype, enumlabel) from pg_enum
     union all select format('grant %s %s %s', table_name, grantee, privilege_type) from information_schema.role_table_grants
       where table_schema = 'public' and table_name <> 'schema_migrations'
+    union all select format('column grant %s %s %s %s', attrelid::regclass, attname, rolname, privilege_type)
+      from pg_attribute join pg_class c on c.oid = attrelid, aclexplode(attacl) g join pg_roles r on r.oid = g.grantee
+      where relnamespace = 'public'::regnamespace
+    union all select format('policy %s %s %s %s %s %s', tablename, policyname, roles, cmd, qual, with_check) from pg_policies
+      where schemaname = 'public'
+    union all select format('row security %s %s', oid::regclass, relforcerowsecurity) from pg_class
+      where relrowsecurity and relnamespace = 'public'::regnamespace
     union all select format('extension %s', extname) from pg_extension
     union all select format('options %s %s', relname, reloptions) from pg_class
       where relnamespace = 'public'::regnamespace and reloptions is not null
