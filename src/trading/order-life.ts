@@ -3,7 +3,7 @@ import { assertNever, type ErrorCode } from "../core/errors.js";
 import { type Fill, isOpen, type NewOrder, type Order, type OrderType, type ReplaceableTerms } from "./order.js";
 import type { OrderEvent } from "./order-event.js";
 
-/** What has to be done in the same transaction as the event, in this order; `send` and `protect` after it has committed. */
+/** What has to be done in the same transaction as the event, in this order; only `send` follows after it has committed. */
 export type OrderEffect =
   /** Lock what the order needs now: for all of it when placed, for the dearer of both terms while a replacement is asked for. */
   | { readonly kind: "reserve" }

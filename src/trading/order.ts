@@ -70,6 +70,8 @@ export interface NewOrder extends OrderTerms {
   readonly id: string;
   /** Unique per account. */
   readonly clientOrderId: string;
+  /** Types without a price: what is locked for a unit, and no fill on paper is dearer; null for the others. */
+  readonly reservePrice: Decimal | null;
   /** The order whose fills this one protects. Orders with the same parent are one-cancels-other. */
   readonly parentOrderId: string | null;
 }

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { Decimal } from "../../src/core/decimal.js";
 import type { Fill, NewOrder, ReplaceableTerms } from "../../src/trading/order.js";
 import type { OrderEvent } from "../../src/trading/order-event.js";
+import type { TradingSymbol } from "../../src/trading/trading-symbol.js";
 
 export const d = (text: string | number): Decimal => new Decimal(text);
 export const at = (ms: number): Date => new Date(Date.UTC(2026, 0, 5, 12) + ms);
@@ -12,6 +13,7 @@ export function newOrder(change: Partial<NewOrder> = {}): NewOrder {
     id: "019b0000-0000-7000-8000-000000000001",
     clientOrderId: "client-1",
     parentOrderId: null,
+    reservePrice: null,
     accountId: "account-1",
     symbolId: 1,
     side: "BUY",
@@ -32,6 +34,35 @@ export function newOrder(change: Partial<NewOrder> = {}): NewOrder {
     ...change,
   };
 }
+
+export const spotSymbol: TradingSymbol = {
+  id: 1,
+  ticker: "BTCUSDT",
+  marketId: 1,
+  marketType: "SPOT",
+  baseAsset: "BTC",
+  quoteAsset: "USDT",
+  isTrading: true,
+  tickSize: d("0.01"),
+  stepSize: d("0.001"),
+  minQuantity: d("0.001"),
+  maxQuantity: d(1000),
+  minNotional: d(5),
+  maxNotional: d(10_000_000),
+  makerFee: d("0.0005"),
+  takerFee: d("0.001"),
+  minCommission: d(0),
+  priceBand: d("0.5"),
+  maintenanceMarginRate: d("0.004"),
+  maxLeverage: 1,
+};
+export const futuresSymbol: TradingSymbol = {
+  ...spotSymbol,
+  id: 2,
+  marketId: 2,
+  marketType: "FUTURES",
+  maxLeverage: 125,
+};
 
 export function fillOf(change: Partial<Fill> = {}): Fill {
   return {
