@@ -62,6 +62,7 @@ CREATE TABLE "account_balances" (
 	"asset" varchar(20) NOT NULL,
 	"available" numeric(38, 18) NOT NULL,
 	"locked" numeric(38, 18) NOT NULL,
+	"sequence" bigint NOT NULL,
 	"updated_at" timestamp with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "pk_account_balances" PRIMARY KEY("account_id","asset"),
 	CONSTRAINT "ck_account_balances_available" CHECK ("account_balances"."available" >= 0),
@@ -199,6 +200,7 @@ CREATE TABLE "orders" (
 	"venue_state" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"content_hash" varchar(64) NOT NULL,
 	"version" integer NOT NULL,
+	"sequence" bigint NOT NULL,
 	"created_at" timestamp with time zone NOT NULL,
 	"updated_at" timestamp with time zone NOT NULL,
 	"replaced_at" timestamp with time zone,
@@ -246,6 +248,7 @@ CREATE TABLE "positions" (
 	"stop_loss" numeric(38, 18),
 	"take_profit" numeric(38, 18),
 	"version" integer NOT NULL,
+	"sequence" bigint NOT NULL,
 	"opened_at" timestamp with time zone NOT NULL,
 	"closed_at" timestamp with time zone,
 	"updated_at" timestamp with time zone NOT NULL,
@@ -320,6 +323,7 @@ ALTER TABLE "risk_violations" ADD CONSTRAINT "fk_risk_violations_account_id_user
 ALTER TABLE "risk_violations" ADD CONSTRAINT "fk_risk_violations_symbol_id" FOREIGN KEY ("symbol_id") REFERENCES "public"."symbols"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "idx_event_queue_unpublished" ON "event_queue" USING btree ("created_at","account_id","account_sequence") WHERE published_at is null;--> statement-breakpoint
 CREATE INDEX "idx_event_queue_published_at" ON "event_queue" USING btree ("published_at") WHERE published_at is not null;--> statement-breakpoint
+CREATE INDEX "idx_account_sequences_user_id" ON "account_sequences" USING btree ("user_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "uk_accounts_user_id_name" ON "accounts" USING btree ("user_id","name") WHERE deleted_at is null;--> statement-breakpoint
 CREATE INDEX "idx_accounts_user_id_exchange_id" ON "accounts" USING btree ("user_id","exchange_id");--> statement-breakpoint
 CREATE INDEX "idx_ledger_entries_account_id_asset" ON "ledger_entries" USING btree ("account_id","asset","account_sequence");--> statement-breakpoint

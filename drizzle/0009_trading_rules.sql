@@ -79,13 +79,15 @@ create trigger ck_event_store_gapless after insert on event_store referencing ne
 -- A balance is the sum of its entries, because nothing but an entry can move it. Where there is too little, the entry fails.
 create function move_balances() returns trigger language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
 begin
-  insert into account_balances (account_id, user_id, asset, available, locked, updated_at)
-    select distinct account_id, user_id, asset, 0, 0, min(occurred_at) from added group by account_id, user_id, asset
+  insert into account_balances (account_id, user_id, asset, available, locked, sequence, updated_at)
+    select account_id, user_id, asset, 0, 0, min(account_sequence), min(occurred_at) from added group by account_id, user_id, asset
     order by account_id, asset
   on conflict (account_id, asset) do nothing;
-  update account_balances b set available = b.available + a.available, locked = b.locked + a.locked, updated_at = a.at
+  update account_balances b set available = b.available + a.available, locked = b.locked + a.locked, sequence = a.sequence,
+    updated_at = a.at
   from (
-    select account_id, asset, sum(available_change) as available, sum(locked_change) as locked, max(occurred_at) as at
+    select account_id, asset, sum(available_change) as available, sum(locked_change) as locked, max(account_sequence) as sequence,
+      (array_agg(occurred_at order by account_sequence desc))[1] as at
     from added group by account_id, asset
   ) a where b.account_id = a.account_id and b.asset = a.asset;
   return null;
@@ -148,7 +150,7 @@ begin
     on conflict (id) do update set status = excluded.status, quantity = excluded.quantity, entry_cost = excluded.entry_cost, entry_price = excluded.entry_price,
       liquidation_price = excluded.liquidation_price, leverage = excluded.leverage, margin_mode = excluded.margin_mode,
       margin_used = excluded.margin_used, realized_pnl = excluded.realized_pnl, stop_loss = excluded.stop_loss,
-      take_profit = excluded.take_profit, version = excluded.version, closed_at = excluded.closed_at, updated_at = excluded.updated_at;
+      take_profit = excluded.take_profit, version = excluded.version, sequence = excluded.sequence, closed_at = excluded.closed_at, updated_at = excluded.updated_at;
   end if;
   if change ? 'orders' then
     insert into orders as o select * from jsonb_populate_recordset(null::orders, change -> 'orders')
@@ -159,7 +161,7 @@ begin
       filled_quote = excluded.filled_quote, avg_fill_price = excluded.avg_fill_price, commissions = excluded.commissions,
       replaced_at = excluded.replaced_at, last_fill_at = excluded.last_fill_at, reserve_price = excluded.reserve_price,
       reserved_asset = excluded.reserved_asset, reserved = excluded.reserved, reject_code = excluded.reject_code,
-      reject_reason = excluded.reject_reason, venue_state = excluded.venue_state, version = excluded.version,
+      reject_reason = excluded.reject_reason, venue_state = excluded.venue_state, version = excluded.version, sequence = excluded.sequence,
       updated_at = excluded.updated_at, filled_at = excluded.filled_at, cancelled_at = excluded.cancelled_at;
   end if;
   if change ? 'fills' then
@@ -223,10 +225,10 @@ grant update (name, status, sync_status, last_sync_at, sync_error, permissions, 
 --> statement-breakpoint
 grant update (position_id, exchange_order_id, status, quantity, price, stop_price, is_unconfirmed, triggered_at, cancel_requested_at,
   pending_replacement, filled_quantity, filled_quote, avg_fill_price, commissions, replaced_at, last_fill_at, reserve_price,
-  reserved_asset, reserved, reject_code, reject_reason, venue_state, version, updated_at, filled_at, cancelled_at) on orders to tradegraph_app;
+  reserved_asset, reserved, reject_code, reject_reason, venue_state, version, sequence, updated_at, filled_at, cancelled_at) on orders to tradegraph_app;
 --> statement-breakpoint
 grant update (status, quantity, entry_cost, entry_price, liquidation_price, leverage, margin_mode, margin_used, realized_pnl, stop_loss, take_profit,
-  version, closed_at, updated_at) on positions to tradegraph_app;
+  version, sequence, closed_at, updated_at) on positions to tradegraph_app;
 --> statement-breakpoint
 -- Who works on the database by hand sees everything but the sealed keys, and sets limits.
 do $$
@@ -303,11 +305,11 @@ as $$
       or exists (select from positions p where p.account_id = a.id and p.status = 'OPEN'))
 $$;
 --> statement-breakpoint
--- The newest number of each account that is asked for: who follows an account sees by it that there is something to read.
-create function newest_account_sequences(wanted uuid[]) returns table (account_id uuid, sequence bigint)
+-- The newest number of each account of these users: who follows them sees by it that there is something to read.
+create function newest_account_sequences(of_users uuid[]) returns table (user_id uuid, account_id uuid, sequence bigint)
   language sql stable security definer set search_path = pg_catalog, public, pg_temp
 as $$
-  select s.account_id, s.sequence from account_sequences s where s.account_id = any (wanted)
+  select s.user_id, s.account_id, s.sequence from account_sequences s where s.user_id = any (of_users)
 $$;
 --> statement-breakpoint
 -- What waits for the bus, oldest first; within an account in the order of its numbers.

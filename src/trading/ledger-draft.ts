@@ -135,6 +135,7 @@ export class LedgerDraft {
       venueState: {},
       ...known,
       order,
+      sequence: this.#sequence + 1,
     });
     const symbol = this.tools.symbolOf(order.symbolId);
     const step = new Step(orderId);
@@ -280,6 +281,7 @@ export class LedgerDraft {
       id: known?.id ?? this.tools.newId(),
       userId: this.account.userId,
       version: (known?.version ?? 0) + 1,
+      sequence: this.#sequence + 1,
       position,
       liquidationPrice: this.#liquidationPrice(position, symbol),
       stopLoss: order?.stopLoss ?? known?.stopLoss ?? null,
@@ -321,7 +323,7 @@ export class LedgerDraft {
     const owner = this.#orders.get(reservationOwner(order));
     if (owner === undefined) throw new Error("an order was loaded without the one that holds its reservation");
     if (owner.reserved.eq(held)) return;
-    this.#keep({ ...owner, reserved: held, reservedAsset: asset });
+    this.#keep({ ...owner, reserved: held, reservedAsset: asset, sequence: this.#sequence + 1 });
     step.held = { orderId: owner.order.id, asset, amount: held };
   }
 
@@ -382,7 +384,7 @@ export class LedgerDraft {
         positions: step.positions,
         balances: [...new Set(step.movements.map(({ asset }) => asset))].map((asset) => {
           const { available, locked } = balanceOf(this.#balances, asset);
-          return { asset, available: decimalText(available), locked: decimalText(locked), updated_at: occurredAt };
+          return { asset, available: decimalText(available), locked: decimalText(locked), sequence, updated_at: occurredAt };
         }),
       },
     });

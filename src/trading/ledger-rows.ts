@@ -55,6 +55,7 @@ export interface BalanceRow {
   readonly asset: string;
   readonly available: string;
   readonly locked: string;
+  readonly sequence: number;
   readonly updated_at: string;
 }
 
@@ -91,6 +92,7 @@ export interface PositionRow extends OfAccount {
   readonly stop_loss: string | null;
   readonly take_profit: string | null;
   readonly version: number;
+  readonly sequence: number;
   readonly opened_at: string;
   readonly closed_at: string | null;
   readonly updated_at: string;

@@ -46,6 +46,7 @@ export interface OrderRow {
   readonly venue_state: Readonly<Record<string, unknown>>;
   readonly content_hash: string;
   readonly version: number;
+  readonly sequence: number;
   readonly created_at: string;
   readonly updated_at: string;
   readonly replaced_at: string | null;
@@ -69,6 +70,8 @@ export interface OrderKeeping {
   readonly reservedAsset: string | null;
   readonly reserved: Decimal;
   readonly venueState: Readonly<Record<string, unknown>>;
+  /** Of the account's event that it is as of. */
+  readonly sequence: number;
 }
 
 export interface KeptOrder extends OrderKeeping {
@@ -143,6 +146,7 @@ export const keptOrderOfRow = (row: OrderRow, fillIds?: ReadonlySet<string>): Ke
   reservedAsset: row.reserved_asset,
   reserved: new Decimal(row.reserved),
   venueState: row.venue_state,
+  sequence: Number(row.sequence),
 });
 
 export function rowOfOrder({ order, ...kept }: KeptOrder): OrderRow {
@@ -194,6 +198,7 @@ export function rowOfOrder({ order, ...kept }: KeptOrder): OrderRow {
     venue_state: kept.venueState,
     content_hash: kept.contentHash,
     version: order.version,
+    sequence: kept.sequence,
     created_at: order.createdAt.toISOString(),
     updated_at: order.updatedAt.toISOString(),
     replaced_at: timeOf(order.replacedAt),

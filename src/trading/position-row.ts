@@ -8,6 +8,8 @@ export interface KeptPosition {
   readonly userId: string;
   /** Number of its changes. */
   readonly version: number;
+  /** Of the account's event that it is as of. */
+  readonly sequence: number;
   readonly position: Position;
   /** As of its last change. */
   readonly liquidationPrice: Decimal | null;
@@ -22,6 +24,7 @@ export const keptPositionOfRow = (row: PositionRow): KeptPosition => ({
   id: row.id,
   userId: row.user_id,
   version: row.version,
+  sequence: Number(row.sequence),
   position: {
     accountId: row.account_id,
     symbolId: row.symbol_id,
@@ -60,6 +63,7 @@ export const rowOfPosition = ({ position, ...kept }: KeptPosition): PositionRow 
   stop_loss: textOf(kept.stopLoss),
   take_profit: textOf(kept.takeProfit),
   version: kept.version,
+  sequence: kept.sequence,
   opened_at: position.openedAt.toISOString(),
   closed_at: position.closedAt?.toISOString() ?? null,
   updated_at: position.updatedAt.toISOString(),

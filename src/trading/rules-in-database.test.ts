@@ -43,6 +43,7 @@ async function insertOrder(more: Readonly<Record<string, unknown>>): Promise<voi
     venue_state: {},
     content_hash: "x",
     version: 1,
+    sequence: 1,
     created_at: "2026-11-21T10:00:00Z",
     updated_at: "2026-11-21T10:00:00Z",
     ...more,

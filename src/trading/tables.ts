@@ -143,6 +143,7 @@ export const accountSequences = pgTable(
   (t) => [
     ofAccount("account_sequences", [t.accountId, t.userId]),
     check("ck_account_sequences_sequence", sql`${t.sequence} >= 0`),
+    index("idx_account_sequences_user_id").on(t.userId),
   ],
 );
 
@@ -155,6 +156,8 @@ export const accountBalances = pgTable(
     asset: asset(),
     available: decimal("available").notNull(),
     locked: decimal("locked").notNull(),
+    /** Of the account's event that it is as of. */
+    sequence: bigint("sequence", { mode: "number" }).notNull(),
     updatedAt: updatedAt(),
   },
   (t) => [
@@ -188,6 +191,8 @@ export const positions = pgTable(
     takeProfit: decimal("take_profit"),
     /** Number of changes so far. */
     version: integer("version").notNull(),
+    /** Of the account's event that it is as of. */
+    sequence: bigint("sequence", { mode: "number" }).notNull(),
     openedAt: instant("opened_at").notNull(),
     closedAt: instant("closed_at"),
     updatedAt: instant("updated_at").notNull(),
@@ -269,6 +274,8 @@ export const orders = pgTable(
     contentHash: varchar("content_hash", { length: 64 }).notNull(),
     /** Of its newest event. */
     version: integer("version").notNull(),
+    /** Of the account's event that it is as of. */
+    sequence: bigint("sequence", { mode: "number" }).notNull(),
     createdAt: instant("created_at").notNull(),
     updatedAt: instant("updated_at").notNull(),
     replacedAt: instant("replaced_at"),
