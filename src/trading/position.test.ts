@@ -197,6 +197,10 @@ test("a part takes its share of cost and margin, and the last part what is left"
   expect([last.position.entryCost, last.position.marginUsed].map((x) => x.toFixed())).toEqual(["0", "0"]);
   expect(last.position).toMatchObject({ status: "CLOSED", closedAt: at(2) });
   expect(first.releasedMargin.plus(last.releasedMargin).toFixed()).toBe("10");
+  // The product of cost and quantity has more digits than are calculated with.
+  const quantity = d("1234567890123456.123456789012345678");
+  const gigantic = reduce(open("LONG", quantity.toFixed(), "7.77"), { quantity, price: d(1), at: at(1) });
+  expect(gigantic.position.entryCost.toFixed()).toBe("0");
 });
 
 describe("liquidation", () => {

@@ -2,6 +2,7 @@ import type { Decimal } from "../core/decimal.js";
 import { type Balances, balanceOf, MovementDraft } from "./balances.js";
 import { cut, larger, notionalOf, roundedUp, smaller, sumOf, zero } from "./money.js";
 import { type Fill, isOpen, type Order, type ReplaceableTerms } from "./order.js";
+import { reservedPrice } from "./reserve-price.js";
 import { isFutures, type TradingSymbol } from "./trading-symbol.js";
 
 export interface Need {
@@ -43,8 +44,7 @@ export function needOf(order: Order, symbol: TradingSymbol): Need {
 function amountOf(order: Order, terms: ReplaceableTerms, symbol: TradingSymbol): Decimal {
   const remaining = larger(zero, terms.quantity.minus(order.filledQuantity));
   if (remaining.isZero()) return zero;
-  const price = larger(terms.price ?? zero, order.reservePrice ?? zero);
-  const value = price.times(remaining);
+  const value = reservedPrice(order, terms, symbol).times(remaining);
   const charged = sumOf(
     order.commissions.flatMap(({ asset, amount }) => (asset === symbol.quoteAsset ? [amount] : [])),
   );

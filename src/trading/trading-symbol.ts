@@ -23,8 +23,9 @@ export interface TradingSymbol {
   readonly takerFee: Decimal;
   /** An order that fills at all costs at least this. */
   readonly minCommission: Decimal;
-  /** How far a price may be from the current one, as a fraction of it. */
-  readonly priceBand: Decimal;
+  /** A limit price is at least, and at most, this many times the current price. */
+  readonly lowestPriceFactor: Decimal;
+  readonly highestPriceFactor: Decimal;
   /** Futures: the fraction of a position's value below which its margin must not fall. */
   readonly maintenanceMarginRate: Decimal;
   /** 1 where there is no leverage. */
@@ -32,11 +33,12 @@ export interface TradingSymbol {
 }
 
 const highestLeverage = 125;
-const defaults = { priceBand: "0.5", maintenanceMarginRate: "0.004" };
+const defaults = { lowestPriceFactor: "0.2", highestPriceFactor: "5", maintenanceMarginRate: "0.004" };
 
 /**
- * The symbol's own terms: `makerFee`, `takerFee`, `priceBand`, `maintenanceMarginRate` and `maxLeverage` of its trading
- * configuration, where they are set, then of its market's; fees are the market's commission otherwise.
+ * The symbol's own terms: `makerFee`, `takerFee`, `lowestPriceFactor`, `highestPriceFactor`, `maintenanceMarginRate` and
+ * `maxLeverage` of its trading configuration, where they are set, then of its market's; fees are the market's commission
+ * otherwise.
  */
 export function tradingSymbolOf(symbol: MarketSymbol, market: Market): TradingSymbol {
   const setting = (name: string): string | undefined =>
@@ -59,7 +61,8 @@ export function tradingSymbolOf(symbol: MarketSymbol, market: Market): TradingSy
     makerFee: decimalOf("makerFee", market.defaultCommissionRate),
     takerFee: decimalOf("takerFee", market.defaultCommissionRate),
     minCommission: new Decimal(market.minCommission ?? 0),
-    priceBand: decimalOf("priceBand", defaults.priceBand),
+    lowestPriceFactor: decimalOf("lowestPriceFactor", defaults.lowestPriceFactor),
+    highestPriceFactor: decimalOf("highestPriceFactor", defaults.highestPriceFactor),
     maintenanceMarginRate: decimalOf("maintenanceMarginRate", defaults.maintenanceMarginRate),
     maxLeverage: market.marketType === "FUTURES" ? Number(setting("maxLeverage") ?? highestLeverage) : 1,
   };

@@ -52,7 +52,8 @@ export const spotSymbol: TradingSymbol = {
   makerFee: d("0.0005"),
   takerFee: d("0.001"),
   minCommission: d(0),
-  priceBand: d("0.5"),
+  lowestPriceFactor: d("0.2"),
+  highestPriceFactor: d(5),
   maintenanceMarginRate: d("0.004"),
   maxLeverage: 1,
 };
