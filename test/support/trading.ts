@@ -1,11 +1,15 @@
 import { Catalogue, type MarketSymbol } from "../../src/catalogue/catalogue.js";
 import { readCatalogue } from "../../src/catalogue/follow.js";
-import { type DecimalText, decimalText } from "../../src/core/decimal.js";
+import { Decimal, type DecimalText, decimalText } from "../../src/core/decimal.js";
 import { type Clock, systemClock } from "../../src/core/time.js";
 import { uuidV7 } from "../../src/core/uuid.js";
 import { type Account, type AccountServices, type CreateAccount, createAccount } from "../../src/trading/accounts.js";
 import { Ledger } from "../../src/trading/ledger.js";
-import { tradingSymbolOf } from "../../src/trading/trading-symbol.js";
+import { OrderDesk, type OrderVenue } from "../../src/trading/order-desk.js";
+import { TradingMarkets } from "../../src/trading/trading-markets.js";
+import { QuoteBoard } from "../../src/market-data/quotes.js";
+import { LatestBoard } from "../../src/market-data/latest-board.js";
+import type { OrderBookEvent } from "../../src/market-data/events.js";
 import { createTestDatabase, type TestDatabase } from "./database.js";
 
 /** A user as people have them, made by the owner of the tables. */
@@ -22,9 +26,14 @@ export interface TestLedger {
   readonly database: TestDatabase;
   readonly catalogue: Catalogue;
   readonly ledger: Ledger;
+  readonly desk: OrderDesk;
+  readonly markets: TradingMarkets;
+  readonly quotes: QuoteBoard;
   readonly clock: Clock;
   readonly symbol: MarketSymbol;
   readonly services: AccountServices;
+  /** Another node on the same database: nothing in memory is shared. */
+  node(venue?: OrderVenue): OrderDesk;
   account(userId: string, balances?: Readonly<Record<string, string>>, more?: Partial<CreateAccount>): Promise<Account>;
   close(): Promise<void>;
 }
@@ -37,20 +46,27 @@ export async function startTestLedger(clock: Clock = systemClock): Promise<TestL
   const symbol = catalogue.symbolByTicker("BINANCE_SPOT", "BTCUSDT");
   if (symbol === undefined) throw new Error("BTCUSDT is missing");
   const services: AccountServices = { database: database.app, catalogue, keyRing: null, clock };
-  const ledger = new Ledger({
-    database: database.app,
-    clock,
-    symbolOf: (id) => {
-      const found = catalogue.findSymbol(id);
-      if (found === undefined) throw new Error(`there is no symbol ${id}`);
-      return tradingSymbolOf(found, catalogue.market(found.marketId));
-    },
-  });
+  const quotes = new QuoteBoard(clock);
+  const markets = new TradingMarkets(catalogue, quotes, new LatestBoard<number, OrderBookEvent>(), clock);
+  const ledger = new Ledger({ database: database.app, clock, symbolOf: (id) => markets.symbol(id) });
+  const desk = new OrderDesk({ ledger, markets, venue: acceptingVenue, clock });
+  const node = (venue = acceptingVenue) =>
+    new OrderDesk({
+      ledger: new Ledger({ database: database.app, clock, symbolOf: (id) => markets.symbol(id) }),
+      markets,
+      venue,
+      clock,
+    });
+  setQuote(quotes, symbol.id, "100", clock);
   let accounts = 0;
   return {
     database,
     catalogue,
     ledger,
+    desk,
+    node,
+    markets,
+    quotes,
     clock,
     symbol,
     services,
@@ -67,4 +83,51 @@ export async function startTestLedger(clock: Clock = systemClock): Promise<TestL
       }),
     close: () => database.close(),
   };
+}
+
+/** Takes every order and cancels what is to be cancelled, and executes nothing. */
+const acceptingVenue: OrderVenue = {
+  react(draft) {
+    for (const { order } of [...draft.orders()]) {
+      if (order.status === "PENDING") draft.apply(order.id, { kind: "accepted", at: draft.now, exchangeOrderId: order.id });
+      if (order.cancelRequestedAt !== null) draft.apply(order.id, { kind: "cancelled", at: draft.now, reason: "asked for" });
+      if (order.pendingReplacement !== null)
+        draft.apply(order.id, { kind: "replaced", at: draft.now, terms: order.pendingReplacement, exchangeOrderId: null });
+    }
+  },
+  send() {},
+};
+
+/** A quote of one price, with a hundredth between bid and ask. */
+export function setQuote(quotes: QuoteBoard, symbolId: number, price: string, clock: Clock = systemClock): void {
+  const nowMs = clock.nowMs();
+  const last = decimalText(price);
+  const event = { symbolId, exchangeTimeMs: nowMs, receivedAtMs: nowMs };
+  quotes.apply(
+    {
+      ...event,
+      kind: "ticker24h",
+      last,
+      open: last,
+      high: last,
+      low: last,
+      change: decimalText("0"),
+      changePercent: decimalText("0"),
+      volume: decimalText("1"),
+      quoteVolume: decimalText("1"),
+    },
+    1,
+  );
+  quotes.apply(
+    {
+      ...event,
+      kind: "bookTicker",
+      bid: last,
+      bidQuantity: decimalText("1000"),
+      ask: decimalText(new Decimal(price).plus("0.01")),
+      askQuantity: decimalText("1000"),
+      exchangeSequence: nowMs,
+    },
+    1,
+  );
 }
