@@ -73,6 +73,9 @@ CREATE TABLE "account_sequences" (
 	"account_id" uuid PRIMARY KEY NOT NULL,
 	"user_id" uuid NOT NULL,
 	"sequence" bigint DEFAULT 0 NOT NULL,
+	"equity_day" date,
+	"equity_at_midnight" numeric(38, 18),
+	"highest_equity" numeric(38, 18),
 	CONSTRAINT "ck_account_sequences_sequence" CHECK ("account_sequences"."sequence" >= 0)
 );
 --> statement-breakpoint
@@ -274,7 +277,8 @@ CREATE TABLE "risk_limits" (
 	"max_position_size" numeric(38, 18),
 	"max_leverage" smallint,
 	"max_daily_loss" numeric(38, 18),
-	"max_drawdown" numeric(20, 10),
+	"max_daily_loss_percent" numeric(12, 6),
+	"max_drawdown_percent" numeric(12, 6),
 	"max_open_positions" integer,
 	"is_enabled" boolean DEFAULT true NOT NULL,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
@@ -283,7 +287,7 @@ CREATE TABLE "risk_limits" (
 	CONSTRAINT "ck_risk_limits_scope" CHECK (case "risk_limits"."scope" when 'GLOBAL' then num_nonnulls("risk_limits"."user_id", "risk_limits"."account_id", "risk_limits"."strategy_id") = 0 when 'USER' then "risk_limits"."user_id" is not null and num_nonnulls("risk_limits"."account_id", "risk_limits"."strategy_id") = 0 when 'ACCOUNT' then num_nonnulls("risk_limits"."user_id", "risk_limits"."account_id") = 2 and "risk_limits"."strategy_id" is null else num_nonnulls("risk_limits"."user_id", "risk_limits"."strategy_id") = 2 end),
 	CONSTRAINT "ck_risk_limits_amounts" CHECK ("risk_limits"."max_order_size" >= 0 and "risk_limits"."max_position_size" >= 0 and "risk_limits"."max_daily_loss" >= 0 and "risk_limits"."max_open_positions" >= 0),
 	CONSTRAINT "ck_risk_limits_max_leverage" CHECK ("risk_limits"."max_leverage" between 1 and 125),
-	CONSTRAINT "ck_risk_limits_max_drawdown" CHECK ("risk_limits"."max_drawdown" between 0 and 1)
+	CONSTRAINT "ck_risk_limits_percent" CHECK ("risk_limits"."max_daily_loss_percent" >= 0 and "risk_limits"."max_drawdown_percent" >= 0)
 );
 --> statement-breakpoint
 CREATE TABLE "risk_violations" (
@@ -331,13 +335,13 @@ CREATE INDEX "idx_ledger_entries_order_id" ON "ledger_entries" USING btree ("ord
 CREATE INDEX "idx_order_fills_order_id" ON "order_fills" USING btree ("order_id","id");--> statement-breakpoint
 CREATE INDEX "idx_order_fills_position_id" ON "order_fills" USING btree ("position_id","id") WHERE position_id is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "uk_orders_account_id_exchange_order_id" ON "orders" USING btree ("account_id","symbol_id","exchange_order_id") WHERE exchange_order_id is not null;--> statement-breakpoint
-CREATE INDEX "idx_orders_user_id_created_at" ON "orders" USING btree ("user_id","created_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
-CREATE INDEX "idx_orders_account_id_created_at" ON "orders" USING btree ("account_id","created_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
+CREATE INDEX "idx_orders_user_id" ON "orders" USING btree ("user_id","id");--> statement-breakpoint
+CREATE INDEX "idx_orders_account_id" ON "orders" USING btree ("account_id","id");--> statement-breakpoint
 CREATE INDEX "idx_orders_parent_order_id" ON "orders" USING btree ("parent_order_id") WHERE parent_order_id is not null;--> statement-breakpoint
 CREATE INDEX "idx_orders_position_id" ON "orders" USING btree ("position_id") WHERE position_id is not null;--> statement-breakpoint
 CREATE INDEX "idx_orders_open" ON "orders" USING btree ("account_id","symbol_id") WHERE status in ('PENDING', 'NEW', 'PARTIALLY_FILLED');--> statement-breakpoint
 CREATE UNIQUE INDEX "uk_positions_open" ON "positions" USING btree ("account_id","symbol_id","side") WHERE status = 'OPEN';--> statement-breakpoint
-CREATE INDEX "idx_positions_user_id_opened_at" ON "positions" USING btree ("user_id","opened_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
-CREATE INDEX "idx_positions_account_id_symbol_id" ON "positions" USING btree ("account_id","symbol_id");--> statement-breakpoint
+CREATE INDEX "idx_positions_user_id" ON "positions" USING btree ("user_id","id");--> statement-breakpoint
+CREATE INDEX "idx_positions_account_id" ON "positions" USING btree ("account_id","id");--> statement-breakpoint
 CREATE INDEX "idx_risk_limits_user_id" ON "risk_limits" USING btree ("user_id") WHERE deleted_at is null;--> statement-breakpoint
 CREATE INDEX "idx_risk_violations_account_id_occurred_at" ON "risk_violations" USING btree ("account_id","occurred_at" DESC NULLS LAST,"id" DESC NULLS LAST);

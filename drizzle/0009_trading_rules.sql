@@ -217,8 +217,7 @@ grant select on accounts, account_sequences, account_balances, ledger_entries, o
 --> statement-breakpoint
 grant insert on accounts, account_sequences, ledger_entries, orders, order_fills, positions, risk_violations, event_store, event_queue to tradegraph_app;
 --> statement-breakpoint
--- Whoever locks a row must be allowed to update something of it.
-grant update (user_id) on account_sequences to tradegraph_app;
+grant update (equity_day, equity_at_midnight, highest_equity) on account_sequences to tradegraph_app;
 --> statement-breakpoint
 grant update (name, status, sync_status, last_sync_at, sync_error, permissions, sealed_api_key, sealed_api_secret, sealed_passphrase, api_key_hint, deleted_at)
   on accounts to tradegraph_app;

@@ -7,6 +7,7 @@ import { uuidV7 } from "../core/uuid.js";
 import { asUserAtOnce } from "../db/as-user.js";
 import type { Database } from "../db/connect.js";
 import { LedgerDraft } from "./ledger-draft.js";
+import type { BalanceRow } from "./ledger-rows.js";
 import type { PositionMode } from "./order.js";
 
 export type AccountEnvironment = "PAPER" | "TESTNET" | "PRODUCTION";
@@ -157,37 +158,19 @@ export async function accountsByIds(
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-export interface AccountBalance {
-  readonly accountId: string;
-  readonly asset: string;
-  readonly available: DecimalText;
-  readonly locked: DecimalText;
-  readonly total: DecimalText;
-  readonly updatedAt: string;
-}
-
 /** The balances of each of the accounts, by account and in the order of their assets. */
 export async function balancesOf(
   database: Database,
   userId: string,
   accountIds: readonly string[],
-): Promise<Map<string, AccountBalance[]>> {
+): Promise<Map<string, BalanceRow[]>> {
   const [rows] = await asUserAtOnce(database, userId, (sql) => [
-    sql<{ account_id: string; asset: string; available: string; locked: string; total: string; updated_at: string }[]>`
-      select account_id, asset, available, locked, available + locked as total, updated_at from account_balances
+    sql<(BalanceRow & { account_id: string })[]>`
+      select account_id, asset, available, locked, sequence, updated_at from account_balances
       where account_id = any (${`{${accountIds.join()}}`}::text::uuid[]) order by asset collate "C"`,
   ]);
-  const found = new Map<string, AccountBalance[]>(accountIds.map((id) => [id, []]));
-  for (const row of rows) {
-    found.get(row.account_id)?.push({
-      accountId: row.account_id,
-      asset: row.asset,
-      available: decimalText(row.available),
-      locked: decimalText(row.locked),
-      total: decimalText(row.total),
-      updatedAt: row.updated_at,
-    });
-  }
+  const found = new Map<string, BalanceRow[]>(accountIds.map((id) => [id, []]));
+  for (const row of rows) found.get(row.account_id)?.push(row);
   return found;
 }
 
@@ -265,3 +248,12 @@ const refusals: Readonly<Record<string, DomainError>> = {
 
 const explained = (error: unknown): unknown =>
   refusals[(error as { constraint_name?: string }).constraint_name ?? ""] ?? error;
+
+/** Number of an account's newest change. @throws {DomainError} NOT_FOUND */
+export async function sequenceOf(database: Database, userId: string, accountId: string): Promise<number> {
+  const [[row]] = await asUserAtOnce(database, userId, (sql) => [
+    sql<{ sequence: string }[]>`select sequence from account_sequences where account_id = ${accountId}`,
+  ]);
+  if (row === undefined) throw notFound("account");
+  return Number(row.sequence);
+}

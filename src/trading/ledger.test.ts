@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newUser, startTestLedger, type TestLedger } from "../../test/support/trading.js";
-import { Decimal } from "../core/decimal.js";
+import { Decimal, decimalText } from "../core/decimal.js";
 import { asUserAtOnce } from "../db/as-user.js";
 import { balancesOf } from "./accounts.js";
 import type { AskedOrder } from "./order-desk.js";
@@ -32,7 +32,7 @@ const purchase = (accountId: string, more: Partial<AskedOrder> = {}): AskedOrder
 
 async function balances(accountId: string) {
   const found = await balancesOf(on.database.app, userId, [accountId]);
-  return Object.fromEntries((found.get(accountId) ?? []).map((b) => [b.asset, [b.available, b.locked]]));
+  return Object.fromEntries((found.get(accountId) ?? []).map((b) => [b.asset, [decimalText(b.available), decimalText(b.locked)]]));
 }
 
 async function count(table: string, accountId: string): Promise<number> {

@@ -4,6 +4,7 @@ import {
   bigint,
   boolean,
   check,
+  date,
   foreignKey,
   index,
   integer,
@@ -19,7 +20,7 @@ import {
   varchar,
 } from "drizzle-orm/pg-core";
 import { exchanges, symbols } from "../catalogue/tables.js";
-import { decimal, exact, instant, percent, ratio } from "../db/columns.js";
+import { decimal, exact, instant, percent } from "../db/columns.js";
 import { orderSideEnum } from "../market-data/tables.js";
 import { users } from "../people/tables.js";
 
@@ -139,6 +140,10 @@ export const accountSequences = pgTable(
     userId: userId(),
     /** Of the newest event. */
     sequence: bigint("sequence", { mode: "number" }).notNull().default(0),
+    /** What the account was worth when it was first asked about on that day (UTC), and the most that it ever was. */
+    equityDay: date("equity_day"),
+    equityAtMidnight: decimal("equity_at_midnight"),
+    highestEquity: decimal("highest_equity"),
   },
   (t) => [
     ofAccount("account_sequences", [t.accountId, t.userId]),
@@ -215,8 +220,9 @@ export const positions = pgTable(
     ),
     check("ck_positions_closed_at", sql`${t.closedAt} >= ${t.openedAt}`),
     check("ck_positions_version", sql`${t.version} > 0`),
-    index("idx_positions_user_id_opened_at").on(t.userId, t.openedAt.desc(), t.id.desc()),
-    index("idx_positions_account_id_symbol_id").on(t.accountId, t.symbolId),
+    // Ids sort by age.
+    index("idx_positions_user_id").on(t.userId, t.id),
+    index("idx_positions_account_id").on(t.accountId, t.id),
   ],
 );
 
@@ -341,8 +347,9 @@ export const orders = pgTable(
     check("ck_orders_cancelled_at", sql`(${t.status} = 'CANCELLED') = (${t.cancelledAt} is not null)`),
     check("ck_orders_reject_reason", sql`(${t.status} = 'REJECTED') = (${t.rejectCode} is not null)`),
     check("ck_orders_version", sql`${t.version} > 0`),
-    index("idx_orders_user_id_created_at").on(t.userId, t.createdAt.desc(), t.id.desc()),
-    index("idx_orders_account_id_created_at").on(t.accountId, t.createdAt.desc(), t.id.desc()),
+    // Ids sort by age.
+    index("idx_orders_user_id").on(t.userId, t.id),
+    index("idx_orders_account_id").on(t.accountId, t.id),
     index("idx_orders_parent_order_id").on(t.parentOrderId).where(sql`parent_order_id is not null`),
     index("idx_orders_position_id").on(t.positionId).where(sql`position_id is not null`),
     index("idx_orders_open").on(t.accountId, t.symbolId).where(sql`status in ('PENDING', 'NEW', 'PARTIALLY_FILLED')`),
@@ -447,8 +454,10 @@ export const riskLimits = pgTable(
     maxPositionSize: decimal("max_position_size"),
     maxLeverage: smallint("max_leverage"),
     maxDailyLoss: decimal("max_daily_loss"),
-    /** A fraction of the highest equity. */
-    maxDrawdown: ratio("max_drawdown"),
+    /** In per cent of the equity at midnight. */
+    maxDailyLossPercent: percent("max_daily_loss_percent"),
+    /** In per cent of the highest equity. */
+    maxDrawdownPercent: percent("max_drawdown_percent"),
     maxOpenPositions: integer("max_open_positions"),
     isEnabled: boolean("is_enabled").notNull().default(true),
     createdAt: createdAt(),
@@ -467,7 +476,7 @@ export const riskLimits = pgTable(
       sql`${t.maxOrderSize} >= 0 and ${t.maxPositionSize} >= 0 and ${t.maxDailyLoss} >= 0 and ${t.maxOpenPositions} >= 0`,
     ),
     check("ck_risk_limits_max_leverage", sql`${t.maxLeverage} between 1 and 125`),
-    check("ck_risk_limits_max_drawdown", sql`${t.maxDrawdown} between 0 and 1`),
+    check("ck_risk_limits_percent", sql`${t.maxDailyLossPercent} >= 0 and ${t.maxDrawdownPercent} >= 0`),
     index("idx_risk_limits_user_id").on(t.userId).where(sql`deleted_at is null`),
   ],
 );
