@@ -42,7 +42,7 @@ grant insert, update (used_at, revoked_at) on refresh_tokens to tradegraph_app;
 --> statement-breakpoint
 grant insert, update (name, revoked_at) on api_keys to tradegraph_app;
 --> statement-breakpoint
-grant insert, update (id, token_hash, email_key, created_at, expires_at) on one_time_tokens to tradegraph_app;
+grant insert, update (id, token_hash, email_key, created_at, expires_at, used_at) on one_time_tokens to tradegraph_app;
 --> statement-breakpoint
 grant insert, delete, update (display_order, is_visible, is_pinned, custom_alias, notes, widget_type, widget_config, category)
   on user_dashboard_preferences to tradegraph_app;

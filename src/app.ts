@@ -44,7 +44,10 @@ import { RejectedMessages } from "./market-data/sharing/rejected-messages.js";
 import { watchStaleness } from "./market-data/staleness.js";
 import { MinuteStore } from "./market-data/store-minutes.js";
 import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
-import { viewerOf } from "./people/sign-in.js";
+import { recordOperation } from "./people/audit.js";
+import type { Authenticator } from "./people/authenticator.js";
+import type { Mailer } from "./people/mail.js";
+import { openPeople } from "./people-access.js";
 import { readPersistedOperations } from "./persisted-operations.js";
 import { databaseMetrics, feedMetrics, programMetrics, serverMetrics, writerMetrics } from "./program-metrics.js";
 import { openProviderAccess } from "./provider-access.js";
@@ -61,6 +64,8 @@ export interface Overrides {
   readonly database?: DatabaseAddress;
   /** Used in place of the simulated exchange that the program would start. */
   readonly exchange?: { readonly url: string; readonly websocketUrl: string };
+  /** Used in place of SMTP, or of printing. */
+  readonly mailer?: Mailer;
 }
 
 export interface App {
@@ -201,8 +206,12 @@ async function build(
   };
   const marketStatuses = new MarketStatusWatch(catalogue, clock);
   closers.add("market statuses", () => marketStatuses.close());
+  const room = { config, database, clock, log: log.child({ room: "people" }), announce, mailer: overrides.mailer };
+  const { people, authenticator } = await openPeople(room, closers);
   const services: ApiServices = {
     catalogue,
+    people,
+    recordOperation: (viewer, action, details) => recordOperation(database, clock, viewer, action, details),
     marketStatuses,
     quotes,
     live,
@@ -216,7 +225,8 @@ async function build(
 
   let closing = false;
   const telemetry = { metrics: await openMetrics(config, metrics, closers), tracer };
-  const server = roles.has("api") ? await startApi(config, log, services, () => !closing, telemetry) : null;
+  const server =
+    authenticator === null ? null : await startApi(config, log, services, authenticator, () => !closing, telemetry);
   if (server !== null) {
     closers.add("server", () => server.close());
     metrics.add(...serverMetrics(server.stats));
@@ -430,6 +440,7 @@ async function startApi(
   config: Config,
   log: Logger,
   services: ApiServices,
+  authenticator: Authenticator,
   isOpen: () => boolean,
   telemetry: { readonly metrics: MetricsEndpoint | null; readonly tracer: Tracer },
 ): Promise<ApiServer> {
@@ -440,7 +451,8 @@ async function startApi(
     schema: buildSchema(),
     services,
     trustedDocuments: persistedOperations === null ? null : await readPersistedOperations(persistedOperations),
-    viewerOf: (authorization) => viewerOf(authorization, config.operatorToken),
+    viewerOf: (authorization) => authenticator.viewerOf(authorization),
+    followAccess: (viewer, end) => authenticator.follow(viewer, end),
     isReady: async () =>
       isOpen() && (await services.health()).checks.every((check) => check.name !== "database" || check.status === "OK"),
     log: log.child({ room: "graphql" }),

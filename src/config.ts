@@ -30,6 +30,18 @@ export interface Config {
   /** 1: as recorded; 0: as fast as it is read. */
   readonly simulatorReplaySpeed: number;
   readonly operatorToken: string | null;
+  /** How long an access token is good for. */
+  readonly accessTokenLifeMs: number;
+  /** How long a session lasts that nobody refreshes. */
+  readonly sessionLifeMs: number;
+  /** Null: mail is printed, or not sent at all. */
+  readonly smtpUrl: string | null;
+  readonly mailFrom: string;
+  /** The web application that mails lead to; null: they carry a code. */
+  readonly appUrl: string | null;
+  /** Whether mail is printed where there is no `smtpUrl`. */
+  readonly printMail: boolean;
+  readonly telegramBotToken: string | null;
   /** What stored credentials are sealed with. */
   readonly encryptionKeys: KeyRing | null;
   /** Opens `/metrics` to who sends it; null: only to this machine. */
@@ -90,6 +102,13 @@ export function parseConfig(env: Environment, defaults: { logLevel?: string } = 
     simulatorReplay: read.text("SIMULATOR_REPLAY"),
     simulatorReplaySpeed: read.integer("SIMULATOR_REPLAY_SPEED", 1, 0, 1_000_000),
     operatorToken: read.secret("OPERATOR_TOKEN", 24),
+    accessTokenLifeMs: read.integer("ACCESS_TOKEN_LIFE_MS", 15 * 60_000, 1_000, 24 * 3_600_000),
+    sessionLifeMs: read.integer("SESSION_LIFE_MS", 30 * 24 * 3_600_000, 60_000, 366 * 24 * 3_600_000),
+    smtpUrl: read.url("SMTP_URL", ["smtp:", "smtps:"]),
+    mailFrom: read.text("MAIL_FROM") ?? "tradegraph@localhost",
+    appUrl: read.url("APP_URL", ["http:", "https:"]),
+    printMail: read.flag("PRINT_MAIL", env.NODE_ENV !== "production"),
+    telegramBotToken: read.secret("TELEGRAM_BOT_TOKEN", 20),
     encryptionKeys: read.keys("ENCRYPTION_KEYS"),
     metricsToken: read.secret("METRICS_TOKEN", 24),
     metricsPort: read.text("METRICS_PORT") === null ? null : read.integer("METRICS_PORT", 0, 0, 65_535),

@@ -55,3 +55,9 @@ export function assertNever(value: never): never {
 }
 
 export const errorMessage = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** For logs where a message may hold somebody's data: the code, or else the name. */
+export function errorCode(error: unknown): string {
+  const { code, cause, name } = error as { code?: unknown; cause?: { code?: unknown }; name?: unknown };
+  return String(code ?? cause?.code ?? name ?? typeof error);
+}

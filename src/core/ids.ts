@@ -20,3 +20,6 @@ export function parseGlobalId(id: string): { readonly type: string; readonly key
 export function integerKey(key: string): number | null {
   return /^[1-9]\d{0,9}$/.test(key) && Number(key) < 2 ** 31 ? Number(key) : null;
 }
+
+/** Whether a key is one of those that the application makes, in the one spelling that Postgres gives it. */
+export const isUuid = (key: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(key);

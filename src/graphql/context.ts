@@ -7,6 +7,8 @@ import type { LiveMarket } from "../market-data/live-market.js";
 import type { QuoteBoard } from "../market-data/quotes.js";
 import type { SymbolSearch } from "../market-data/search-symbols.js";
 import type { SeriesReader } from "../market-data/series/series-reader.js";
+import type { AuditEvent } from "../people/audit.js";
+import type { People } from "../people/people.js";
 import type { Health } from "./health.js";
 
 /** What resolvers work with: one per process, but for the viewer. */
@@ -19,6 +21,9 @@ export interface ApiServices {
   readonly clock: Clock;
   readonly operations: CatalogueOperations;
   readonly searchSymbols: (search: SymbolSearch) => Promise<number[]>;
+  readonly people: People;
+  /** To be called before an operator's work is done: writes down who does what. */
+  readonly recordOperation: (viewer: Viewer | null, action: string, details?: AuditEvent["details"]) => Promise<void>;
   readonly health: () => Promise<Health>;
   /** As this node sees it, or else as the node that feeds the provider last wrote it; null before there was a feed. */
   readonly messagesPerSecond: (provider: DataProvider) => number | null;

@@ -4,10 +4,11 @@ import { badInput } from "../core/errors.js";
 import { parseGlobalId } from "../core/ids.js";
 import { arbitrageNodes } from "../market-data/graphql-arbitrage.js";
 import { peopleNodes } from "../people/graphql.js";
+import { userNodes } from "../people/graphql-users.js";
 import type { ApiContext } from "./context.js";
 import { NodeType } from "./node.js";
 
-const loaders = new Map(Object.entries({ ...catalogueNodes, ...arbitrageNodes, ...peopleNodes }));
+const loaders = new Map(Object.entries({ ...catalogueNodes, ...arbitrageNodes, ...peopleNodes, ...userNodes }));
 const maxNodes = 100;
 
 async function findNode(id: string, context: ApiContext): Promise<object | null> {

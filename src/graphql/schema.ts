@@ -20,6 +20,8 @@ import {
   SymbolSeriesResolver,
 } from "../market-data/graphql-series.js";
 import { DashboardResolver } from "../people/graphql.js";
+import { SessionResolver, SignInResolver } from "../people/graphql-sign-in.js";
+import { ApiKeyResolver, UserResolver } from "../people/graphql-users.js";
 import { HealthResolver } from "./health.js";
 import { NodeResolver } from "./node-resolver.js";
 import { callPlainFieldsDirectly } from "./plain-arguments.js";
@@ -59,6 +61,10 @@ export function buildSchema(): GraphQLSchema {
       OrderFlowResolver,
       ArbitrageResolver,
       DashboardResolver,
+      SignInResolver,
+      SessionResolver,
+      UserResolver,
+      ApiKeyResolver,
       NodeResolver,
       HealthResolver,
     ],

@@ -36,8 +36,10 @@ export interface ServerOptions extends OperationLimits {
   readonly port: number;
   readonly schema: GraphQLSchema;
   readonly services: ApiServices;
-  /** @throws {DomainError} UNAUTHENTICATED */
-  readonly viewerOf: (authorization: string | null) => Viewer | null;
+  /** At once where the credential is known. @throws {DomainError} UNAUTHENTICATED, also by the promise */
+  readonly viewerOf: (authorization: string | null) => Viewer | null | Promise<Viewer | null>;
+  /** Calls back once, when the viewer's access ends or expires. Returns the function that stops it. */
+  readonly followAccess: (viewer: Viewer | null, end: () => void) => () => void;
   /** Whether this node can do its work now; false while it starts or drains. */
   readonly isReady: () => Promise<boolean>;
   readonly keepAliveMs: number;
@@ -79,10 +81,11 @@ const contexts = new WeakMap<FastifyRequest, ApiContext>();
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const { log, services, tracer, metrics } = options;
   const watch = new OperationWatch(tracer);
-  const contextOf = (authorization: string | null): ApiContext => ({
-    ...services,
-    viewer: options.viewerOf(authorization),
-  });
+  const contextOf = (authorization: string | null): ApiContext | Promise<ApiContext> => {
+    const viewer = options.viewerOf(authorization);
+    const contextFor = (found: Viewer | null): ApiContext => ({ ...services, viewer: found });
+    return viewer instanceof Promise ? viewer.then(contextFor) : contextFor(viewer);
+  };
   const documents = new PersistedDocuments(options.trustedDocuments);
   const preparer = new OperationPreparer(options.schema, options, documents, log);
   for (const [hash, query] of options.trustedDocuments ?? []) {
@@ -146,8 +149,10 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   // A credential that is not valid is refused before anything of the request is read.
   app.addHook("onRequest", async (request, reply) => {
     try {
-      contexts.set(request, contextOf(request.headers.authorization ?? null));
+      contexts.set(request, await contextOf(request.headers.authorization ?? null));
     } catch (error) {
+      // What keeps us from checking a credential says nothing about the credential.
+      if (!(error instanceof DomainError)) throw error;
       return reply
         .code(401)
         .headers({ "www-authenticate": "Bearer", "cache-control": "private, no-store" })
@@ -187,6 +192,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     path: "/graphql/stream",
     runner,
     contextOf: requestContext,
+    followAccess: options.followAccess,
     keepAliveMs: options.keepAliveMs,
     maxConnections,
     addresses,
@@ -208,6 +214,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     path: "/graphql",
     runner,
     contextOf,
+    followAccess: options.followAccess,
     keepAliveMs: options.keepAliveMs,
     maxMessageBytes: options.maxBodyBytes,
     maxConnections,

@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Viewer } from "../core/viewer.js";
 import { type AddressLimit, retryAfterMs } from "./address-limit.js";
 import type { ApiContext } from "./context.js";
 import { SharedPayload } from "./live/payload.js";
@@ -12,6 +13,7 @@ export interface SseOptions {
   readonly path: string;
   readonly runner: OperationRunner;
   readonly contextOf: (request: FastifyRequest) => ApiContext;
+  readonly followAccess: (viewer: Viewer | null, end: () => void) => () => void;
   /** A comment line this often keeps proxies from closing a quiet stream. A client that takes nothing for twice as long is cut off. */
   readonly keepAliveMs: number;
   readonly maxConnections: number;
@@ -69,7 +71,7 @@ export class SseEndpoint {
   }
 
   #stream(response: ServerResponse, request: OperationRequest, context: ApiContext): void {
-    const { keepAliveMs, runner, traffic } = this.options;
+    const { keepAliveMs, runner, traffic, followAccess } = this.options;
     this.#streams.add(response);
     response.writeHead(200, {
       "content-type": "text/event-stream; charset=utf-8",
@@ -97,11 +99,18 @@ export class SseEndpoint {
       clearTimeout(cutOff);
       clearInterval(comments);
       this.#streams.delete(response);
+      forgetAccess();
       running?.stop();
     });
     const complete = () => {
       if (!response.destroyed && !response.writableEnded) response.end("event: complete\ndata:\n\n");
     };
+    const forgetAccess = followAccess(context.viewer, () => {
+      const error = { message: "access has ended; sign in again", extensions: { code: "UNAUTHENTICATED" } };
+      running?.stop();
+      write(new SharedPayload(JSON.stringify({ errors: [error] })).event);
+      complete();
+    });
     running = runner.run(request, context, {
       get isWritable() {
         return !response.writableNeedDrain && response.writable;

@@ -31,6 +31,7 @@ export class WebSocketConnection {
   #isInitialised = false;
   #context: ApiContext | null = null;
   #isAwaitingPong = false;
+  #forgetAccess: () => void = () => {};
 
   constructor(
     private readonly client: WebSocket,
@@ -67,6 +68,7 @@ export class WebSocketConnection {
   #end(): void {
     clearTimeout(this.#initTimer);
     clearInterval(this.#pings);
+    this.#forgetAccess();
     const operations = [...this.#operations.values()];
     this.#operations.clear();
     for (const operation of operations) operation?.stop();
@@ -113,7 +115,7 @@ export class WebSocketConnection {
     }
     switch (message.type) {
       case MessageType.ConnectionInit:
-        this.#initialise(message.payload);
+        void this.#initialise(message.payload);
         return;
       case MessageType.Ping:
         this.#outbox.send({ type: MessageType.Pong, ...(message.payload ? { payload: message.payload } : {}) });
@@ -139,7 +141,7 @@ export class WebSocketConnection {
     this.#error(message.id, [{ message: text, extensions: { code: "RATE_LIMITED", retryAfterMs } }]);
   }
 
-  #initialise(parameters: Record<string, unknown> | undefined): void {
+  async #initialise(parameters: Record<string, unknown> | undefined): Promise<void> {
     if (this.#isInitialised) {
       this.#close(CloseCode.TooManyInitialisationRequests, "Too many initialisation requests");
       return;
@@ -148,7 +150,14 @@ export class WebSocketConnection {
     clearTimeout(this.#initTimer);
     const authorization = parameters?.authorization;
     try {
-      this.#context = this.options.contextOf(typeof authorization === "string" ? authorization : null);
+      const context = this.options.contextOf(typeof authorization === "string" ? authorization : null);
+      const found = context instanceof Promise ? await context : context;
+      // The client may have gone meanwhile.
+      if (this.client.readyState !== this.client.OPEN) return;
+      this.#context = found;
+      this.#forgetAccess = this.options.followAccess(found.viewer, () =>
+        this.#close(CloseCode.Forbidden, "Access has ended"),
+      );
     } catch (error) {
       if (error instanceof DomainError) this.#close(CloseCode.Forbidden, "Forbidden");
       else {

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { handleProtocols } from "graphql-ws";
 import { type ServerOptions, WebSocketServer } from "ws";
 import type { Logger } from "../core/logger.js";
+import type { Viewer } from "../core/viewer.js";
 import { type AddressLimit, retryAfterMs } from "./address-limit.js";
 import type { ApiContext } from "./context.js";
 import type { OperationRunner } from "./run-operation.js";
@@ -12,8 +13,9 @@ import { WebSocketConnection } from "./websocket-connection.js";
 export interface WebSocketOptions {
   readonly path: string;
   readonly runner: OperationRunner;
-  /** @throws {DomainError} UNAUTHENTICATED */
-  readonly contextOf: (authorization: string | null) => ApiContext;
+  /** @throws {DomainError} UNAUTHENTICATED, also by the promise */
+  readonly contextOf: (authorization: string | null) => ApiContext | Promise<ApiContext>;
+  readonly followAccess: (viewer: Viewer | null, end: () => void) => () => void;
   /** A client that has not answered a ping by the next one reads nothing, and is closed. */
   readonly keepAliveMs: number;
   readonly maxMessageBytes: number;

@@ -1,19 +1,115 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import { DomainError } from "../core/errors.js";
-import type { Viewer } from "../core/viewer.js";
+import { uuidV7 } from "../core/uuid.js";
+import type { UserRole } from "../core/viewer.js";
+import { asUserAtOnce } from "../db/as-user.js";
+import { auditEvent } from "./audit.js";
+import { constraintOf } from "./constraints.js";
+import { parseEmail } from "./email-address.js";
+import { mailVerification, newOneTimeToken } from "./one-time-tokens.js";
+import { requireGoodPassword } from "./passwords.js";
+import type { People } from "./people.js";
+import { type SessionGrant, startSession } from "./sessions.js";
+import { readTelegramLogin, type TelegramLogin } from "./telegram.js";
+import { checkProfile, type UserStatus } from "./users.js";
 
-const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
+export interface Registration {
+  readonly email: string;
+  readonly password: string;
+  readonly username?: string | null | undefined;
+  readonly firstName?: string | null | undefined;
+  readonly lastName?: string | null | undefined;
+  readonly timezone?: string | null | undefined;
+  readonly locale?: string | null | undefined;
+}
+
+interface Login {
+  readonly id: string;
+  readonly passwordHash: string;
+  readonly role: UserRole;
+  readonly status: UserStatus;
+  readonly accessVersion: number;
+}
 
 /**
- * The viewer of an `Authorization` header (or of `connectionParams.authorization`), or null without one.
- * @throws {DomainError} UNAUTHENTICATED for a credential that is not valid; it is never taken for an anonymous visit
+ * Makes a user, signs him in, and sends a mail that proves the address.
+ * @throws {DomainError} BAD_USER_INPUT, CONFLICT when the address has an account
  */
-export function viewerOf(authorization: string | null | undefined, operatorToken: string | null): Viewer | null {
-  if (authorization == null || authorization === "") return null;
-  const [, token] = /^Bearer +(\S+)$/i.exec(authorization) ?? [];
-  // Digests have one length, so that the comparison takes one time whatever was sent.
-  if (token !== undefined && operatorToken !== null && timingSafeEqual(digest(token), digest(operatorToken))) {
-    return { kind: "operator" };
+export async function register(people: People, input: Registration): Promise<SessionGrant> {
+  const { clock, passwords } = people;
+  const { email, password, ...profile } = input;
+  const address = parseEmail(email);
+  const { username = null, firstName = null, lastName = null, timezone = "UTC", locale = "en" } = checkProfile(profile);
+  await requireGoodPassword(password, [address.shown, address.key, username, firstName, lastName], "password");
+  const passwordHash = await passwords.hash(password);
+  const userId = uuidV7(clock.nowMs());
+  const verification = newOneTimeToken(people, "EMAIL_VERIFICATION", userId, address.key);
+  const now = new Date(clock.nowMs()).toISOString();
+  const granted = await startSession(people, { id: userId, role: "USER", accessVersion: 1 }, "register", (sql) => [
+    sql`
+      insert into users (id, email, email_key, password_hash, username, first_name, last_name, timezone, locale, created_at)
+      values (${userId}, ${address.shown}, ${address.key}, ${passwordHash}, ${username}, ${firstName}, ${lastName}, ${timezone},
+        ${locale}, ${now})`,
+    verification.store(sql),
+    auditEvent(sql, clock, { userId, actorId: userId, action: "user.register" }),
+  ]).catch((error: unknown) => {
+    if (constraintOf(error) === "uk_users_email_key")
+      throw new DomainError("CONFLICT", "this address has an account; sign in, or reset its password", {
+        field: "email",
+      });
+    throw error;
+  });
+  mailVerification(people, address.shown, verification.token);
+  return granted;
+}
+
+/**
+ * Signs in by address and password. It takes the same work, and the answer is the same, whether there is such a user or not.
+ * @throws {DomainError} UNAUTHENTICATED, FORBIDDEN when the user is suspended
+ */
+export async function login(people: People, email: string, password: string): Promise<SessionGrant> {
+  const { database, clock, passwords, background } = people;
+  const key = keyOf(email);
+  const [user] = await database.sql<Login[]>`
+    select id, password_hash as "passwordHash", role, status, access_version as "accessVersion" from find_login(${key})`;
+  if (!(await passwords.isRight(password, user?.passwordHash ?? null)) || user === undefined) {
+    if (user !== undefined) {
+      const event = { userId: user.id, actorId: null, action: "session.failed", details: { how: "password" } };
+      background.add("audit", async () => {
+        await asUserAtOnce(database, user.id, (sql) => [auditEvent(sql, clock, event)]);
+      });
+    }
+    throw new DomainError("UNAUTHENTICATED", "e-mail address or password is wrong");
   }
-  throw new DomainError("UNAUTHENTICATED", "the credential is not valid");
+  requireOpen(user.status);
+  return startSession(people, user, "password");
+}
+
+/** What cannot be an address is looked for all the same. */
+function keyOf(email: string): string {
+  try {
+    return parseEmail(email).key;
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * Signs in the user to whom this Telegram account was linked.
+ * @throws {DomainError} BAD_USER_INPUT, UNAUTHENTICATED, FORBIDDEN when the user is suspended
+ */
+export async function loginWithTelegram(people: People, input: TelegramLogin): Promise<SessionGrant> {
+  const telegramId = readTelegramLogin(people, input);
+  const [user] = await people.database.sql<Omit<Login, "passwordHash">[]>`
+    select id, role, status, access_version as "accessVersion" from find_telegram_login(${telegramId})`;
+  if (user === undefined)
+    throw new DomainError(
+      "UNAUTHENTICATED",
+      "no account is linked to this Telegram account; sign in and link it first",
+    );
+  requireOpen(user.status);
+  return startSession(people, user, "telegram");
+}
+
+function requireOpen(status: UserStatus): void {
+  if (status === "SUSPENDED") throw new DomainError("FORBIDDEN", "the account is suspended");
 }

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { GraphQLError, OperationTypeNode } from "graphql";
-import { DomainError } from "../../core/errors.js";
 import type { Span, Tracer } from "../../core/tracer.js";
 import type { ApiContext } from "../context.js";
 import type { OperationExecutor } from "../execute-operation.js";
@@ -16,8 +15,8 @@ export interface ShortWayOptions {
   readonly preparer: OperationPreparer;
   readonly executor: OperationExecutor;
   readonly answers: PublicAnswers;
-  /** @throws {DomainError} UNAUTHENTICATED */
-  readonly contextOf: (authorization: string | null) => ApiContext;
+  /** @throws {DomainError} UNAUTHENTICATED, also by the promise */
+  readonly contextOf: (authorization: string | null) => ApiContext | Promise<ApiContext>;
   readonly maxBodyBytes: number;
   readonly watch: OperationWatch;
   readonly tracer: Tracer;
@@ -67,13 +66,26 @@ export class ShortWay {
   handle(request: IncomingMessage, response: ServerResponse, fullWay: FullWay): void {
     const { method, headers, url = "" } = request;
     const isPost = method === "POST" && url === this.options.path && isPlainPost(headers, this.options.maxBodyBytes);
-    const isGet = method === "GET" && url.startsWith(this.#getPrefix) && isPlainGet(headers);
-    const mediaType = this.#isOpen && (isPost || isGet) ? mediaTypeFor(headers.accept) : null;
-    const context = mediaType === null ? null : this.#contextOf(headers.authorization);
+    const isPlain = isPost || (method === "GET" && url.startsWith(this.#getPrefix) && isPlainGet(headers));
+    const mediaType = this.#isOpen && isPlain ? mediaTypeFor(headers.accept) : null;
     const goFullWay = () => fullWay(request, response);
-    if (mediaType === null || context === null) goFullWay();
-    else if (isGet) {
-      const exchange = { request, response, mediaType, context, goFullWay };
+    if (mediaType === null) {
+      goFullWay();
+      return;
+    }
+    const goOn = (context: ApiContext | null) => {
+      if (context === null) goFullWay();
+      else this.#read({ request, response, mediaType, context, goFullWay });
+    };
+    const context = this.#contextOf(headers.authorization);
+    if (context instanceof Promise) void context.then(goOn);
+    else goOn(context);
+  }
+
+  #read(exchange: Exchange): void {
+    const { request, goFullWay } = exchange;
+    const { url = "" } = request;
+    if (isGet(exchange)) {
       this.#answer(exchange, readSearch(url.slice(this.#getPrefix.length)));
     } else {
       const chunks: Buffer[] = [];
@@ -84,18 +96,18 @@ export class ShortWay {
           this.#bodies.set(request, body);
           goFullWay();
         };
-        this.#answer({ request, response, mediaType, context, goFullWay: goOn }, readBody(body));
+        this.#answer({ ...exchange, goFullWay: goOn }, readBody(body));
       });
     }
   }
 
-  /** Null for a credential that is not valid. */
-  #contextOf(authorization: string | undefined): ApiContext | null {
+  /** Null for a credential that is not valid, or cannot be checked: the full way says which. */
+  #contextOf(authorization: string | undefined): ApiContext | null | Promise<ApiContext | null> {
     try {
-      return this.options.contextOf(authorization ?? null);
-    } catch (error) {
-      if (error instanceof DomainError) return null;
-      throw error;
+      const context = this.options.contextOf(authorization ?? null);
+      return context instanceof Promise ? context.catch(() => null) : context;
+    } catch {
+      return null;
     }
   }
 

@@ -1,0 +1,176 @@
+import { and, desc, eq, gt, isNull, ne } from "drizzle-orm";
+import { DomainError } from "../core/errors.js";
+import { uuidV7 } from "../core/uuid.js";
+import type { UserRole } from "../core/viewer.js";
+import { asUser, asUserAtOnce } from "../db/as-user.js";
+import { auditEvent } from "./audit.js";
+import type { People } from "./people.js";
+import { digestOf, newSecret } from "./secrets.js";
+import { refreshTokens } from "./tables.js";
+import type { UserStatus } from "./users.js";
+
+/** What signs a user in from now on. */
+export interface SessionGrant {
+  readonly userId: string;
+  readonly accessToken: string;
+  readonly accessTokenExpiresAt: Date;
+  readonly refreshToken: string;
+  readonly refreshTokenExpiresAt: Date;
+}
+
+/** A device that is signed in. */
+export interface Session {
+  readonly id: string;
+  readonly startedAt: Date;
+  /** When it was last refreshed. */
+  readonly refreshedAt: Date;
+  readonly expiresAt: Date;
+}
+
+interface Holder {
+  readonly id: string;
+  readonly role: UserRole;
+  readonly accessVersion: number;
+}
+
+const newRefreshToken = (): string => `tgr_${newSecret()}`;
+
+/**
+ * Signs a user in, whose password or other proof has been checked.
+ * @param how what the audit calls it: "register", "password", "telegram"
+ * @param more statements of the same transaction that come first
+ */
+export async function startSession(
+  { database, clock, tokens, sessionLifeMs }: People,
+  holder: Holder,
+  how: string,
+  more: (sql: Parameters<Parameters<typeof asUserAtOnce>[2]>[0]) => readonly Statement[] = () => [],
+): Promise<SessionGrant> {
+  const nowMs = clock.nowMs();
+  const [now, expiresAt] = [new Date(nowMs), new Date(nowMs + sessionLifeMs)];
+  const [sessionId, refreshToken] = [uuidV7(nowMs), newRefreshToken()];
+  const userId = holder.id;
+  // Before the rest, because it may have to publish a key.
+  const access = await tokens.issue({ userId, sessionId, role: holder.role, accessVersion: holder.accessVersion });
+  await asUserAtOnce(database, userId, (sql) => [
+    ...more(sql),
+    sql`update users set last_login_at = ${now.toISOString()} where id = ${userId}`,
+    sql`
+      insert into refresh_tokens (id, user_id, family_id, token_hash, started_at, created_at, expires_at)
+      values (${uuidV7(nowMs)}, ${userId}, ${sessionId}, ${digestOf(refreshToken)}, ${now.toISOString()}, ${now.toISOString()},
+        ${expiresAt.toISOString()})`,
+    auditEvent(sql, clock, { userId, actorId: userId, action: "session.start", details: { session: sessionId, how } }),
+  ]);
+  return grant(userId, access, refreshToken, expiresAt);
+}
+
+type Statement = Promise<unknown> & { execute(): Promise<unknown> };
+
+const grant = (
+  userId: string,
+  access: { readonly token: string; readonly expiresAtMs: number },
+  refreshToken: string,
+  refreshTokenExpiresAt: Date,
+): SessionGrant => ({
+  userId,
+  accessToken: access.token,
+  accessTokenExpiresAt: new Date(access.expiresAtMs),
+  refreshToken,
+  refreshTokenExpiresAt,
+});
+
+interface Rotation {
+  readonly outcome: "rotated" | "reused" | "dead" | "refused";
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly role: UserRole;
+  readonly status: UserStatus;
+  readonly accessVersion: number;
+}
+
+/**
+ * Gives new tokens for a refresh token, which dies. A dead one ends its session: two have it, and one of them is a thief.
+ * @throws {DomainError} UNAUTHENTICATED, FORBIDDEN when the user is suspended
+ */
+export async function refreshSession(people: People, refreshToken: string): Promise<SessionGrant> {
+  const { database, clock, tokens, sessionLifeMs } = people;
+  const nowMs = clock.nowMs();
+  const expiresAt = new Date(nowMs + sessionLifeMs);
+  const next = newRefreshToken();
+  const [rotation] = await database.sql<Rotation[]>`
+    select outcome, user_id as "userId", family_id as "sessionId", role, status, access_version as "accessVersion"
+    from rotate_refresh_token(${digestOf(refreshToken)}, ${uuidV7(nowMs)}, ${digestOf(next)}, ${new Date(nowMs).toISOString()},
+      ${expiresAt.toISOString()})`;
+  if (rotation === undefined || rotation.outcome === "dead") throw signInAgain();
+  const { userId, sessionId, role, accessVersion } = rotation;
+  if (rotation.outcome === "reused") {
+    const event = { userId, actorId: null, action: "session.reuse", details: { session: sessionId } };
+    await asUserAtOnce(database, userId, (sql) => [auditEvent(sql, clock, event)]);
+    await people.accessCaughtUp();
+    throw signInAgain();
+  }
+  if (rotation.outcome === "refused") throw new DomainError("FORBIDDEN", "the account is suspended");
+  return grant(userId, await tokens.issue({ userId, sessionId, role, accessVersion }), next, expiresAt);
+}
+
+const signInAgain = (): DomainError =>
+  new DomainError("UNAUTHENTICATED", "the refresh token is not valid any more; sign in again");
+
+/** Signs one device out: its access ends on every node. @returns whether there was such a session */
+export async function endSession(
+  { database, clock, accessCaughtUp }: People,
+  userId: string,
+  sessionId: string,
+): Promise<boolean> {
+  const now = new Date(clock.nowMs()).toISOString();
+  const event = { userId, actorId: userId, action: "session.end", details: { session: sessionId } };
+  const [ended] = await asUserAtOnce(database, userId, (sql) => [
+    sql`update refresh_tokens set revoked_at = ${now} where family_id = ${sessionId} and revoked_at is null`,
+    auditEvent(sql, clock, event),
+  ]);
+  await accessCaughtUp();
+  return (ended as { count: number }).count > 0;
+}
+
+/** Signs out every device, or all but one. Returns how many it were. */
+export async function endAllSessions(
+  { database, clock, accessCaughtUp }: People,
+  userId: string,
+  exceptSessionId: string | null = null,
+): Promise<number> {
+  const count = await asUser(database, userId, async ({ sql, db }) => {
+    const except = exceptSessionId === null ? undefined : ne(refreshTokens.familyId, exceptSessionId);
+    const rows = await db
+      .update(refreshTokens)
+      .set({ revokedAt: new Date(clock.nowMs()) })
+      .where(and(eq(refreshTokens.userId, userId), isNull(refreshTokens.revokedAt), except))
+      .returning({ id: refreshTokens.familyId });
+    const sessions = new Set(rows.map(({ id }) => id)).size;
+    await auditEvent(sql, clock, { userId, actorId: userId, action: "session.end-all", details: { sessions } });
+    return sessions;
+  });
+  await accessCaughtUp();
+  return count;
+}
+
+/** Those that are signed in now, newest first. */
+export function sessionsOf({ database, clock }: People, userId: string): Promise<Session[]> {
+  const living = and(
+    isNull(refreshTokens.usedAt),
+    isNull(refreshTokens.revokedAt),
+    gt(refreshTokens.expiresAt, new Date(clock.nowMs())),
+  );
+  return asUser(database, userId, ({ db }) =>
+    db
+      .select({
+        id: refreshTokens.familyId,
+        startedAt: refreshTokens.startedAt,
+        refreshedAt: refreshTokens.createdAt,
+        expiresAt: refreshTokens.expiresAt,
+      })
+      .from(refreshTokens)
+      .where(living)
+      .orderBy(desc(refreshTokens.startedAt), desc(refreshTokens.id))
+      .limit(500),
+  );
+}

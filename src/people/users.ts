@@ -1,0 +1,215 @@
+import { eq } from "drizzle-orm";
+import { badInput, DomainError } from "../core/errors.js";
+import type { UserRole } from "../core/viewer.js";
+import { asUser, asUserAtOnce } from "../db/as-user.js";
+import { auditEvent } from "./audit.js";
+import { constraintOf } from "./constraints.js";
+import { requireGoodPassword } from "./passwords.js";
+import type { People } from "./people.js";
+import { users } from "./tables.js";
+
+export type UserStatus = "PENDING_VERIFICATION" | "ACTIVE" | "SUSPENDED" | "CLOSED";
+export type RiskProfile = "LOW" | "MEDIUM" | "HIGH" | "ULTRA_HIGH";
+
+export interface User {
+  readonly id: string;
+  /** Null once the account is closed; such a user is not found by the functions here. */
+  readonly email: string | null;
+  readonly emailVerifiedAt: Date | null;
+  readonly username: string | null;
+  readonly firstName: string | null;
+  readonly lastName: string | null;
+  readonly phone: string | null;
+  readonly telegramId: bigint | null;
+  readonly timezone: string;
+  readonly locale: string;
+  readonly role: UserRole;
+  readonly status: UserStatus;
+  readonly riskProfile: RiskProfile;
+  readonly plan: string;
+  readonly preferences: Record<string, unknown>;
+  readonly lastLoginAt: Date | null;
+  readonly createdAt: Date;
+}
+
+/** What a user may say about himself. Null clears, undefined leaves as it is. */
+export interface Profile {
+  readonly username?: string | null | undefined;
+  readonly firstName?: string | null | undefined;
+  readonly lastName?: string | null | undefined;
+  readonly phone?: string | null | undefined;
+  readonly timezone?: string | null | undefined;
+  readonly locale?: string | null | undefined;
+  readonly riskProfile?: RiskProfile | null | undefined;
+  readonly preferences?: Record<string, unknown> | null | undefined;
+}
+
+const columns = {
+  id: users.id,
+  email: users.email,
+  emailVerifiedAt: users.emailVerifiedAt,
+  username: users.username,
+  firstName: users.firstName,
+  lastName: users.lastName,
+  phone: users.phone,
+  telegramId: users.telegramId,
+  timezone: users.timezone,
+  locale: users.locale,
+  role: users.role,
+  status: users.status,
+  riskProfile: users.riskProfile,
+  plan: users.plan,
+  preferences: users.preferences,
+  lastLoginAt: users.lastLoginAt,
+  createdAt: users.createdAt,
+};
+
+/** The user, as himself; null when there is none any more. */
+export async function findUser({ database }: People, userId: string): Promise<User | null> {
+  const [user] = await asUser(database, userId, ({ db }) => db.select(columns).from(users).where(eq(users.id, userId)));
+  return user === undefined || user.status === "CLOSED" ? null : user;
+}
+
+/** @throws {DomainError} UNAUTHENTICATED when the account was closed meanwhile */
+export async function userOf(people: People, userId: string): Promise<User> {
+  const user = await findUser(people, userId);
+  if (user === null) throw new DomainError("UNAUTHENTICATED", "the account is closed");
+  return user;
+}
+
+const maxPreferencesBytes = 16_384;
+
+/**
+ * What may be stored of a profile: trimmed, and an empty text for null.
+ * @throws {DomainError} BAD_USER_INPUT with the field
+ */
+export function checkProfile({
+  timezone,
+  locale,
+  riskProfile,
+  preferences,
+  ...texts
+}: Profile): Partial<typeof users.$inferInsert> {
+  const checked: Partial<typeof users.$inferInsert> = {};
+  for (const [field, limits] of Object.entries(textLimits)) {
+    const value = texts[field as keyof typeof textLimits];
+    if (value !== undefined) checked[field as keyof typeof textLimits] = checkText(field, value, limits);
+  }
+  if (checked.phone != null && !/^\+?[0-9 ().-]{3,31}$/.test(checked.phone))
+    throw badInput("phone", "phone must be a telephone number, e.g. +49 30 1234567");
+  if (timezone != null) checked.timezone = checkTimezone(timezone);
+  if (locale != null) checked.locale = checkLocale(locale);
+  if (riskProfile != null) checked.riskProfile = riskProfile;
+  if (preferences !== undefined) {
+    const isObject = preferences === null || (typeof preferences === "object" && !Array.isArray(preferences));
+    if (!isObject) throw badInput("preferences", "preferences must be an object");
+    if (Buffer.byteLength(JSON.stringify(preferences ?? {})) > maxPreferencesBytes / 2)
+      throw badInput("preferences", `preferences must have at most ${maxPreferencesBytes / 2} bytes`);
+    // A copy: what the parser of literals makes has no prototype, and drizzle looks for one.
+    checked.preferences = { ...preferences };
+  }
+  return checked;
+}
+
+const textLimits = {
+  username: { min: 3, max: 50 },
+  firstName: { min: 1, max: 100 },
+  lastName: { min: 1, max: 100 },
+  phone: { min: 3, max: 32 },
+} as const;
+
+function checkText(field: string, value: string | null, { min, max }: { min: number; max: number }): string | null {
+  const text = value?.trim().normalize("NFC") ?? "";
+  if (text === "") return null;
+  const { length } = [...text];
+  if (length < min || length > max || /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(text))
+    throw badInput(field, `${field} must have ${min} to ${max} characters`);
+  return text;
+}
+
+function checkTimezone(timezone: string): string {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: timezone }).resolvedOptions().timeZone;
+  } catch {
+    throw badInput("timezone", "timezone must be one of the IANA database, e.g. Europe/Istanbul");
+  }
+}
+
+function checkLocale(locale: string): string {
+  const refusal = badInput("locale", "locale must be a language tag, e.g. en or pt-BR");
+  try {
+    const [canonical] = Intl.getCanonicalLocales(locale);
+    if (canonical === undefined || !/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/.test(canonical) || canonical.length > 35)
+      throw refusal;
+    return canonical;
+  } catch {
+    throw refusal;
+  }
+}
+
+/** @throws {DomainError} BAD_USER_INPUT */
+export async function updateProfile({ database }: People, userId: string, profile: Profile): Promise<User> {
+  const changes = checkProfile(profile);
+  if (Object.keys(changes).length === 0) throw badInput("input", "nothing to change");
+  const [user] = await asUser(database, userId, ({ db }) =>
+    db.update(users).set(changes).where(eq(users.id, userId)).returning(columns),
+  ).catch((error: unknown) => {
+    const [, field] = /^ck_users_(\w+)$/.exec(constraintOf(error) ?? "") ?? [];
+    throw field === undefined ? error : badInput(field, `${field} cannot be stored`);
+  });
+  if (user === undefined) throw new DomainError("UNAUTHENTICATED", "the account is closed");
+  return user;
+}
+
+/** @throws {DomainError} BAD_USER_INPUT of the field when it is not the user's */
+async function requirePassword(people: People, userId: string, password: string, field: string): Promise<User> {
+  const { database, passwords } = people;
+  const [row] = await asUser(database, userId, ({ db }) =>
+    db
+      .select({ ...columns, passwordHash: users.passwordHash })
+      .from(users)
+      .where(eq(users.id, userId)),
+  );
+  if (!(await passwords.isRight(password, row?.passwordHash ?? null)) || row === undefined)
+    throw badInput(field, "this is not your password");
+  return row;
+}
+
+/** Also signs out every other device. @throws {DomainError} BAD_USER_INPUT */
+export async function changePassword(
+  people: People,
+  { userId, sessionId }: { readonly userId: string; readonly sessionId: string },
+  input: { readonly currentPassword: string; readonly newPassword: string },
+): Promise<void> {
+  const { database, clock, passwords } = people;
+  const user = await requirePassword(people, userId, input.currentPassword, "currentPassword");
+  await requireGoodPassword(
+    input.newPassword,
+    [user.email, user.username, user.firstName, user.lastName],
+    "newPassword",
+  );
+  const passwordHash = await passwords.hash(input.newPassword);
+  const now = new Date(clock.nowMs()).toISOString();
+  await asUserAtOnce(database, userId, (sql) => [
+    sql`update users set password_hash = ${passwordHash} where id = ${userId}`,
+    sql`update refresh_tokens set revoked_at = ${now} where family_id <> ${sessionId} and revoked_at is null`,
+    sql`update one_time_tokens set used_at = ${now} where purpose = 'PASSWORD_RESET' and used_at is null`,
+    auditEvent(sql, clock, { userId, actorId: userId, action: "password.change" }),
+  ]);
+  await people.accessCaughtUp();
+}
+
+/**
+ * Closes the account for good: every access ends, and what says who it was is erased. The id stays, for the books.
+ * @throws {DomainError} BAD_USER_INPUT when the password is wrong
+ */
+export async function closeAccount(people: People, userId: string, password: string): Promise<void> {
+  const { database, clock } = people;
+  await requirePassword(people, userId, password, "password");
+  const now = new Date(clock.nowMs()).toISOString();
+  await asUserAtOnce(database, userId, (sql) => [
+    sql`select close_account(${now})`,
+    auditEvent(sql, clock, { userId, actorId: userId, action: "account.close" }),
+  ]);
+  await people.accessCaughtUp();
+}

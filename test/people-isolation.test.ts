@@ -1,0 +1,243 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseGlobalId } from "../src/core/ids.js";
+import { asUser } from "../src/db/as-user.js";
+import { operatorHeaders, query } from "./support/app.js";
+import { CapturedMail, goodPassword, type SignedIn, signUp } from "./support/people.js";
+import { type QuietApp, startQuietApp } from "./support/quiet-app.js";
+
+let app: QuietApp;
+let victim: SignedIn;
+let stranger: SignedIn;
+let [victimId, strangerId] = ["", ""];
+
+const keyOf = (id: string): string => parseGlobalId(id)?.key ?? "";
+
+interface Table {
+  readonly name: string;
+  readonly owner: "id" | "user_id";
+  readonly columns: readonly string[];
+}
+let tables: Table[];
+
+beforeAll(async () => {
+  app = await startQuietApp({ overrides: { mailer: new CapturedMail() } });
+  const { sql } = app.database.owner;
+  [victim, stranger] = [await signUp(app.url), await signUp(app.url)];
+  [victimId, strangerId] = [keyOf(victim.userId), keyOf(stranger.userId)];
+  for (const { headers } of [victim, stranger])
+    await query(app.url, 'mutation { createApiKey(name: "bot", scopes: [READ, TRADE]) { secret } }', {}, headers);
+  for (const userId of [victimId, strangerId])
+    await sql`
+      insert into user_dashboard_preferences (id, user_id, symbol_id, notes)
+      select gen_random_uuid(), ${userId}, min(id), 'a note' from symbols`;
+  tables = await sql<Table[]>`
+    select c.relname as name, case when c.relname = 'users' then 'id' else 'user_id' end as owner,
+      (select json_agg(attname order by attnum) from pg_attribute a
+        where a.attrelid = c.oid and attnum > 0 and not attisdropped) as columns
+    from pg_class c where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and relrowsecurity order by 1`;
+});
+afterAll(() => app.close());
+
+/** What happens when the program, working for the stranger, runs a statement: how many rows, or why not. */
+const asStranger = (statement: string): Promise<number | string> =>
+  asUser(app.database.app, strangerId, async ({ sql }) => {
+    const result = await sql.unsafe(statement);
+    return result.count;
+  }).catch((error: { code?: string; message: string }) => `${error.code} ${error.message}`);
+
+describe("every table that says whose its rows are", () => {
+  test("has row-level security, also for its owner, and so has every partition", async () => {
+    const open = await app.database.owner.sql<{ name: string }[]>`
+      select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'user_id' and not a.attisdropped
+      where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not (relrowsecurity and relforcerowsecurity)`;
+    expect(open.map(({ name }) => name)).toEqual([]);
+    const halfway = await app.database.owner.sql<{ name: string }[]>`
+      select relname as name from pg_class
+      where relnamespace = 'public'::regnamespace and relrowsecurity and not relforcerowsecurity`;
+    expect(halfway.map(({ name }) => name)).toEqual([]);
+    expect(tables.map(({ name }) => name)).toEqual(
+      expect.arrayContaining([
+        "api_keys",
+        "audit_events",
+        "one_time_tokens",
+        "refresh_tokens",
+        "user_dashboard_preferences",
+        "users",
+      ]),
+    );
+  });
+
+  test("is not shown by a view with the rights of its maker, and no program's role steps around the policies", async () => {
+    const views = await app.database.owner.sql<{ name: string }[]>`
+      select distinct v.relname as name
+      from pg_depend d join pg_rewrite r on r.oid = d.objid join pg_class v on v.oid = r.ev_class join pg_class t on t.oid = d.refobjid
+      where d.classid = 'pg_rewrite'::regclass and t.relrowsecurity and t.oid <> v.oid
+        and has_table_privilege('tradegraph_app', v.oid, 'select')
+        and not coalesce('security_barrier=true' = any (v.reloptions), false)`;
+    expect(views.map(({ name }) => name)).toEqual([]);
+    const roles = await app.database.owner.sql`
+      select rolname from pg_roles where rolname like 'tradegraph\\_%' and (rolsuper or rolbypassrls)`;
+    expect(roles).toEqual([]);
+  });
+
+  test("no row of another user can be seen, added, changed, taken or removed by SQL", async () => {
+    const { sql } = app.database.owner;
+    for (const { name, owner, columns } of tables) {
+      const [{ theirs, mine }] = (await sql.unsafe(
+        `select count(*) filter (where ${owner} = '${victimId}')::int as theirs, count(*) filter (where ${owner} = '${strangerId}')::int as mine from ${name}`,
+      )) as unknown as [{ theirs: number; mine: number }];
+      const before = await sql.unsafe(
+        `select md5(string_agg(t::text, ',' order by t::text)) as state from ${name} t where ${owner} = '${victimId}'`,
+      );
+      const context = { table: name };
+      // Otherwise the rest would show nothing: give the victim a row of each new table above.
+      expect({ ...context, theirs: theirs > 0, mine: mine > 0 }).toEqual({ ...context, theirs: true, mine: true });
+
+      expect({ ...context, seen: await asStranger(`select 1 from ${name}`) }).toEqual({ ...context, seen: mine });
+      expect(await asStranger(`select 1 from ${name} where ${owner} = '${victimId}'`)).toBe(0);
+      // With the setting taken away, or made nonsense, nothing shows.
+      expect(
+        await asStranger(
+          `with gone as materialized (select 1) select 1 from ${name} where ${owner} <> '${strangerId}'`,
+        ),
+      ).toBe(0);
+      for (const column of columns) {
+        const change = `update ${name} set ${column} = ${column}`;
+        expect({ ...context, change: await asStranger(`${change} where ${owner} = '${victimId}'`) }).toEqual({
+          ...context,
+          change: expect.toSatisfy((outcome) => outcome === 0 || String(outcome).startsWith("42501")),
+        });
+      }
+      expect(await asStranger(`update ${name} set ${owner} = '${victimId}'`)).toMatch(/^42501/);
+      expect(await asStranger(`delete from ${name} where ${owner} = '${victimId}'`)).toSatisfy(
+        (outcome) => outcome === 0 || String(outcome).startsWith("42501"),
+      );
+      expect(await asStranger(`truncate ${name} cascade`)).toMatch(/^42501/);
+      // The stranger's own row, with the victim's name and a new id.
+      const values = columns.map((column) =>
+        column === owner ? `'${victimId}'` : column === "id" ? "gen_random_uuid()" : column,
+      );
+      const copy = `insert into ${name} (${columns.join()}) select ${values.join()} from ${name} limit 1`;
+      expect({ ...context, copy: await asStranger(copy) }).toEqual({
+        ...context,
+        copy: expect.stringMatching(/^42501/),
+      });
+      const after = await sql.unsafe(
+        `select md5(string_agg(t::text, ',' order by t::text)) as state from ${name} t where ${owner} = '${victimId}'`,
+      );
+      expect({ ...context, state: after[0] }).toEqual({ ...context, state: before[0] });
+    }
+  });
+
+  test("shows nothing outside of a transaction that names a user, also on a connection that had one", async () => {
+    const { sql } = app.database.app;
+    for (let round = 0; round < 8; round++) {
+      for (const { name } of tables)
+        expect({ name, rows: (await sql.unsafe(`select 1 from ${name}`)).count }).toEqual({ name, rows: 0 });
+      await asStranger("select 1");
+    }
+  });
+});
+
+describe("the program's role", () => {
+  test("cannot make itself an operator, nor prove an address", async () => {
+    for (const change of [
+      "role = 'ADMIN'",
+      "status = 'ACTIVE'",
+      "email_verified_at = now()",
+      "email = 'x@example.org'",
+      "access_version = 1",
+      "deleted_at = now()",
+      "plan = 'PRO'",
+    ])
+      expect(await asStranger(`update users set ${change}`)).toMatch(/^42501/);
+    expect(
+      await asStranger(
+        `insert into users (id, email, email_key, password_hash, role) values (gen_random_uuid(), 'a@b.c', 'a@b.c', '$argon2id$', 'ADMIN')`,
+      ),
+    ).toMatch(/^42501/);
+    expect(await asStranger("update audit_events set action = 'nothing.happened'")).toMatch(/^42501/);
+    expect(await asStranger("delete from audit_events")).toMatch(/^42501/);
+    expect(await asStranger("update api_keys set scopes = '{READ,TRADE}', expires_at = null")).toMatch(/^42501/);
+    expect(
+      await asStranger(
+        "insert into signing_keys values (gen_random_uuid(), repeat('A', 43), now(), now() + interval '1 day')",
+      ),
+    ).toMatch(/^42501/);
+  });
+
+  test("what was revoked stays revoked, and events stay as they are, for the owner too", async () => {
+    const { sql } = app.database.owner;
+    await sql`update api_keys set revoked_at = now() where user_id = ${strangerId}`;
+    await expect(sql`update api_keys set revoked_at = null where user_id = ${strangerId}`).rejects.toThrow(
+      "stays revoked",
+    );
+    await expect(sql`update audit_events set action = 'x.y'`).rejects.toThrow("never changed");
+    await expect(sql`delete from audit_events`).rejects.toThrow("never changed");
+    await expect(sql`truncate audit_events`).rejects.toThrow("refused");
+    await expect(sql`update api_keys set user_id = ${victimId} where user_id = ${strangerId}`).rejects.toThrow(
+      "stay with their user",
+    );
+  });
+
+  test("functions that look further are fixed to their schemas, and only the program may call them", async () => {
+    const loose = await app.database.owner.sql<{ name: string }[]>`
+      select p.oid::regprocedure::text as name from pg_proc p
+      where pronamespace = 'public'::regnamespace and prosecdef
+        and (not coalesce(proconfig::text like '%search_path=pg_catalog, public, pg_temp%', false)
+          or has_function_privilege('tradegraph_readonly', p.oid, 'execute'))`;
+    expect(loose.map(({ name }) => name)).toEqual([]);
+  });
+});
+
+describe("over the API", () => {
+  test("ids of another user's things lead nowhere, for strangers, anonymous visitors and operators", async () => {
+    const text = "{ viewer { id } apiKeys { id } sessions { id } }";
+    const mine = (await query(app.url, text, {}, victim.headers)).data;
+    const ids = [mine.viewer.id, ...mine.apiKeys.map(({ id }: { id: string }) => id)];
+    for (const headers of [stranger.headers, {}, operatorHeaders]) {
+      const { data, errors } = await query(
+        app.url,
+        "query ($ids: [ID!]!) { nodes(ids: $ids) { id __typename } }",
+        { ids },
+        headers,
+      );
+      expect([data.nodes, errors]).toEqual([ids.map(() => null), undefined]);
+    }
+    const own = await query(app.url, "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", { ids }, victim.headers);
+    expect(own.data.nodes.map(({ id }: { id: string }) => id)).toEqual(ids);
+    // Keys in the place of another type's.
+    for (const type of ["User", "ApiKey", "Session", "DashboardItem"])
+      for (const key of [victimId, keyOf(ids[1] ?? ""), "1", "default-1", "x", `${victimId}-`]) {
+        const id = Buffer.from(`${type}:${key}`).toString("base64url");
+        const { data, errors } = await query(
+          app.url,
+          "query ($id: ID!) { node(id: $id) { id } }",
+          { id },
+          stranger.headers,
+        );
+        expect({ type, key, errors }).toEqual({ type, key, errors: undefined });
+        if (key !== "default-1") expect({ type, key, node: data.node }).toEqual({ type, key, node: null });
+      }
+  });
+
+  test("a key that may only trade reads nothing", async () => {
+    const { data } = await query(
+      app.url,
+      'mutation { createApiKey(name: "t", scopes: [TRADE]) { secret apiKey { id } } }',
+      {},
+      victim.headers,
+    );
+    const headers = { authorization: `Bearer ${data.createApiKey.secret}` };
+    const ids = [victim.userId, data.createApiKey.apiKey.id];
+    const nodes = await query(app.url, "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", { ids }, headers);
+    expect(nodes.data.nodes).toEqual([null, null]);
+    for (const text of [
+      "{ viewer { id } }",
+      "{ apiKeys { id } }",
+      "{ sessions { id } }",
+      `mutation { closeAccount(password: "${goodPassword}") }`,
+    ])
+      expect((await query(app.url, text, {}, headers)).errors?.[0]?.extensions.code).toBe("FORBIDDEN");
+  });
+});
