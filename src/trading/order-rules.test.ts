@@ -213,7 +213,7 @@ test("the nearest value that a rule names is one that it allows", () => {
   });
   fc.assert(
     fc.property(orders, amounts(300_000_000n), ({ side, orderType, price, quantity }, current) => {
-      const conditions = { ...spot, view: viewOf(current.toNumber()) };
+      const conditions = { ...spot, view: viewOf(current.plus("0.05").toNumber()) };
       const fields =
         orderType === "LIMIT"
           ? { price }
