@@ -2,7 +2,7 @@ import type { MarketStatus } from "../catalogue/market-hours.js";
 import type { Decimal } from "../core/decimal.js";
 import { DomainError, type ErrorCode } from "../core/errors.js";
 import { type MarketView, takerPrice } from "./market-view.js";
-import { larger } from "./money.js";
+import { larger, smaller } from "./money.js";
 import type { NewOrder, Order, ReplaceableTerms } from "./order.js";
 import { type AccountView, fieldFaults, hasLimitPrice } from "./order-fields.js";
 import { hasTrigger } from "./order-life.js";
@@ -117,7 +117,9 @@ function bandRules(order: NewOrder, symbol: TradingSymbol, current: Decimal): Do
   if (order.price === null || !hasLimitPrice(order.orderType)) return [];
   // A stop's limit is compared with the price at which it will count.
   const base = order.stopPrice ?? current;
-  const [lowest, highest] = [base.times(symbol.lowestPriceFactor), base.times(symbol.highestPriceFactor)];
+  // Of a price of few ticks the next one is never too far.
+  const lowest = smaller(base.times(symbol.lowestPriceFactor), base.minus(symbol.tickSize));
+  const highest = larger(base.times(symbol.highestPriceFactor), base.plus(symbol.tickSize));
   if (order.price.gte(lowest) && order.price.lte(highest)) return [];
   const nearest = order.price.lt(lowest) ? upTo(lowest, symbol.tickSize) : downTo(highest, symbol.tickSize);
   return [broken("PRICE_OUT_OF_RANGE", "price", "priceBand", `price is too far from ${base.toFixed()}`, nearest)];

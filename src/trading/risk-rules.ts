@@ -87,7 +87,8 @@ function violationsOf(exposure: RiskExposure, limits: RiskLimits): RiskViolation
   atMost("maxOrderSize", exposure.orderValue);
   atMost("maxPositionSize", exposure.positionValueAfter);
   atMost("maxLeverage", zero.plus(exposure.leverage));
-  atMost("maxOpenPositions", zero.plus(exposure.openPositionsAfter));
+  // Adding to an open one opens none.
+  if (exposure.positionValueBefore.isZero()) atMost("maxOpenPositions", zero.plus(exposure.openPositionsAfter));
   const lost = exposure.equityAtMidnight.minus(exposure.equity);
   below("maxDailyLoss", lost);
   below("maxDailyLossPercent", inPercent(lost, exposure.equityAtMidnight));

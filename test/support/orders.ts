@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { Decimal } from "../../src/core/decimal.js";
+import type { MarketView } from "../../src/trading/market-view.js";
 import type { Fill, NewOrder, ReplaceableTerms } from "../../src/trading/order.js";
 import type { OrderEvent } from "../../src/trading/order-event.js";
+import type { AccountView } from "../../src/trading/order-fields.js";
 import type { TradingSymbol } from "../../src/trading/trading-symbol.js";
 
 export const d = (text: string | number): Decimal => new Decimal(text);
@@ -64,6 +66,23 @@ export const futuresSymbol: TradingSymbol = {
   marketType: "FUTURES",
   maxLeverage: 125,
 };
+
+/** A market with one unit on each side, a tick around the price, unless told otherwise. */
+export function viewOf(price: number, change: Partial<MarketView> = {}): MarketView {
+  return {
+    price: d(price),
+    bids: [{ price: d(price).minus("0.01"), quantity: d(1) }],
+    asks: [{ price: d(price).plus("0.01"), quantity: d(1) }],
+    isStale: false,
+    ...change,
+  };
+}
+
+export const accountView = (change: Partial<AccountView> = {}): AccountView => ({
+  positionMode: "ONE_WAY",
+  positions: [],
+  ...change,
+});
 
 export function fillOf(change: Partial<Fill> = {}): Fill {
   return {
