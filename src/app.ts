@@ -48,6 +48,7 @@ import { recordOperation } from "./people/audit.js";
 import type { Authenticator } from "./people/authenticator.js";
 import type { Mailer } from "./people/mail.js";
 import { openPeople } from "./people-access.js";
+import { openTrading } from "./trading-room.js";
 import { readPersistedOperations } from "./persisted-operations.js";
 import { databaseMetrics, feedMetrics, programMetrics, serverMetrics, writerMetrics } from "./program-metrics.js";
 import { openProviderAccess } from "./provider-access.js";
@@ -208,9 +209,14 @@ async function build(
   closers.add("market statuses", () => marketStatuses.close());
   const room = { config, database, clock, log: log.child({ room: "people" }), announce, mailer: overrides.mailer };
   const { people, authenticator } = await openPeople(room, closers);
+  const trading = await openTrading(
+    { config, database, catalogue, quotes, live, bus, keyRing, clock, log: log.child({ room: "trading" }) },
+    closers,
+  );
   const services: ApiServices = {
     catalogue,
     people,
+    trading,
     recordOperation: (viewer, action, details) => recordOperation(database, clock, viewer, action, details),
     marketStatuses,
     quotes,

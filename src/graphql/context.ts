@@ -9,6 +9,7 @@ import type { SymbolSearch } from "../market-data/search-symbols.js";
 import type { SeriesReader } from "../market-data/series/series-reader.js";
 import type { AuditEvent } from "../people/audit.js";
 import type { People } from "../people/people.js";
+import type { Trading } from "../trading/trading.js";
 import type { Health } from "./health.js";
 
 /** What resolvers work with: one per process, but for the viewer. */
@@ -22,6 +23,7 @@ export interface ApiServices {
   readonly operations: CatalogueOperations;
   readonly searchSymbols: (search: SymbolSearch) => Promise<number[]>;
   readonly people: People;
+  readonly trading: Trading;
   /** To be called before an operator's work is done: writes down who does what. */
   readonly recordOperation: (viewer: Viewer | null, action: string, details?: AuditEvent["details"]) => Promise<void>;
   readonly health: () => Promise<Health>;

@@ -22,6 +22,11 @@ import {
 import { DashboardResolver } from "../people/graphql.js";
 import { SessionResolver, SignInResolver } from "../people/graphql-sign-in.js";
 import { ApiKeyResolver, UserResolver } from "../people/graphql-users.js";
+import { AccountResolver, BalanceResolver, LedgerResolver } from "../trading/graphql.js";
+import { OrderFillResolver, OrderResolver } from "../trading/graphql-orders.js";
+import { PositionResolver } from "../trading/graphql-positions.js";
+import { TradingUpdatesResolver } from "../trading/graphql-updates.js";
+import { UserTradingResolver } from "../trading/graphql-users.js";
 import { HealthResolver } from "./health.js";
 import { NodeResolver } from "./node-resolver.js";
 import { callPlainFieldsDirectly } from "./plain-arguments.js";
@@ -65,6 +70,14 @@ export function buildSchema(): GraphQLSchema {
       SessionResolver,
       UserResolver,
       ApiKeyResolver,
+      AccountResolver,
+      BalanceResolver,
+      OrderResolver,
+      OrderFillResolver,
+      PositionResolver,
+      LedgerResolver,
+      UserTradingResolver,
+      TradingUpdatesResolver,
       NodeResolver,
       HealthResolver,
     ],

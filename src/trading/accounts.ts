@@ -95,6 +95,8 @@ export async function createAccount(on: AccountServices, userId: string, input: 
       balances: new Map(),
       orders: [],
       positions: [],
+      limits: [],
+      equity: { day: null, atMidnight: null, highest: null },
     },
     {
       now,

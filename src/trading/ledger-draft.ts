@@ -1,18 +1,21 @@
 import { Decimal, type DecimalText, decimalText } from "../core/decimal.js";
 import { DomainError } from "../core/errors.js";
 import { type Balances, balanceOf, type Movement, moved } from "./balances.js";
-import { settleFutures } from "./futures-settlement.js";
+import { settleFunding, settleFutures, settleLiquidation } from "./futures-settlement.js";
 import type { EntryRow, EventRow, FillRow, LedgerChange, PositionRow, QueueRow } from "./ledger-rows.js";
 import { zero } from "./money.js";
-import type { Fill, Order, PositionMode } from "./order.js";
+import type { Fill, NewOrder, Order, PositionMode } from "./order.js";
 import type { OrderEvent } from "./order-event.js";
-import { dataOfOrderEvent, type EventData } from "./order-event-data.js";
+import { dataOfOrderEvent, dataOfVenueEvent, type EventData } from "./order-event-data.js";
 import { type OrderEffect, type OrderRefusal, transition } from "./order-life.js";
 import { type KeptOrder, rowOfOrder } from "./order-row.js";
 import { liquidationPrice, type Position } from "./position.js";
 import { type KeptPosition, rowOfPosition } from "./position-row.js";
+import { protectionOrders } from "./protection.js";
 import { type Booking, needOfGroup, release, reservationOwner, reserve, settleSpot } from "./reservation.js";
+import type { RiskLimits } from "./risk-rules.js";
 import { isFutures, type TradingSymbol } from "./trading-symbol.js";
+import type { FundingEvent, LiquidationEvent, VenueEvent } from "./venue.js";
 
 export interface LedgerAccount {
   readonly id: string;
@@ -35,6 +38,17 @@ export interface LedgerState {
   readonly orders: readonly KeptOrder[];
   /** All that are open. */
   readonly positions: readonly KeptPosition[];
+  /** Those that apply to the account; empty where nobody asked. */
+  readonly limits: readonly RiskLimits[];
+  readonly equity: EquityMarks;
+}
+
+/** What an account was worth when it was first asked about on a day (UTC), and the most that it ever was. */
+export interface EquityMarks {
+  /** As YYYY-MM-DD. */
+  readonly day: string | null;
+  readonly atMidnight: Decimal | null;
+  readonly highest: Decimal | null;
 }
 
 export interface DraftTools {
@@ -60,7 +74,7 @@ export interface VenueCommand {
 export class LedgerDraft {
   readonly account: LedgerAccount;
   /** What a venue is to be told after the change is written. */
-  readonly commands: VenueCommand[] = [];
+  commands: VenueCommand[] = [];
   readonly #orders = new Map<string, KeptOrder>();
   readonly #changedOrders = new Set<string>();
   readonly #positions = new Map<string, KeptPosition>();
@@ -69,6 +83,10 @@ export class LedgerDraft {
   readonly #events: EventRow[] = [];
   readonly #queue: QueueRow[] = [];
   readonly #entries: EntryRow[] = [];
+  readonly limits: readonly RiskLimits[];
+  readonly #lost: (() => void)[] = [];
+  #equity: EquityMarks;
+  #isEquityChanged = false;
   #balances: Balances;
   #sequence: number;
   #accountVersion: number;
@@ -81,12 +99,30 @@ export class LedgerDraft {
     this.#balances = state.balances;
     this.#sequence = state.sequence;
     this.#accountVersion = state.accountVersion;
+    this.limits = state.limits;
+    this.#equity = state.equity;
     for (const kept of state.orders) this.#orders.set(kept.order.id, kept);
     for (const kept of state.positions) this.#positions.set(kept.id, kept);
   }
 
+  /** Calls back when nothing comes of this draft, for who has gone on from it already. */
+  whenLost(listener: () => void): void {
+    this.#lost.push(listener);
+  }
+
+  tellLost(): void {
+    for (const listener of this.#lost.splice(0)) listener();
+  }
+
   get now(): Date {
     return this.tools.now;
+  }
+  get equity(): EquityMarks {
+    return this.#equity;
+  }
+  set equity(marks: EquityMarks) {
+    this.#equity = marks;
+    this.#isEquityChanged = true;
   }
   get balances(): Balances {
     return this.#balances;
@@ -153,7 +189,42 @@ export class LedgerDraft {
       },
       step,
     );
+    for (const leg of step.protection)
+      this.apply(leg.id, { kind: "placed", at: this.now, order: leg }, `protects ${orderId}`);
     return { kind: "changed", order };
+  }
+
+  /** Does what a venue tells. Null: it is not about an order or a position of this account that is known here. */
+  applyVenueEvent(event: VenueEvent): Applied | null {
+    switch (event.kind) {
+      case "order": {
+        const known = this.orderByClientId(event.clientOrderId);
+        return known === undefined ? null : this.apply(known.order.id, event.report);
+      }
+      case "funding":
+      case "liquidation":
+        this.#applyToPosition(event);
+        return null;
+      case "gap":
+        return null;
+    }
+  }
+
+  #applyToPosition(event: FundingEvent | LiquidationEvent): void {
+    const symbol = this.tools.symbolOf(event.symbolId);
+    const position = this.#openPositions(event.symbolId).find(({ side }) => side === event.side);
+    if (position === undefined) return;
+    const step = new Step(null);
+    const booking =
+      event.kind === "funding"
+        ? settleFunding(event.amount, position, event.asset, this.#balances)
+        : settleLiquidation(event, position, symbol, this.#balances);
+    this.#move(booking.movements, step);
+    for (const changed of booking.positions) this.#keepPosition(changed, symbol, null, step);
+    this.#accountVersion++;
+    const venueId = event.kind === "funding" ? event.exchangePaymentId : event.exchangeFillId;
+    const data = { ...dataOfVenueEvent(event), venueId, ...step.facts() };
+    this.#store("account", this.account.id, this.#accountVersion, event.kind, event.at, data, step);
   }
 
   /** The first event of an account, with what is paid in. */
@@ -182,6 +253,7 @@ export class LedgerDraft {
   /** Everything that is to be written. */
   change(): LedgerChange {
     return {
+      ...(this.#isEquityChanged ? { equity: [equityRow(this.account.id, this.#equity)] } : {}),
       positions: [...this.#changedPositions].map((id) => rowOfPosition(this.#positions.get(id) as KeptPosition)),
       orders: [...this.#changedOrders].map((id) => rowOfOrder(this.#orders.get(id) as KeptOrder)),
       fills: this.#fills,
@@ -206,14 +278,14 @@ export class LedgerDraft {
     switch (effect.kind) {
       case "reserve": {
         const need = needOfGroup(this.#groupOf(order), symbol);
-        const reserving = reserve(need, this.#held(order), this.#balances);
+        const reserving = reserve(need, this.#held(order, need.asset), this.#balances);
         if (reserving.kind === "insufficient") throw insufficientBalance(reserving);
         this.#book(reserving.booking, need.asset, order, step);
         return;
       }
       case "release": {
         const need = needOfGroup(this.#groupOf(order), symbol);
-        this.#book(release(need, this.#held(order), this.#balances), need.asset, order, step);
+        this.#book(release(need, this.#held(order, need.asset), this.#balances), need.asset, order, step);
         return;
       }
       case "settle":
@@ -223,24 +295,31 @@ export class LedgerDraft {
         this.commands.push({ command: effect.command, order });
         return;
       case "protect":
+        step.protection.push(
+          ...protectionOrders(order, effect.quantity, symbol, () => {
+            const id = this.tools.newId();
+            return { id, clientOrderId: id };
+          }),
+        );
         return;
     }
   }
 
   #settle(fill: Fill, order: Order, symbol: TradingSymbol, step: Step): void {
-    const held = this.#held(order);
+    const isSale = order.side === "SELL" && !isFutures(symbol);
+    const asset = isSale ? symbol.baseAsset : symbol.quoteAsset;
+    const held = this.#held(order, asset);
     let realizedPnl = zero;
     let positionId: string | null = null;
     if (isFutures(symbol)) {
       const open = this.#openPositions(order.symbolId);
       const booking = settleFutures(order, fill, open, symbol, held, this.#balances);
       ({ realizedPnl } = booking);
-      this.#book(booking, symbol.quoteAsset, order, step);
+      this.#book(booking, asset, order, step);
       for (const position of booking.positions) positionId = this.#keepPosition(position, symbol, order, step).id;
       const kept = this.#orders.get(order.id) as KeptOrder;
       if (positionId !== kept.positionId) this.#keep({ ...kept, positionId });
     } else {
-      const asset = order.side === "BUY" ? symbol.quoteAsset : symbol.baseAsset;
       this.#book(settleSpot(order, fill, symbol, held, this.#balances), asset, order, step);
     }
     step.fill = {
@@ -305,16 +384,19 @@ export class LedgerDraft {
     return liquidationPrice([position], wallet, rate);
   }
 
-  /** All whose reservation is one with the order's. */
+  /** All whose reservation is one with the order's: those that protect the same fills. */
   #groupOf(order: Order): Order[] {
-    const owner = reservationOwner(order);
+    const { parentOrderId } = order;
+    if (parentOrderId === null) return [order];
     const group: Order[] = [];
-    for (const kept of this.#orders.values()) if (reservationOwner(kept.order) === owner) group.push(kept.order);
+    for (const kept of this.#orders.values()) if (kept.order.parentOrderId === parentOrderId) group.push(kept.order);
     return group;
   }
 
-  #held(order: Order): Decimal {
-    return this.#orders.get(reservationOwner(order))?.reserved ?? zero;
+  /** What is held of the asset for the order. After its end, its place may hold what protects its fills. */
+  #held(order: Order, asset: string): Decimal {
+    const owner = this.#orders.get(reservationOwner(order));
+    return owner === undefined || owner.reservedAsset !== asset ? zero : owner.reserved;
   }
 
   #book({ movements, held, shortfalls }: Booking, asset: string, order: Order, step: Step): void {
@@ -322,7 +404,7 @@ export class LedgerDraft {
     for (const [missing, amount] of shortfalls) step.shortfalls.set(missing, amount);
     const owner = this.#orders.get(reservationOwner(order));
     if (owner === undefined) throw new Error("an order was loaded without the one that holds its reservation");
-    if (owner.reserved.eq(held)) return;
+    if (this.#held(order, asset).eq(held)) return;
     this.#keep({ ...owner, reserved: held, reservedAsset: asset, sequence: this.#sequence + 1 });
     step.held = { orderId: owner.order.id, asset, amount: held };
   }
@@ -391,12 +473,20 @@ export class LedgerDraft {
   }
 }
 
+const equityRow = (accountId: string, { day, atMidnight, highest }: EquityMarks) => ({
+  account_id: accountId,
+  equity_day: day,
+  equity_at_midnight: atMidnight === null ? null : decimalText(atMidnight),
+  highest_equity: highest === null ? null : decimalText(highest),
+});
+
 /** What one event does, on the way to its entry in the store. */
 class Step {
   readonly movements: Movement[] = [];
   readonly shortfalls = new Map<string, Decimal>();
   held: { readonly orderId: string; readonly asset: string; readonly amount: Decimal } | null = null;
   readonly positions: PositionRow[] = [];
+  readonly protection: NewOrder[] = [];
   fill: FillRow | null = null;
 
   constructor(readonly orderId: string | null) {}

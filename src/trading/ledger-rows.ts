@@ -101,6 +101,7 @@ export interface PositionRow extends OfAccount {
 
 /** Everything of one change; what is empty is left out. */
 export interface LedgerChange {
+  readonly equity?: readonly object[];
   readonly positions: readonly PositionRow[];
   readonly orders: readonly OrderRow[];
   readonly fills: readonly FillRow[];

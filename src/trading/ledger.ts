@@ -60,6 +60,7 @@ export class Ledger {
   async #transact<T>(userId: string, scope: LedgerScope, decide: (draft: LedgerDraft) => T): Promise<Written<T>> {
     const { database, clock, symbolOf } = this.options;
     const sql = await database.sql.reserve();
+    let draft: LedgerDraft | undefined;
     try {
       const [, , ...loaded] = await atOnce([
         sql`begin`,
@@ -67,7 +68,7 @@ export class Ledger {
         ...ledgerStatements(sql, scope),
       ]);
       const nowMs = clock.nowMs();
-      const draft = new LedgerDraft(ledgerStateOf(loaded as never), {
+      draft = new LedgerDraft(ledgerStateOf(loaded as never), {
         now: new Date(nowMs),
         newId: () => uuidV7(nowMs),
         symbolOf,
@@ -78,6 +79,7 @@ export class Ledger {
       else await sql`rollback`;
       return { result, change, commands: draft.commands };
     } catch (error) {
+      draft?.tellLost();
       await sql`rollback`.catch(() => {});
       throw error;
     } finally {

@@ -3,6 +3,7 @@ import { type Decimal, decimalText } from "../core/decimal.js";
 import { badInput, DomainError, notFound } from "../core/errors.js";
 import type { Clock } from "../core/time.js";
 import { uuidV7 } from "../core/uuid.js";
+import type { Database } from "../db/connect.js";
 import type { Ledger, Written } from "./ledger.js";
 import type { LedgerDraft, VenueCommand } from "./ledger-draft.js";
 import { newOrderOf, type PlaceOrder } from "./new-order.js";
@@ -10,6 +11,9 @@ import { isOpen, type NewOrder, type ReplaceableTerms } from "./order.js";
 import type { KeptOrder } from "./order-row.js";
 import { brokenReplacementRules, brokenRules, requireNone } from "./order-rules.js";
 import type { Position } from "./position.js";
+import { estimateOf, type OrderEstimate } from "./estimate-order.js";
+import { exposureOf, RiskRefusal, recordViolations } from "./order-risk.js";
+import { type RiskViolation, requireWithinLimits, riskViolations } from "./risk-rules.js";
 import type { TradingMarkets } from "./trading-markets.js";
 import type { TradingSymbol } from "./trading-symbol.js";
 
@@ -27,6 +31,7 @@ export interface OrderVenue {
 }
 
 export interface OrderDeskOptions {
+  readonly database: Database;
   readonly ledger: Ledger;
   readonly markets: TradingMarkets;
   readonly venue: OrderVenue;
@@ -50,8 +55,8 @@ export class OrderDesk {
     if (!clientOrderIdPattern.test(clientOrderId))
       throw badInput("clientOrderId", "clientOrderId must have 1 to 64 letters, digits or . _ : / -");
     const symbol = markets.symbol(asked.symbolId);
-    const scope = { accountId: asked.accountId, clientOrderId, openOrdersOf: null };
-    const written = await this.#change(userId, scope, (draft) => {
+    const scope = { accountId: asked.accountId, clientOrderIds: [clientOrderId], withRisk: true };
+    const written = await this.#recording(userId, asked, () => this.#change(userId, scope, (draft) => {
       const order = newOrderOf(asked, { id, clientOrderId }, symbol, markets.view(symbol.id));
       const contentHash = hashOf(order);
       const known = draft.orderByClientId(clientOrderId);
@@ -63,8 +68,23 @@ export class OrderDesk {
       draft.apply(id, { kind: "placed", at: draft.now, order }, contentHash);
       venue.react(draft);
       return id;
-    });
+    }));
     return written.result;
+  }
+
+  /** What an order would cost and do, without placing it. @throws {DomainError} NOT_FOUND */
+  async estimate(userId: string, asked: AskedOrder): Promise<OrderEstimate> {
+    const { clock, markets, ledger } = this.options;
+    const id = uuidV7(clock.nowMs());
+    const symbol = markets.symbol(asked.symbolId);
+    const { result } = await ledger.change(userId, { accountId: asked.accountId, withRisk: true }, (draft) => {
+      const view = markets.view(symbol.id);
+      const order = newOrderOf(asked, { id, clientOrderId: id }, symbol, view);
+      const broken = brokenRules(order, this.#conditions(draft, symbol)).map(({ code }) => code);
+      if (broken.length === 0 && this.#violations(draft, order, symbol).length > 0) broken.push("RISK_LIMIT_EXCEEDED");
+      return estimateOf(order, symbol, view, draft, broken);
+    });
+    return result;
   }
 
   /** @throws {DomainError} NOT_FOUND, ORDER_NOT_OPEN, or the code of the rule that the new terms break */
@@ -155,6 +175,18 @@ export class OrderDesk {
     return written.result;
   }
 
+  /** Writes down which limits have stopped an order: in a change of its own, as the order itself changes nothing. */
+  async #recording<T>(userId: string, asked: AskedOrder, place: () => Promise<T>): Promise<T> {
+    try {
+      return await place();
+    } catch (error) {
+      if (!(error instanceof RiskRefusal)) throw error;
+      await recordViolations(this.options.database, this.options.clock, userId, asked, error.violations);
+      requireWithinLimits(error.violations);
+      throw error;
+    }
+  }
+
   /** @throws {DomainError} the first rule that the order breaks */
   #admit(draft: LedgerDraft, order: NewOrder, symbol: TradingSymbol): void {
     if (draft.account.status !== "ACTIVE")
@@ -162,6 +194,16 @@ export class OrderDesk {
     if (this.options.markets.exchangeIdOf(symbol) !== draft.account.exchangeId)
       throw badInput("symbolId", "the symbol is of another exchange than the account");
     requireNone(brokenRules(order, this.#conditions(draft, symbol)));
+    const violations = this.#violations(draft, order, symbol);
+    if (violations.length > 0) throw new RiskRefusal(violations);
+  }
+
+  /** The limits that an order would exceed. */
+  #violations(draft: LedgerDraft, order: NewOrder, symbol: TradingSymbol): RiskViolation[] {
+    if (draft.limits.length === 0) return [];
+    const { markets } = this.options;
+    const exposure = exposureOf(draft, order, symbol, markets);
+    return riskViolations(exposure, draft.limits);
   }
 
   #conditions(draft: LedgerDraft, symbol: TradingSymbol) {

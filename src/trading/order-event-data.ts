@@ -1,12 +1,19 @@
 import { Decimal, decimalText } from "../core/decimal.js";
 import type { Fill, NewOrder, ReplaceableTerms } from "./order.js";
 import type { OrderEvent } from "./order-event.js";
+import type { FundingEvent, LiquidationEvent } from "./venue.js";
 
 /** An event as it is stored: numbers and times as text. */
 export type EventData = Readonly<Record<string, unknown>>;
 
 /** The event without its kind and time, which have columns of their own. */
 export function dataOfOrderEvent({ kind: _kind, at: _at, ...rest }: OrderEvent): EventData {
+  return plain(rest) as EventData;
+}
+
+/** The same for what a venue tells of a position. */
+export function dataOfVenueEvent(event: FundingEvent | LiquidationEvent): EventData {
+  const { kind: _kind, at: _at, accountId: _account, ...rest } = event;
   return plain(rest) as EventData;
 }
 

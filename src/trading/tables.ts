@@ -352,6 +352,11 @@ export const orders = pgTable(
     index("idx_orders_account_id").on(t.accountId, t.id),
     index("idx_orders_parent_order_id").on(t.parentOrderId).where(sql`parent_order_id is not null`),
     index("idx_orders_position_id").on(t.positionId).where(sql`position_id is not null`),
+    index("idx_orders_waiting")
+      .on(t.accountId)
+      .where(
+        sql`status in ('PENDING', 'NEW', 'PARTIALLY_FILLED') and (status = 'PENDING' or cancel_requested_at is not null or pending_replacement is not null)`,
+      ),
     index("idx_orders_open").on(t.accountId, t.symbolId).where(sql`status in ('PENDING', 'NEW', 'PARTIALLY_FILLED')`),
   ],
 );

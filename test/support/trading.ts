@@ -49,9 +49,10 @@ export async function startTestLedger(clock: Clock = systemClock): Promise<TestL
   const quotes = new QuoteBoard(clock);
   const markets = new TradingMarkets(catalogue, quotes, new LatestBoard<number, OrderBookEvent>(), clock);
   const ledger = new Ledger({ database: database.app, clock, symbolOf: (id) => markets.symbol(id) });
-  const desk = new OrderDesk({ ledger, markets, venue: acceptingVenue, clock });
+  const desk = new OrderDesk({ database: database.app, ledger, markets, venue: acceptingVenue, clock });
   const node = (venue = acceptingVenue) =>
     new OrderDesk({
+      database: database.app,
       ledger: new Ledger({ database: database.app, clock, symbolOf: (id) => markets.symbol(id) }),
       markets,
       venue,
