@@ -48,13 +48,13 @@ import { recordOperation } from "./people/audit.js";
 import type { Authenticator } from "./people/authenticator.js";
 import type { Mailer } from "./people/mail.js";
 import { openPeople } from "./people-access.js";
-import { openTrading } from "./trading-room.js";
 import { readPersistedOperations } from "./persisted-operations.js";
 import { databaseMetrics, feedMetrics, programMetrics, serverMetrics, writerMetrics } from "./program-metrics.js";
 import { openProviderAccess } from "./provider-access.js";
 import { FeedSpans } from "./telemetry/feed-spans.js";
 import { Metrics } from "./telemetry/metrics.js";
 import { listenForMetrics, MetricsEndpoint } from "./telemetry/metrics-endpoint.js";
+import { openTrading } from "./trading-room.js";
 import { programVersion } from "./version.js";
 
 /** What a test replaces. */

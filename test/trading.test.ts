@@ -1,5 +1,5 @@
-import { groupBy } from "../src/core/group-by.js";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { groupBy } from "../src/core/group-by.js";
 import { query, startTestApp, type TestApp } from "./support/app.js";
 import { signUp } from "./support/people.js";
 import { openStream } from "./support/stream.js";
@@ -54,12 +54,29 @@ describe("a trading day", () => {
     });
     expect(bought.errors).toBeUndefined();
     const order = bought.data.placeOrder;
-    expect(order).toMatchObject({ status: "FILLED", filledQuantity: "0.01", account: { id: accountId }, symbol: { ticker: "BTCUSDT" } });
-    expect(order.events.map((event: { type: string }) => event.type)).toEqual(["placed", "accepted", ...order.fills.map(() => "filled")]);
+    expect(order).toMatchObject({
+      status: "FILLED",
+      filledQuantity: "0.01",
+      account: { id: accountId },
+      symbol: { ticker: "BTCUSDT" },
+    });
+    expect(order.events.map((event: { type: string }) => event.type)).toEqual([
+      "placed",
+      "accepted",
+      ...order.fills.map(() => "filled"),
+    ]);
     expect(order.fills[0].order.id).toBe(order.id);
 
     const resting = await ask(placeOrder, {
-      input: { accountId, symbolId: btc, side: "SELL", orderType: "LIMIT", quantity: "0.005", price: String(Math.ceil(Number(order.avgFillPrice) * 2)), clientOrderId: "mine" },
+      input: {
+        accountId,
+        symbolId: btc,
+        side: "SELL",
+        orderType: "LIMIT",
+        quantity: "0.005",
+        price: String(Math.ceil(Number(order.avgFillPrice) * 2)),
+        clientOrderId: "mine",
+      },
     });
     expect(resting.data.placeOrder).toMatchObject({ status: "NEW", clientOrderId: "mine" });
     const { data } = await ask(
@@ -73,17 +90,29 @@ describe("a trading day", () => {
     expect(data.orders.pageInfo.hasNextPage).toBe(true);
     expect(data.viewer.orders.nodes).toHaveLength(2);
     const usdt = data.account.balances.find((balance: { asset: string }) => balance.asset === "USDT");
-    const sum = data.ledgerEntries.nodes.reduce((total: number, entry: { availableChange: string }) => total + Number(entry.availableChange), 0);
+    const sum = data.ledgerEntries.nodes.reduce(
+      (total: number, entry: { availableChange: string }) => total + Number(entry.availableChange),
+      0,
+    );
     expect(sum).toBeCloseTo(Number(usdt.available), 6);
     expect(usdt.locked).toBe("0");
-    expect(data.account.balances.find((balance: { asset: string }) => balance.asset === "BTC")).toMatchObject({ available: "0.005", locked: "0.005" });
+    expect(data.account.balances.find((balance: { asset: string }) => balance.asset === "BTC")).toMatchObject({
+      available: "0.005",
+      locked: "0.005",
+    });
 
-    const next = await ask("query ($after: String) { orders(first: 5, after: $after) { nodes { id } } }", { after: data.orders.pageInfo.endCursor });
+    const next = await ask("query ($after: String) { orders(first: 5, after: $after) { nodes { id } } }", {
+      after: data.orders.pageInfo.endCursor,
+    });
     expect(next.data.orders.nodes).toEqual([{ id: order.id }]);
 
-    const cancelled = await ask("mutation ($id: ID!) { cancelOrder(id: $id) { status cancelledAt } }", { id: resting.data.placeOrder.id });
+    const cancelled = await ask("mutation ($id: ID!) { cancelOrder(id: $id) { status cancelledAt } }", {
+      id: resting.data.placeOrder.id,
+    });
     expect(cancelled.data.cancelOrder.status).toBe("CANCELLED");
-    const again = await ask("mutation ($id: ID!) { cancelOrder(id: $id) { status } }", { id: resting.data.placeOrder.id });
+    const again = await ask("mutation ($id: ID!) { cancelOrder(id: $id) { status } }", {
+      id: resting.data.placeOrder.id,
+    });
     expect(again.errors?.[0]?.extensions.code).toBe("ORDER_NOT_OPEN");
   });
 
@@ -100,7 +129,9 @@ describe("a trading day", () => {
 
   test("another user sees nothing of it, and a visitor is asked to sign in", async () => {
     const accountId = await openAccount();
-    const { data } = await ask(placeOrder, { input: { accountId, symbolId: btc, side: "BUY", orderType: "MARKET", quantity: "0.01" } });
+    const { data } = await ask(placeOrder, {
+      input: { accountId, symbolId: btc, side: "BUY", orderType: "MARKET", quantity: "0.01" },
+    });
     const other = await signUp(on.url);
     const id = data.placeOrder.id;
     const seen = await query(
@@ -114,7 +145,10 @@ describe("a trading day", () => {
     expect(cancel.errors?.[0]?.extensions.code).toBe("NOT_FOUND");
     const anonymous = await query(on.url, "{ orders { nodes { id } } }");
     expect(anonymous.errors?.[0]?.extensions.code).toBe("UNAUTHENTICATED");
-    expect((await ask("query ($id: ID!) { node(id: $id) { __typename id } }", { id })).data.node).toEqual({ __typename: "Order", id });
+    expect((await ask("query ($id: ID!) { node(id: $id) { __typename id } }", { id })).data.node).toEqual({
+      __typename: "Order",
+      id,
+    });
   });
 });
 
@@ -123,16 +157,32 @@ describe("subscriptions", () => {
     user = await signUp(on.url);
     const accountId = await openAccount();
     const authorization = user.headers.authorization;
-    const subscription = "subscription ($id: ID, $after: String) { orderUpdated(accountId: $id, after: $after) { id status version sequence clientOrderId } }";
+    const subscription =
+      "subscription ($id: ID, $after: String) { orderUpdated(accountId: $id, after: $after) { id status version sequence clientOrderId } }";
     const live = openStream(on.websocketUrl, subscription, { id: accountId }, { authorization });
-    const balances = openStream(on.websocketUrl, "subscription { balanceUpdated { asset available locked sequence account { id } } }", {}, { authorization });
+    const balances = openStream(
+      on.websocketUrl,
+      "subscription { balanceUpdated { asset available locked sequence account { id } } }",
+      {},
+      { authorization },
+    );
     await new Promise((resolve) => setTimeout(resolve, 300));
     for (let n = 0; n < 5; n++) {
       const placed = await ask(placeOrder, {
-        input: { accountId, symbolId: btc, side: "BUY", orderType: "LIMIT", quantity: "0.01", price: "1000", clientOrderId: `o${n}` },
+        input: {
+          accountId,
+          symbolId: btc,
+          side: "BUY",
+          orderType: "LIMIT",
+          quantity: "0.01",
+          price: "1000",
+          clientOrderId: `o${n}`,
+        },
       });
       expect(placed.errors?.[0]?.extensions ?? null).toMatchObject({ code: "PRICE_OUT_OF_RANGE" });
-      const market = await ask(placeOrder, { input: { accountId, symbolId: btc, side: "BUY", orderType: "MARKET", quantity: "0.01", clientOrderId: `m${n}` } });
+      const market = await ask(placeOrder, {
+        input: { accountId, symbolId: btc, side: "BUY", orderType: "MARKET", quantity: "0.01", clientOrderId: `m${n}` },
+      });
       expect(market.errors).toBeUndefined();
     }
     const { data } = await ask("query ($id: ID!) { account(id: $id) { sequence } }", { id: accountId });

@@ -75,7 +75,9 @@ export class EventDispatcher {
   async #dispatch(): Promise<number> {
     const { database, clock, publish } = this.options;
     return await database.sql.begin(async (sql) => {
-      const [turn] = await sql<{ mine: boolean }[]>`select pg_try_advisory_xact_lock(hashtext('tradegraph.outbox')) as mine`;
+      const [turn] = await sql<
+        { mine: boolean }[]
+      >`select pg_try_advisory_xact_lock(hashtext('tradegraph.outbox')) as mine`;
       if (turn?.mine !== true) return 0;
       const rows = await sql<
         { event_id: string; user_id: string; account_id: string; account_sequence: string; payload: object }[]

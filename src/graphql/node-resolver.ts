@@ -11,7 +11,17 @@ import { positionNodes } from "../trading/graphql-positions.js";
 import type { ApiContext } from "./context.js";
 import { NodeType } from "./node.js";
 
-const loaders = new Map(Object.entries({ ...catalogueNodes, ...arbitrageNodes, ...peopleNodes, ...userNodes, ...accountNodes, ...orderNodes, ...positionNodes }));
+const loaders = new Map(
+  Object.entries({
+    ...catalogueNodes,
+    ...arbitrageNodes,
+    ...peopleNodes,
+    ...userNodes,
+    ...accountNodes,
+    ...orderNodes,
+    ...positionNodes,
+  }),
+);
 const maxNodes = 100;
 
 async function findNode(id: string, context: ApiContext): Promise<object | null> {

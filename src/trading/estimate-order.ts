@@ -58,7 +58,8 @@ function priceNow(order: NewOrder, view: MarketView | null): Decimal {
   if (view === null || order.stopPrice !== null) return reference;
   let [left, value] = [order.quantity, zero];
   for (const level of oppositeLevels(view, order.side)) {
-    const isWithin = order.price === null || (order.side === "BUY" ? level.price.lte(order.price) : level.price.gte(order.price));
+    const isWithin =
+      order.price === null || (order.side === "BUY" ? level.price.lte(order.price) : level.price.gte(order.price));
     if (!isWithin || left.lte(0)) break;
     const quantity = smaller(left, level.quantity);
     value = value.plus(quantity.times(level.price));

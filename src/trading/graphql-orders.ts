@@ -11,7 +11,15 @@ import { idField, type NodeLoader } from "../graphql/node.js";
 import { Costs, Private, statementCost } from "../graphql/shared.js";
 import type { Account } from "./accounts.js";
 import { loadersOf } from "./graphql-loaders.js";
-import { connectionOf, type FillNode, fillNode, keyOf, type OrderNode, orderNode, positionNode } from "./graphql-nodes.js";
+import {
+  connectionOf,
+  type FillNode,
+  fillNode,
+  keyOf,
+  type OrderNode,
+  orderNode,
+  positionNode,
+} from "./graphql-nodes.js";
 import {
   AccountType,
   OrderConnectionType,

@@ -61,16 +61,21 @@ export const MarginModeEnum = enumOf("MarginMode", marginModeEnum.enumValues, "W
   ISOLATED: "Its own margin.",
   CROSS: "All that the account has of the quote currency.",
 });
-export const OrderTypeEnum = enumOf("OrderType", orderTypeEnum.enumValues, "When and at which price an order executes.", {
-  MARKET: "At once, at the best price there is.",
-  LIMIT: "At `price` or better.",
-  LIMIT_MAKER: "As LIMIT, but never at once: it is refused if it would be.",
-  STOP_MARKET: "As MARKET, when the price has moved against the holder to `stopPrice`.",
-  STOP_LIMIT: "As LIMIT, when the price has moved against the holder to `stopPrice`.",
-  TAKE_PROFIT: "As MARKET, when the price has moved in favour to `stopPrice`.",
-  TAKE_PROFIT_LIMIT: "As LIMIT, when the price has moved in favour to `stopPrice`.",
-  TRAILING_STOP: "As MARKET, when the price has come back by `callbackRate` per cent from its best.",
-});
+export const OrderTypeEnum = enumOf(
+  "OrderType",
+  orderTypeEnum.enumValues,
+  "When and at which price an order executes.",
+  {
+    MARKET: "At once, at the best price there is.",
+    LIMIT: "At `price` or better.",
+    LIMIT_MAKER: "As LIMIT, but never at once: it is refused if it would be.",
+    STOP_MARKET: "As MARKET, when the price has moved against the holder to `stopPrice`.",
+    STOP_LIMIT: "As LIMIT, when the price has moved against the holder to `stopPrice`.",
+    TAKE_PROFIT: "As MARKET, when the price has moved in favour to `stopPrice`.",
+    TAKE_PROFIT_LIMIT: "As LIMIT, when the price has moved in favour to `stopPrice`.",
+    TRAILING_STOP: "As MARKET, when the price has come back by `callbackRate` per cent from its best.",
+  },
+);
 export const OrderStatusEnum = enumOf("OrderStatus", orderStatusEnum.enumValues, "Where an order stands.", {
   PENDING: "Stored, and not yet acknowledged by the venue.",
   NEW: "The venue has it.",
@@ -164,7 +169,11 @@ export class OrderEventType {
   occurredAt!: string;
 }
 
-@ObjectType("Order", { implements: NodeType, simpleResolvers: true, description: "What somebody wants to buy or sell." })
+@ObjectType("Order", {
+  implements: NodeType,
+  simpleResolvers: true,
+  description: "What somebody wants to buy or sell.",
+})
 export class OrderType extends NodeType {
   @Field(() => String, { description: "Idempotency key; unique per account." })
   clientOrderId!: string;

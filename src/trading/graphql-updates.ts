@@ -5,7 +5,15 @@ import type { QueuedEvent } from "../events/dispatch-events.js";
 import { EventStream } from "../events/event-stream.js";
 import type { ApiContext } from "../graphql/context.js";
 import { Private } from "../graphql/shared.js";
-import { type BalanceNode, balanceNode, keyOf, type OrderNode, orderNode, type PositionNode, positionNode } from "./graphql-nodes.js";
+import {
+  type BalanceNode,
+  balanceNode,
+  keyOf,
+  type OrderNode,
+  orderNode,
+  type PositionNode,
+  positionNode,
+} from "./graphql-nodes.js";
 import { BalanceType, OrderType, PositionType } from "./graphql-types.js";
 import type { LedgerMessage } from "./ledger-rows.js";
 
@@ -14,7 +22,8 @@ interface UpdateArguments {
   readonly after?: string | null;
 }
 
-const accountDescription = "Only of this account; otherwise of all of the viewer's, also of those that are opened later.";
+const accountDescription =
+  "Only of this account; otherwise of all of the viewer's, also of those that are opened later.";
 const afterDescription =
   "Resume after this `sequence` of the account, which must be given too: what has changed since is told first. Changes are kept for a week; an older one is STREAM_OVERFLOW.";
 
@@ -23,7 +32,9 @@ export class TradingUpdatesResolver {
   @Subscription(() => OrderType, {
     description: "Every change of the viewer's orders, none skipped, in version order per order.",
     subscribe: ({ args, context }) =>
-      updates(context as ApiContext, args as UpdateArguments, ({ order }) => (order === null ? [] : [orderNode(order)])),
+      updates(context as ApiContext, args as UpdateArguments, ({ order }) =>
+        order === null ? [] : [orderNode(order)],
+      ),
   })
   @Private()
   orderUpdated(
@@ -72,7 +83,7 @@ async function updates<T extends object>(
 ): Promise<AsyncIterableIterator<T>> {
   const { userId } = requireScope(viewer, "READ");
   if (after != null && accountId == null) throw badInput("after", "after is of one account: give accountId too");
-  if (after != null && !/^\d{1,15}$/.test(after)) throw badInput("after", "after is a sequence, e.g. \"17\"");
+  if (after != null && !/^\d{1,15}$/.test(after)) throw badInput("after", 'after is a sequence, e.g. "17"');
   const stream = new EventStream({
     events: trading.events,
     userId,

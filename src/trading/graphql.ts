@@ -10,7 +10,16 @@ import { DateTimeScalar } from "../graphql/scalars.js";
 import { Costs, Private, statementCost } from "../graphql/shared.js";
 import { type Account, accountsOf, createAccount, sequenceOf, setInactive } from "./accounts.js";
 import { loadersOf } from "./graphql-loaders.js";
-import { type BalanceNode, balanceNode, connectionOf, type EntryNode, entryNode, fillNode, keyOf, orderNode } from "./graphql-nodes.js";
+import {
+  type BalanceNode,
+  balanceNode,
+  connectionOf,
+  type EntryNode,
+  entryNode,
+  fillNode,
+  keyOf,
+  orderNode,
+} from "./graphql-nodes.js";
 import {
   AccountType,
   BalanceType,

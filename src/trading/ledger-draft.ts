@@ -466,7 +466,13 @@ export class LedgerDraft {
         positions: step.positions,
         balances: [...new Set(step.movements.map(({ asset }) => asset))].map((asset) => {
           const { available, locked } = balanceOf(this.#balances, asset);
-          return { asset, available: decimalText(available), locked: decimalText(locked), sequence, updated_at: occurredAt };
+          return {
+            asset,
+            available: decimalText(available),
+            locked: decimalText(locked),
+            sequence,
+            updated_at: occurredAt,
+          };
         }),
       },
     });

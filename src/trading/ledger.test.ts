@@ -32,7 +32,9 @@ const purchase = (accountId: string, more: Partial<AskedOrder> = {}): AskedOrder
 
 async function balances(accountId: string) {
   const found = await balancesOf(on.database.app, userId, [accountId]);
-  return Object.fromEntries((found.get(accountId) ?? []).map((b) => [b.asset, [decimalText(b.available), decimalText(b.locked)]]));
+  return Object.fromEntries(
+    (found.get(accountId) ?? []).map((b) => [b.asset, [decimalText(b.available), decimalText(b.locked)]]),
+  );
 }
 
 async function count(table: string, accountId: string): Promise<number> {
@@ -176,7 +178,10 @@ describe("fills", () => {
     const accountId = await newAccount();
     const { order } = await on.desk.place(userId, purchase(accountId, { quantity: d("3") }));
     await report(accountId, order.id, fill("f1", "100", "1"));
-    const { order: replaced } = await on.desk.replace(userId, accountId, order.id, { quantity: d("2"), price: d("90") });
+    const { order: replaced } = await on.desk.replace(userId, accountId, order.id, {
+      quantity: d("2"),
+      price: d("90"),
+    });
     expect(replaced).toMatchObject({ status: "PARTIALLY_FILLED" });
     expect([replaced.quantity.toFixed(), replaced.price?.toFixed()]).toEqual(["2", "90"]);
     const fee = on.markets.symbol(on.symbol.id).takerFee;

@@ -63,7 +63,15 @@ const decimalOf = (text: string | null): Decimal | null => (text === null ? null
  * sees what was committed until the lock was had.
  */
 export function ledgerStatements(sql: postgres.ReservedSql, scope: LedgerScope) {
-  const { accountId, exchangeFillIds = [], orderIds = [], clientOrderIds = [], openOrdersOf = null, ofAccount = false, withRisk = false } = scope;
+  const {
+    accountId,
+    exchangeFillIds = [],
+    orderIds = [],
+    clientOrderIds = [],
+    openOrdersOf = null,
+    ofAccount = false,
+    withRisk = false,
+  } = scope;
   const symbolId = openOrdersOf === null ? -1 : openOrdersOf === "all" ? 0 : openOrdersOf;
   return [
     sql<SequenceRow[]>`
@@ -90,9 +98,17 @@ export function ledgerStatements(sql: postgres.ReservedSql, scope: LedgerScope) 
       select o.* from orders o
       where o.parent_order_id in (select owner from named) and o.id not in (select id from named)`,
     sql<PositionRow[]>`select * from positions where account_id = ${accountId} and status = 'OPEN'`,
+    // A venue may tell everything that it knows of an order once more.
     sql<{ order_id: string; exchange_fill_id: string }[]>`
       select order_id, exchange_fill_id from order_fills
-      where account_id = ${accountId} and exchange_fill_id = any (${texts(exchangeFillIds)}::text::text[])`,
+      where account_id = ${accountId} and exchange_fill_id = any (${texts(exchangeFillIds)}::text::text[])
+      union all
+      select f.order_id, f.exchange_fill_id from orders o join order_fills f on f.order_id = o.id
+      where o.id = any (${uuids(orderIds)}::text::uuid[]) and o.account_id = ${accountId}
+      union all
+      select f.order_id, f.exchange_fill_id from orders o join order_fills f on f.order_id = o.id
+      where o.account_id = ${accountId} and o.status in ('PENDING', 'NEW', 'PARTIALLY_FILLED')
+        and (o.symbol_id = ${symbolId} or ${symbolId} = 0)`,
     sql<RiskLimitRow[]>`
       select scope, max_order_size, max_position_size, max_leverage, max_daily_loss, max_daily_loss_percent,
         max_drawdown_percent, max_open_positions

@@ -4,15 +4,15 @@ import { badInput, DomainError, notFound } from "../core/errors.js";
 import type { Clock } from "../core/time.js";
 import { uuidV7 } from "../core/uuid.js";
 import type { Database } from "../db/connect.js";
+import { estimateOf, type OrderEstimate } from "./estimate-order.js";
 import type { Ledger, Written } from "./ledger.js";
 import type { LedgerDraft, VenueCommand } from "./ledger-draft.js";
 import { newOrderOf, type PlaceOrder } from "./new-order.js";
 import { isOpen, type NewOrder, type ReplaceableTerms } from "./order.js";
+import { exposureOf, RiskRefusal, recordViolations } from "./order-risk.js";
 import type { KeptOrder } from "./order-row.js";
 import { brokenReplacementRules, brokenRules, requireNone } from "./order-rules.js";
 import type { Position } from "./position.js";
-import { estimateOf, type OrderEstimate } from "./estimate-order.js";
-import { exposureOf, RiskRefusal, recordViolations } from "./order-risk.js";
 import { type RiskViolation, requireWithinLimits, riskViolations } from "./risk-rules.js";
 import type { TradingMarkets } from "./trading-markets.js";
 import type { TradingSymbol } from "./trading-symbol.js";
@@ -56,19 +56,23 @@ export class OrderDesk {
       throw badInput("clientOrderId", "clientOrderId must have 1 to 64 letters, digits or . _ : / -");
     const symbol = markets.symbol(asked.symbolId);
     const scope = { accountId: asked.accountId, clientOrderIds: [clientOrderId], withRisk: true };
-    const written = await this.#recording(userId, asked, () => this.#change(userId, scope, (draft) => {
-      const order = newOrderOf(asked, { id, clientOrderId }, symbol, markets.view(symbol.id));
-      const contentHash = hashOf(order);
-      const known = draft.orderByClientId(clientOrderId);
-      if (known !== undefined) {
-        if (known.contentHash === contentHash) return known.order.id;
-        throw new DomainError("IDEMPOTENCY_CONFLICT", "another order has this clientOrderId", { field: "clientOrderId" });
-      }
-      this.#admit(draft, order, symbol);
-      draft.apply(id, { kind: "placed", at: draft.now, order }, contentHash);
-      venue.react(draft);
-      return id;
-    }));
+    const written = await this.#recording(userId, asked, () =>
+      this.#change(userId, scope, (draft) => {
+        const order = newOrderOf(asked, { id, clientOrderId }, symbol, markets.view(symbol.id));
+        const contentHash = hashOf(order);
+        const known = draft.orderByClientId(clientOrderId);
+        if (known !== undefined) {
+          if (known.contentHash === contentHash) return known.order.id;
+          throw new DomainError("IDEMPOTENCY_CONFLICT", "another order has this clientOrderId", {
+            field: "clientOrderId",
+          });
+        }
+        this.#admit(draft, order, symbol);
+        draft.apply(id, { kind: "placed", at: draft.now, order }, contentHash);
+        venue.react(draft);
+        return id;
+      }),
+    );
     return written.result;
   }
 
@@ -253,6 +257,9 @@ function hashOf(order: NewOrder): string {
   const { id: _id, clientOrderId: _client, reservePrice: _reserve, parentOrderId: _parent, ...terms } = order;
   const spelled = Object.entries(terms)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => [name, typeof value === "object" && value !== null ? decimalText(value as Decimal) : value]);
+    .map(([name, value]) => [
+      name,
+      typeof value === "object" && value !== null ? decimalText(value as Decimal) : value,
+    ]);
   return createHash("sha256").update(JSON.stringify(spelled)).digest("hex");
 }

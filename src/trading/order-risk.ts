@@ -55,7 +55,11 @@ export function exposureOf(
 }
 
 /** With its sign: a short one is below zero. Of a spot market, what the account has of the base asset. */
-function heldOf(draft: LedgerDraft, open: readonly { symbolId: number; side: string; quantity: Decimal }[], symbol: TradingSymbol): Decimal {
+function heldOf(
+  draft: LedgerDraft,
+  open: readonly { symbolId: number; side: string; quantity: Decimal }[],
+  symbol: TradingSymbol,
+): Decimal {
   if (!isFutures(symbol)) {
     const balance = draft.balances.get(symbol.baseAsset);
     return balance === undefined ? zero : balance.available.plus(balance.locked);
@@ -70,8 +74,7 @@ function marksOf(draft: LedgerDraft, equity: Decimal): { atMidnight: Decimal; hi
   const known = draft.equity;
   const atMidnight = known.day === day ? (known.atMidnight ?? equity) : equity;
   const highest = larger(known.highest ?? equity, equity);
-  if (known.day !== day || !highest.eq(known.highest ?? new Decimal(-1)))
-    draft.equity = { day, atMidnight, highest };
+  if (known.day !== day || !highest.eq(known.highest ?? new Decimal(-1))) draft.equity = { day, atMidnight, highest };
   return { atMidnight, highest };
 }
 

@@ -1,10 +1,10 @@
+import { Decimal } from "../core/decimal.js";
 import { errorMessage } from "../core/errors.js";
 import { groupBy } from "../core/group-by.js";
 import type { Logger } from "../core/logger.js";
 import type { Clock } from "../core/time.js";
 import type { Database } from "../db/connect.js";
 import type { FundingRateEvent } from "../market-data/events.js";
-import { Decimal } from "../core/decimal.js";
 import type { Ledger } from "./ledger.js";
 import type { LedgerDraft, VenueCommand } from "./ledger-draft.js";
 import { isOpen } from "./order.js";
@@ -57,6 +57,11 @@ export class PaperVenue implements OrderVenue {
     return this.#engine !== null;
   }
 
+  /** Whether everything that it did is booked. */
+  get isIdle(): boolean {
+    return this.isRunning && this.#pending.size === 0 && this.#looking === undefined;
+  }
+
   /** Fulfilled when it works, or another process has the lease. */
   async start(): Promise<void> {
     await this.#lease.start();
@@ -84,7 +89,10 @@ export class PaperVenue implements OrderVenue {
       const commands = draft.commands;
       draft.commands = [];
       for (const command of commands) {
-        const events = [...this.#watch(engine, command.order.symbolId, draft.now), ...perform(engine, command, draft.now)];
+        const events = [
+          ...this.#watch(engine, command.order.symbolId, draft.now),
+          ...perform(engine, command, draft.now),
+        ];
         for (const event of events) {
           const isOfDraft = event.kind === "order" && draft.orderByClientId(event.clientOrderId) !== undefined;
           if (isOfDraft && event.accountId === draft.account.id) draft.applyVenueEvent(event);
@@ -224,6 +232,9 @@ export class PaperVenue implements OrderVenue {
       const scope = {
         accountId,
         clientOrderIds: [...new Set(orders)],
+        exchangeFillIds: ofAccount.flatMap((event) =>
+          event.kind === "order" && event.report.kind === "filled" ? [event.report.fill.exchangeFillId] : [],
+        ),
         ofAccount: ofAccount.some(({ kind }) => kind !== "order"),
       };
       const engine = this.#engine;

@@ -17,7 +17,10 @@ const one = new Decimal(1);
 /** What the rules ask about symbols and their markets, as this node knows it now. */
 export class TradingMarkets {
   /** Kept with the rows that they were made of; as many as symbols that were traded. */
-  readonly #symbols = new Map<number, { readonly row: MarketSymbol; readonly version: number; readonly symbol: TradingSymbol }>();
+  readonly #symbols = new Map<
+    number,
+    { readonly row: MarketSymbol; readonly version: number; readonly symbol: TradingSymbol }
+  >();
 
   constructor(
     readonly catalogue: Catalogue,

@@ -1,15 +1,17 @@
+import { pino } from "pino";
 import { Catalogue, type MarketSymbol } from "../../src/catalogue/catalogue.js";
 import { readCatalogue } from "../../src/catalogue/follow.js";
 import { Decimal, type DecimalText, decimalText } from "../../src/core/decimal.js";
 import { type Clock, systemClock } from "../../src/core/time.js";
 import { uuidV7 } from "../../src/core/uuid.js";
+import type { OrderBookEvent } from "../../src/market-data/events.js";
+import { LatestBoard } from "../../src/market-data/latest-board.js";
+import { QuoteBoard } from "../../src/market-data/quotes.js";
 import { type Account, type AccountServices, type CreateAccount, createAccount } from "../../src/trading/accounts.js";
 import { Ledger } from "../../src/trading/ledger.js";
 import { OrderDesk, type OrderVenue } from "../../src/trading/order-desk.js";
+import { PaperVenue } from "../../src/trading/paper-venue.js";
 import { TradingMarkets } from "../../src/trading/trading-markets.js";
-import { QuoteBoard } from "../../src/market-data/quotes.js";
-import { LatestBoard } from "../../src/market-data/latest-board.js";
-import type { OrderBookEvent } from "../../src/market-data/events.js";
 import { createTestDatabase, type TestDatabase } from "./database.js";
 
 /** A user as people have them, made by the owner of the tables. */
@@ -86,14 +88,39 @@ export async function startTestLedger(clock: Clock = systemClock): Promise<TestL
   };
 }
 
+/** The paper venue over the ledger, as the program runs it. */
+export async function startPaper(
+  on: TestLedger,
+): Promise<{ venue: PaperVenue; desk: OrderDesk; close(): Promise<void> }> {
+  const venue = new PaperVenue({
+    database: on.database.app,
+    ledger: on.ledger,
+    markets: on.markets,
+    clock: on.clock,
+    log: pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" }),
+    watchMarket: (symbolId, listener) => on.quotes.watch(symbolId, listener),
+  });
+  await venue.start();
+  const { ledger, markets, clock } = on;
+  const desk = new OrderDesk({ database: on.database.app, ledger, markets, venue, clock });
+  return { venue, desk, close: () => venue.close() };
+}
+
 /** Takes every order and cancels what is to be cancelled, and executes nothing. */
 const acceptingVenue: OrderVenue = {
   react(draft) {
     for (const { order } of [...draft.orders()]) {
-      if (order.status === "PENDING") draft.apply(order.id, { kind: "accepted", at: draft.now, exchangeOrderId: order.id });
-      if (order.cancelRequestedAt !== null) draft.apply(order.id, { kind: "cancelled", at: draft.now, reason: "asked for" });
+      if (order.status === "PENDING")
+        draft.apply(order.id, { kind: "accepted", at: draft.now, exchangeOrderId: order.id });
+      if (order.cancelRequestedAt !== null)
+        draft.apply(order.id, { kind: "cancelled", at: draft.now, reason: "asked for" });
       if (order.pendingReplacement !== null)
-        draft.apply(order.id, { kind: "replaced", at: draft.now, terms: order.pendingReplacement, exchangeOrderId: null });
+        draft.apply(order.id, {
+          kind: "replaced",
+          at: draft.now,
+          terms: order.pendingReplacement,
+          exchangeOrderId: null,
+        });
     }
   },
   send() {},
