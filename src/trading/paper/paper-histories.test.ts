@@ -374,7 +374,6 @@ describe("any history on the paper venue", () => {
         "funding",
         "liquidation",
         "rejected",
-        "replaceRefused",
         "replaced",
         "triggered",
       ].sort(),
