@@ -287,7 +287,7 @@ function live(history: readonly OrderEvent[]) {
 }
 
 describe("any history", () => {
-  const histories = fc.array(laterEvents, { maxLength: 40 });
+  const histories = fc.array(laterEvents, { maxLength: 40, size: "max" });
 
   test("the order row is the fold of its events, versions 1 to n", () => {
     fc.assert(

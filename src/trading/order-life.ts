@@ -5,7 +5,7 @@ import type { OrderEvent } from "./order-event.js";
 
 /** What has to be done in the same transaction as the event, in this order; only `send` follows after it has committed. */
 export type OrderEffect =
-  /** Lock what the order needs now: for all of it when placed, for the dearer of both terms while a replacement is asked for. */
+  /** Lock what the order needs now: for all of it when placed, for old and new terms while a replacement is asked for. */
   | { readonly kind: "reserve" }
   /** Book the fill. A late one came after the end of the order, when its reservation was already released. */
   | { readonly kind: "settle"; readonly fill: Fill; readonly isLate: boolean }

@@ -74,7 +74,7 @@ const oneWayFills = fc.array(
     quantity: quantities,
     price: prices,
   }),
-  { minLength: 1, maxLength: 40 },
+  { minLength: 1, maxLength: 40, size: "max" },
 );
 /** Closes at most what is open: asked for as a fraction. */
 const hedgeFills = fc.array(
@@ -85,7 +85,7 @@ const hedgeFills = fc.array(
     price: prices,
     closesAll: fc.boolean(),
   }),
-  { minLength: 1, maxLength: 40 },
+  { minLength: 1, maxLength: 40, size: "max" },
 );
 
 /** Cash that the fills have moved, plus what the rest is worth: what every way of counting profits must come to. */

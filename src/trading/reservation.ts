@@ -30,27 +30,31 @@ export const reservationOwner = (order: Pick<Order, "id" | "parentOrderId">): st
 
 /**
  * What has to be locked for an order from now on: for a purchase the remaining quantity at its price with the taker's fee,
- * for a sale the remaining quantity itself, for futures the margin and the fee. The dearer of both terms counts while a
- * replacement is asked for; an order that has ended, or only reduces a position, needs nothing.
+ * for a sale the remaining quantity itself, for futures the margin and the fee. While a replacement is asked for, what the
+ * dearest course of things would take; an order that has ended, or only reduces a position, needs nothing.
  */
 export function needOf(order: Order, symbol: TradingSymbol): Need {
   const asset = order.side === "SELL" && !isFutures(symbol) ? symbol.baseAsset : symbol.quoteAsset;
-  if (!isOpen(order)) return { asset, amount: zero };
-  const now = amountOf(order, order, symbol);
-  const then = order.pendingReplacement === null ? zero : amountOf(order, order.pendingReplacement, symbol);
-  return { asset, amount: larger(now, then) };
+  return { asset, amount: isOpen(order) ? amountOf(order, symbol) : zero };
 }
 
-function amountOf(order: Order, terms: ReplaceableTerms, symbol: TradingSymbol): Decimal {
-  const remaining = larger(zero, terms.quantity.minus(order.filledQuantity));
-  if (remaining.isZero()) return zero;
-  const value = reservedPrice(order, terms, symbol).times(remaining);
+function amountOf(order: Order, symbol: TradingSymbol): Decimal {
+  const then = order.pendingReplacement ?? order;
+  const remaining = (terms: ReplaceableTerms) => larger(zero, terms.quantity.minus(order.filledQuantity));
+  const [left, leftThen] = [remaining(order), remaining(then)];
+  const most = larger(left, leftThen);
+  if (most.isZero() || (isFutures(symbol) && isReducing(order))) return zero;
+  if (order.side === "SELL" && !isFutures(symbol)) return most;
+  const [price, priceThen] = [reservedPrice(order, order, symbol), reservedPrice(order, then, symbol)];
+  // Until the replacement is answered fills may come at the old price, and the rest of the new quantity at the new one.
+  const filledBefore = smaller(left, leftThen);
+  const mixed = price.times(filledBefore).plus(priceThen.times(leftThen.minus(filledBefore)));
+  const value = larger(larger(price.times(left), priceThen.times(leftThen)), mixed);
   const charged = sumOf(
     order.commissions.flatMap(({ asset, amount }) => (asset === symbol.quoteAsset ? [amount] : [])),
   );
   const fee = value.times(symbol.takerFee).plus(larger(zero, symbol.minCommission.minus(charged)));
-  if (isFutures(symbol)) return isReducing(order) ? zero : roundedUp(value.div(order.leverage).plus(fee));
-  return order.side === "SELL" ? remaining : roundedUp(value.plus(fee));
+  return roundedUp(isFutures(symbol) ? value.div(order.leverage).plus(fee) : value.plus(fee));
 }
 
 /** Whether it can only make a position smaller: its fee is paid from what that sets free. */

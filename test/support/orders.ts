@@ -110,7 +110,7 @@ const terms: fc.Arbitrary<ReplaceableTerms> = fc.record({
   price: fc.integer({ min: 98, max: 102 }).map(d),
   stopPrice: fc.constantFrom(null, d(99)),
 });
-export const fills: fc.Arbitrary<Fill> = fc.integer({ min: 1, max: 8 }).chain((id) =>
+const fills: fc.Arbitrary<Fill> = fc.integer({ min: 1, max: 8 }).chain((id) =>
   fc.record({
     exchangeFillId: fc.constant(`fill-${id}`),
     price: fc.integer({ min: 98, max: 102 }).map(d),
