@@ -6,9 +6,9 @@
 --
 -- What must be found before a user is known (a login by its e-mail address, a refresh token, an API key or a mailed token by its
 -- hash) goes through the functions below. Each takes the whole secret or key and gives one row, so that nothing can be listed.
--- They run as the owner of the tables. FORCE puts the owner under policies as well: it has a policy of its own, and loses it
--- within a transaction that names a user, so that such a transaction shows one user's rows whoever runs it. (A superuser and a
--- role with BYPASSRLS stand above all policies.)
+-- They run as the owner of the tables. FORCE puts the owner under policies as well: it has a policy of its own, which, as those
+-- of the other roles, holds only where no user is named: a transaction that names one shows that user's rows whoever runs it.
+-- (A superuser and a role with BYPASSRLS stand above all policies.)
 do $$
 declare
   name text;
@@ -20,12 +20,12 @@ begin
     execute format('create policy %I on %I to tradegraph_app using (%I = %s) with check (%3$I = %4$s)',
       'own_' || name, name, case name when 'users' then 'id' else 'user_id' end, own);
     execute format('create policy %I on %I to current_user using (%s is null) with check (%3$s is null)', 'owner_' || name, name, own);
-    execute format('create policy %I on %I to tradegraph_admin using (true) with check (true)', 'admin_' || name, name);
+    execute format('create policy %I on %I to tradegraph_admin using (%s is null) with check (%3$s is null)', 'admin_' || name, name, own);
   end loop;
 end
 $$;
 --> statement-breakpoint
-create policy readonly_users on users for select to tradegraph_readonly using (true);
+create policy readonly_users on users for select to tradegraph_readonly using (nullif(current_setting('app.user_id', true), '') is null);
 --> statement-breakpoint
 -- An operator's work on the catalogue is about nobody's account.
 create policy nobody_audit_events on audit_events for insert to tradegraph_app with check (user_id is null);

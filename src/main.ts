@@ -8,6 +8,7 @@ import { runDatabaseCommand } from "./database-commands.js";
 import { runDoctor } from "./doctor.js";
 import { printApi } from "./graphql/schema.js";
 import { runProviderCommand } from "./provider-commands.js";
+import { runUserCommand } from "./user-commands.js";
 import { programVersion } from "./version.js";
 
 const help = `tradegraph ${programVersion}: a GraphQL backend for markets and trading
@@ -33,6 +34,10 @@ commands:
   providers   what signs us in at a source of prices; secrets are read from standard input, one a line
                 set-credentials CODE     API key, API secret, passphrase; the last two may be missing
                 clear-credentials CODE   take them away
+  users       who may do what here; a password is read from standard input, one line
+                create EMAIL [ROLE]      make a user, by default an ADMIN, whose address counts as confirmed
+                set-role EMAIL ROLE      USER, READONLY or ADMIN
+                set-status EMAIL STATUS  ACTIVE or SUSPENDED
   doctor      check this machine, the configuration and the database, and say what to change
   schema      print the GraphQL schema
 
@@ -62,7 +67,8 @@ async function main(): Promise<void> {
   if (values.version) return print(programVersion);
   const [command, ...rest] = positionals;
   if (values.help || command === undefined || command === "help") return print(help);
-  if (rest.length > 0 && command !== "providers") throw new StartError(`unexpected argument "${rest[0]}"; see --help`);
+  if (rest.length > 0 && command !== "providers" && command !== "users")
+    throw new StartError(`unexpected argument "${rest[0]}"; see --help`);
   if (command === "schema") return write(printApi());
 
   const environment = {
@@ -86,6 +92,8 @@ async function main(): Promise<void> {
       return;
     case "providers":
       return runProviderCommand(rest, config, log, process.stdin, print);
+    case "users":
+      return runUserCommand(rest, config, log, process.stdin, print);
     case "doctor":
       process.exitCode = await runDoctor(config, log, print);
       return;

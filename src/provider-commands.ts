@@ -1,15 +1,13 @@
-import { createInterface } from "node:readline/promises";
-import { Writable } from "node:stream";
 import { ProviderCredentials, storeCredentials } from "./catalogue/provider-credentials.js";
 import type { Config } from "./config.js";
 import { DomainError, StartError } from "./core/errors.js";
 import type { Logger } from "./core/logger.js";
 import { withOwner } from "./database-commands.js";
 import { openKeyRing } from "./encryption-keys.js";
+import { readSecretLines } from "./standard-input.js";
 
 const usage = "usage: tradegraph providers set-credentials|clear-credentials CODE";
 const questions = ["API key", "API secret (empty: none)", "passphrase (empty: none)"] as const;
-const maxInputBytes = 16_384;
 const maxSecretLength = 4_096;
 
 /** Sets or takes away what signs us in at a provider. Secrets come from standard input, one a line: arguments show in `ps`. */
@@ -24,7 +22,7 @@ export async function runProviderCommand(
   if ((action !== "set-credentials" && action !== "clear-credentials") || code === undefined || rest.length > 0)
     throw new StartError(usage);
   const isSet = action === "set-credentials";
-  const credentials = isSet ? credentialsIn(await readLines(input)) : null;
+  const credentials = isSet ? credentialsIn(await readSecretLines(input, questions)) : null;
   await withOwner(config, log, async (database) => {
     const keyRing = await openKeyRing(config, { create: isSet });
     if (isSet && keyRing === null) {
@@ -52,33 +50,4 @@ function credentialsIn(lines: readonly string[]): ProviderCredentials {
   }
   if (passphrase !== "" && apiSecret === "") throw new StartError("a passphrase needs an API secret");
   return new ProviderCredentials(apiKey, apiSecret === "" ? null : apiSecret, passphrase === "" ? null : passphrase);
-}
-
-async function readLines(input: NodeJS.ReadStream): Promise<string[]> {
-  if (input.isTTY) return askHidden(input);
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of input as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxInputBytes) throw new StartError(`standard input is longer than ${maxInputBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8").split("\n");
-}
-
-/** A terminal echoes what is typed into the output of the dialogue, which here leads nowhere. */
-async function askHidden(input: NodeJS.ReadStream): Promise<string[]> {
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const dialogue = createInterface({ input, output: nowhere, terminal: true });
-  const answers: string[] = [];
-  try {
-    for (const question of questions) {
-      process.stderr.write(`${question}: `);
-      answers.push(await dialogue.question(""));
-      process.stderr.write("\n");
-    }
-    return answers;
-  } finally {
-    dialogue.close();
-  }
 }

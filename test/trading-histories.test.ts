@@ -218,7 +218,7 @@ describe("whatever clients and the market do", () => {
             await Promise.all(
               actions
                 .slice(at, at + clients)
-                .map((one, n) => traders[(at + n) % 3 === 0 ? 1 : 0]?.perform(one, at + n)),
+                .map((one, n) => (traders[(at + n) % 3 === 0 ? 1 : 0] as Trader).perform(one, at + n)),
             );
           }
           await settled();

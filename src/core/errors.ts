@@ -59,5 +59,5 @@ export const errorMessage = (error: unknown): string => (error instanceof Error 
 /** For logs where a message may hold somebody's data: the code, or else the name. */
 export function errorCode(error: unknown): string {
   const { code, cause, name } = error as { code?: unknown; cause?: { code?: unknown }; name?: unknown };
-  return String(code ?? cause?.code ?? name ?? typeof error);
+  return [code, cause?.code, name].find((text) => typeof text === "string") ?? typeof error;
 }

@@ -42,7 +42,7 @@ export function keysetOf(args: PageArguments, list: string, keyPattern: RegExp):
   };
 }
 
-export const keyCursor = (list: string, key: string): string =>
+const keyCursor = (list: string, key: string): string =>
   Buffer.from(`${list} ${key}`, "latin1").toString("base64url");
 
 /**

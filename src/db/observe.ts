@@ -53,10 +53,11 @@ export function observed(sql: Sql, stats: DatabaseStats, tracer: Tracer): Sql {
       stats.underWay++;
       try {
         const reserved = await (target as unknown as Sql).reserve();
-        const { release } = reserved;
+        const release = reserved.release.bind(reserved);
+        let isHeld = true;
         reserved.release = () => {
-          reserved.release = release;
-          stats.underWay--;
+          if (isHeld) stats.underWay--;
+          isHeld = false;
           release();
         };
         return wrap(reserved as unknown as AnyFunction, false);

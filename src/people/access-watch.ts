@@ -11,7 +11,7 @@ const sweepMs = 1_000;
 /** Ends that are remembered. With one more, every access token from before the oldest of them is refused. */
 const maxEnded = 100_000;
 const retryMs = 1_000;
-const maxCatchUpMs = 1_000;
+const maxCatchUpMs = 3_000;
 
 interface Follower {
   readonly viewer: UserViewer;
@@ -84,7 +84,7 @@ export class AccessWatch {
 
   /**
    * Resolves when this node has heard of every end that was committed before, so that whoever ended an access and is answered
-   * meets it nowhere here any more. Within a second, also where nothing is heard.
+   * meets it nowhere here any more. Within three seconds, also where nothing is heard.
    */
   async caughtUp(): Promise<void> {
     const id = randomUUID();
@@ -142,7 +142,7 @@ export class AccessWatch {
       this.#refusedBeforeMs = Math.max(this.#refusedBeforeMs, oldest[1].heardAtMs);
       this.#ended.delete(oldest[0]);
     }
-    for (const follower of [...(this.#followers.get(name) ?? [])])
+    for (const follower of this.#followers.get(name) ?? [])
       if (follower.viewer.accessVersion < ended.version) this.#end(follower);
   }
 

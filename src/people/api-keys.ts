@@ -57,7 +57,7 @@ export async function createApiKey(
   const nowMs = clock.nowMs();
   const name = input.name.trim();
   const scopes = [...new Set(input.scopes)];
-  if (name === "" || name.length > 100 || /\p{Cc}/u.test(name))
+  if (name === "" || name.length > 100 || /[\p{Cc}\p{Cs}]/u.test(name))
     throw badInput("name", "name must have 1 to 100 characters");
   if (scopes.length === 0) throw badInput("scopes", "a key needs at least one scope");
   if (role === "READONLY" && scopes.includes("TRADE")) throw badInput("scopes", "the user may only read");

@@ -1,3 +1,4 @@
+import { timingSafeEqual } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import { DomainError } from "../core/errors.js";
 import type { Clock } from "../core/time.js";
@@ -6,7 +7,7 @@ import type { Database } from "../db/connect.js";
 import type { AccessTokens } from "./access-tokens.js";
 import type { AccessWatch } from "./access-watch.js";
 import { readApiKey } from "./api-keys.js";
-import { digestOf, isSameSecret } from "./secrets.js";
+import { digestBytes } from "./secrets.js";
 
 /** Credentials that are known; the least used goes first. */
 const maxKnown = 10_000;
@@ -24,6 +25,7 @@ interface Known {
  * signature and no round trip; whether its access has ended meanwhile is asked of {@link AccessWatch} every time.
  */
 export class Authenticator {
+  readonly #operatorDigest: Buffer | null;
   readonly #known = new LRUCache<string, Known>({ max: maxKnown });
 
   constructor(
@@ -31,8 +33,10 @@ export class Authenticator {
     private readonly clock: Clock,
     private readonly tokens: AccessTokens,
     private readonly watch: AccessWatch,
-    private readonly operatorToken: string | null,
-  ) {}
+    operatorToken: string | null,
+  ) {
+    this.#operatorDigest = operatorToken === null ? null : digestBytes(operatorToken);
+  }
 
   /**
    * The viewer of an `Authorization` header (or of `connectionParams.authorization`), or null without one; at once where the
@@ -43,8 +47,9 @@ export class Authenticator {
     if (authorization == null || authorization === "") return null;
     const [, credential] = /^Bearer +(\S{1,4096})$/i.exec(authorization) ?? [];
     if (credential === undefined) throw refused();
-    if (this.operatorToken !== null && isSameSecret(credential, this.operatorToken)) return { kind: "operator" };
-    const digest = digestOf(credential);
+    const bytes = digestBytes(credential);
+    if (this.#operatorDigest !== null && timingSafeEqual(bytes, this.#operatorDigest)) return { kind: "operator" };
+    const digest = bytes.toString("base64");
     const known = this.#known.get(digest);
     if (known !== undefined && this.#isGood(known)) return known.viewer;
     this.#known.delete(digest);

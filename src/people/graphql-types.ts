@@ -13,20 +13,20 @@ const enumOf = <T extends string>(name: string, description: string, values: Rea
   return found;
 };
 
-export const UserRoleEnum = enumOf<UserRole>("UserRole", "What a user may do.", {
+const UserRoleEnum = enumOf<UserRole>("UserRole", "What a user may do.", {
   USER: "Sees and changes what is his.",
   READONLY: "Sees what is his, and trades nothing.",
   ADMIN: "Also does operators' work.",
 });
 
-export const UserStatusEnum = enumOf<UserStatus>("UserStatus", "Where an account stands.", {
+const UserStatusEnum = enumOf<UserStatus>("UserStatus", "Where an account stands.", {
   PENDING_VERIFICATION: "The e-mail address is not confirmed yet; production accounts are not possible.",
   ACTIVE: "In use.",
   SUSPENDED: "An operator has shut it for a while; nobody signs in.",
   CLOSED: "Closed for good.",
 });
 
-export const RiskProfileEnum = enumOf<RiskProfile>("RiskProfile", "How much risk a user wants to take.", {
+const RiskProfileEnum = enumOf<RiskProfile>("RiskProfile", "How much risk a user wants to take.", {
   LOW: "Little.",
   MEDIUM: "Some.",
   HIGH: "Much.",

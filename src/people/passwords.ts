@@ -75,7 +75,7 @@ export async function requireGoodPassword(
   field: string,
 ): Promise<void> {
   const typed = canonical(password);
-  if ([...typed].length < minLength)
+  if (Array.from(typed).length < minLength)
     throw badInput(field, `a password must have at least ${minLength} characters; several words make a good one`);
   if (password.length > maxLength) throw badInput(field, `a password must have at most ${maxLength} characters`);
   const lower = typed.toLowerCase();

@@ -1,5 +1,6 @@
 import { eq } from "drizzle-orm";
 import { badInput, DomainError } from "../core/errors.js";
+import { storableObject } from "../core/json.js";
 import type { UserRole } from "../core/viewer.js";
 import { asUser, asUserAtOnce } from "../db/as-user.js";
 import { auditEvent } from "./audit.js";
@@ -77,7 +78,8 @@ export async function userOf(people: People, userId: string): Promise<User> {
   return user;
 }
 
-const maxPreferencesBytes = 16_384;
+/** As the database writes it, with its spaces, it may be twice as long. */
+const maxPreferencesBytes = 8_192;
 
 /**
  * What may be stored of a profile: trimmed, and an empty text for null.
@@ -100,14 +102,8 @@ export function checkProfile({
   if (timezone != null) checked.timezone = checkTimezone(timezone);
   if (locale != null) checked.locale = checkLocale(locale);
   if (riskProfile != null) checked.riskProfile = riskProfile;
-  if (preferences !== undefined) {
-    const isObject = preferences === null || (typeof preferences === "object" && !Array.isArray(preferences));
-    if (!isObject) throw badInput("preferences", "preferences must be an object");
-    if (Buffer.byteLength(JSON.stringify(preferences ?? {})) > maxPreferencesBytes / 2)
-      throw badInput("preferences", `preferences must have at most ${maxPreferencesBytes / 2} bytes`);
-    // A copy: what the parser of literals makes has no prototype, and drizzle looks for one.
-    checked.preferences = { ...preferences };
-  }
+  if (preferences !== undefined)
+    checked.preferences = preferences === null ? {} : storableObject("preferences", preferences, maxPreferencesBytes);
   return checked;
 }
 
@@ -121,7 +117,7 @@ const textLimits = {
 function checkText(field: string, value: string | null, { min, max }: { min: number; max: number }): string | null {
   const text = value?.trim().normalize("NFC") ?? "";
   if (text === "") return null;
-  const { length } = [...text];
+  const { length } = Array.from(text);
   if (length < min || length > max || /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(text))
     throw badInput(field, `${field} must have ${min} to ${max} characters`);
   return text;
@@ -129,6 +125,8 @@ function checkText(field: string, value: string | null, { min, max }: { min: num
 
 function checkTimezone(timezone: string): string {
   try {
+    // An offset is no time zone: it knows no summer.
+    if (!/^[A-Za-z]/.test(timezone)) throw new RangeError(timezone);
     return new Intl.DateTimeFormat("en", { timeZone: timezone }).resolvedOptions().timeZone;
   } catch {
     throw badInput("timezone", "timezone must be one of the IANA database, e.g. Europe/Istanbul");

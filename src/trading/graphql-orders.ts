@@ -241,8 +241,18 @@ async function accountOfOrder(context: ApiContext, id: string): Promise<string> 
 const decimalOf = (text: DecimalText | null | undefined): Decimal | null => (text == null ? null : new Decimal(text));
 
 function askedOrderOf(context: ApiContext, input: PlaceOrderInput): AskedOrder {
+  const { side, orderType, timeInForce, positionSide, leverage, marginMode, reduceOnly, postOnly, clientOrderId } =
+    input;
   return {
-    ...input,
+    side,
+    orderType,
+    timeInForce: timeInForce ?? null,
+    positionSide: positionSide ?? null,
+    leverage: leverage ?? null,
+    marginMode: marginMode ?? null,
+    reduceOnly: reduceOnly ?? null,
+    postOnly: postOnly ?? null,
+    clientOrderId: clientOrderId ?? null,
     accountId: keyOf("Account", "accountId", input.accountId),
     symbolId: symbolOfId(context, "symbolId", input.symbolId).id,
     quantity: new Decimal(input.quantity),

@@ -18,7 +18,7 @@ import {
   timeInForceEnum,
 } from "./tables.js";
 
-export const AccountEnvironmentEnum = enumOf(
+const AccountEnvironmentEnum = enumOf(
   "AccountEnvironment",
   accountEnvironmentEnum.enumValues,
   "Where the orders of an account are executed.",
@@ -41,7 +41,7 @@ const SyncStatusEnum = enumOf("SyncStatus", syncStatusEnum.enumValues, "Whether 
   ERROR: "It could not be compared; see `syncError`.",
   DISABLED: "There is nothing to compare it with.",
 });
-export const PositionModeEnum = enumOf(
+const PositionModeEnum = enumOf(
   "PositionMode",
   positionModeEnum.enumValues,
   "How many positions of one symbol an account has.",
@@ -52,7 +52,7 @@ export const PositionSideEnum = enumOf("PositionSide", positionSideEnum.enumValu
   SHORT: "Gains when the price falls.",
   BOTH: "Of orders: the only position of an account with one per symbol.",
 });
-export const PositionStatusEnum = enumOf("PositionStatus", positionStatusEnum.enumValues, "Where a position stands.", {
+const PositionStatusEnum = enumOf("PositionStatus", positionStatusEnum.enumValues, "Where a position stands.", {
   OPEN: "It is held.",
   CLOSED: "It was closed by orders.",
   LIQUIDATED: "It was closed because its margin was used up.",
@@ -76,7 +76,7 @@ export const OrderTypeEnum = enumOf(
     TRAILING_STOP: "As MARKET, when the price has come back by `callbackRate` per cent from its best.",
   },
 );
-export const OrderStatusEnum = enumOf("OrderStatus", orderStatusEnum.enumValues, "Where an order stands.", {
+const OrderStatusEnum = enumOf("OrderStatus", orderStatusEnum.enumValues, "Where an order stands.", {
   PENDING: "Stored, and not yet acknowledged by the venue.",
   NEW: "The venue has it.",
   PARTIALLY_FILLED: "A part of it is executed.",

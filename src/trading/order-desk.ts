@@ -238,7 +238,7 @@ export class OrderDesk {
   }
 }
 
-export function openPositionsOf(draft: LedgerDraft, symbolId: number): Position[] {
+function openPositionsOf(draft: LedgerDraft, symbolId: number): Position[] {
   const found: Position[] = [];
   for (const { position } of draft.positions())
     if (position.symbolId === symbolId && position.status === "OPEN") found.push(position);

@@ -93,7 +93,7 @@ const termsOf = (row: PendingReplacementRow | null): ReplaceableTerms | null =>
       };
 
 /** @param fillIds of the fills that are in it, where the caller needs them */
-export function orderOfRow(row: OrderRow, fillIds: ReadonlySet<string> = new Set()): Order {
+function orderOfRow(row: OrderRow, fillIds: ReadonlySet<string> = new Set()): Order {
   return {
     id: row.id,
     accountId: row.account_id,

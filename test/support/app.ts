@@ -1,6 +1,7 @@
 import { pino } from "pino";
 import { type App, type Overrides, startApp } from "../../src/app.js";
 import { type Config, parseConfig } from "../../src/config.js";
+import type { Logger } from "../../src/core/logger.js";
 import type { Clock } from "../../src/core/time.js";
 import { createTestDatabase, type TestDatabase } from "./database.js";
 
@@ -19,6 +20,7 @@ export interface TestAppOptions {
   readonly config?: Partial<Config>;
   readonly clock?: Clock;
   readonly overrides?: Overrides;
+  readonly log?: Logger;
 }
 
 /** The whole program on a free port, with a database of its own and the simulated exchange. */
@@ -28,7 +30,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     ...parseConfig({ PORT: "0", OPERATOR_TOKEN: operatorToken, QUOTE_FLUSH_MS: "20" }),
     ...options.config,
   };
-  const log = pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" });
+  const log = options.log ?? pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" });
   const overrides: Overrides = {
     database: database.address,
     ...(options.clock === undefined ? {} : { clock: options.clock }),

@@ -109,7 +109,7 @@ export async function startPaper(
 /** Takes every order and cancels what is to be cancelled, and executes nothing. */
 const acceptingVenue: OrderVenue = {
   react(draft) {
-    for (const { order } of [...draft.orders()]) {
+    for (const { order } of Array.from(draft.orders())) {
       if (order.status === "PENDING")
         draft.apply(order.id, { kind: "accepted", at: draft.now, exchangeOrderId: order.id });
       if (order.cancelRequestedAt !== null)
