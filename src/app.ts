@@ -30,6 +30,7 @@ import { type Health, type HealthCheck, overallStatus } from "./graphql/health.j
 import { buildSchema } from "./graphql/schema.js";
 import { type ApiServer, explainListenError, startServer } from "./graphql/server.js";
 import { DropOldSeries } from "./jobs/drop-old-series.js";
+import { KeepTrading } from "./jobs/keep-trading.js";
 import { syncInstruments } from "./jobs/sync-instruments.js";
 import { LiveMarket } from "./market-data/live-market.js";
 import { QuoteBoard } from "./market-data/quotes.js";
@@ -182,6 +183,8 @@ async function build(
   if (roles.has("worker")) {
     const retention = new DropOldSeries(database, log.child({ room: "jobs" }));
     closers.add("retention", () => retention.close());
+    const keeping = new KeepTrading(database, clock, log.child({ room: "jobs" }));
+    closers.add("trading jobs", () => keeping.close());
   }
 
   const dependencies = { database, catalogue, follower, clock };

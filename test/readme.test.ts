@@ -13,6 +13,8 @@ const blocks = (language: string): string[] =>
 
 describe("the README", () => {
   let app: TestApp;
+  /** Of whom the first operations have registered. */
+  let user = {};
   beforeAll(async () => {
     app = await startTestApp();
     await until(async () => {
@@ -38,10 +40,14 @@ describe("the README", () => {
       expect(stream.errors).toEqual([]);
       return;
     }
-    const { errors, data } = await query(app.url, text, {}, definition.operation === "mutation" ? operatorHeaders : {});
+    const { errors, data } = await query(app.url, text, {}, headersOf(text, definition.operation));
     expect(errors).toBeUndefined();
+    if (data.register) user = { authorization: `Bearer ${data.register.accessToken}` };
     for (const value of Object.values(data)) expect(value).toBeTruthy();
   });
+
+  const headersOf = (text: string, operation: string): Record<string, string> =>
+    text.includes("createAccount") ? user : operation === "mutation" ? operatorHeaders : {};
 
   test("sends what its curl commands send", async () => {
     const bodies = [...readme.matchAll(/-d '(\{.*?\})'/g)].map(
