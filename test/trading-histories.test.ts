@@ -206,7 +206,7 @@ async function requireSound(traders: readonly Trader[]): Promise<void> {
 
 describe("whatever clients and the market do", () => {
   test("balances are the sum of the ledger, orders of their fills, and the events make the tables again", async () => {
-    const others = [on.node(paper.venue), on.node({ react() {}, send: () => paper.venue.look() })];
+    const others = [on.node(paper.venue), on.node({ takes: () => true, react() {}, send: () => paper.venue.look() })];
     await fc.assert(
       fc.asyncProperty(
         fc.array(action, { minLength: 20, maxLength: 60 }),
@@ -241,7 +241,7 @@ describe("whatever clients and the market do", () => {
     expect([limit.status, stop.status]).toEqual(["NEW", "NEW"]);
     await paper.close();
     const { order: between } = await on
-      .node({ react() {}, send() {} })
+      .node({ takes: () => true, react() {}, send() {} })
       .place(trader.userId, { ...place, orderType: "MARKET" });
     expect(between.status).toBe("PENDING");
     paper = await startPaper(on);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { groupBy } from "../src/core/group-by.js";
+import { KeyRing } from "../src/core/key-ring.js";
 import { query, startTestApp, type TestApp } from "./support/app.js";
 import { signUp } from "./support/people.js";
 import { openStream } from "./support/stream.js";
@@ -10,7 +11,9 @@ let user: Awaited<ReturnType<typeof signUp>>;
 let btc: string;
 
 beforeAll(async () => {
-  on = await startTestApp();
+  on = await startTestApp({
+    config: { encryptionKeys: KeyRing.parse(`test:${Buffer.alloc(32, 7).toString("base64")}`) },
+  });
   user = await signUp(on.url);
   const id = on.app.catalogue.symbolByTicker("BINANCE_SPOT", "BTCUSDT")?.id ?? 0;
   await until(() => on.app.quotes.get(id)?.isStale === false && on.app.quotes.get(id)?.bid !== null, 20_000);
@@ -125,6 +128,31 @@ describe("a trading day", () => {
     expect(errors).toBeUndefined();
     expect(data.estimateOrder.violations).toContain("INSUFFICIENT_BALANCE");
     expect(data.estimateOrder.feeAsset).toBe("USDT");
+  });
+
+  test("a real account keeps its keys sealed, needs a confirmed address, and takes no orders yet", async () => {
+    const create = (environment: string) =>
+      ask("mutation ($input: CreateAccountInput!) { createAccount(input: $input) { id apiKeyHint syncStatus } }", {
+        input: {
+          exchange: "BINANCE",
+          name: environment,
+          environment,
+          apiKey: "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789",
+          apiSecret: "secretsecretsecret",
+        },
+      });
+    expect((await create("PRODUCTION")).errors?.[0]?.extensions.code).toBe("FORBIDDEN");
+    const { data, errors } = await create("TESTNET");
+    expect(errors).toBeUndefined();
+    expect(data.createAccount).toMatchObject({ apiKeyHint: "AbCd…6789", syncStatus: "PENDING" });
+    const [row] = await on.database.owner
+      .sql`select sealed_api_key, sealed_api_secret from accounts where environment = 'TESTNET'`;
+    expect(row?.sealed_api_key).toMatch(/^v1[.]/);
+    expect(JSON.stringify(row)).not.toContain("secretsecret");
+    const placed = await ask(placeOrder, {
+      input: { accountId: data.createAccount.id, symbolId: btc, side: "BUY", orderType: "MARKET", quantity: "0.01" },
+    });
+    expect(placed.errors?.[0]?.extensions.code).toBe("PROVIDER_UNAVAILABLE");
   });
 
   test("another user sees nothing of it, and a visitor is asked to sign in", async () => {

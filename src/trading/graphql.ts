@@ -2,12 +2,14 @@ import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } fr
 import type { Exchange } from "../catalogue/catalogue.js";
 import { PageArgs } from "../catalogue/graphql.js";
 import { ExchangeType } from "../catalogue/graphql-types.js";
+import { DomainError } from "../core/errors.js";
 import { isUuid } from "../core/ids.js";
 import { requireScope, requireUser } from "../core/viewer.js";
 import type { ApiContext } from "../graphql/context.js";
 import { idField, type NodeLoader } from "../graphql/node.js";
 import { DateTimeScalar } from "../graphql/scalars.js";
 import { Costs, Private, statementCost } from "../graphql/shared.js";
+import { userOf } from "../people/users.js";
 import { type Account, accountsOf, createAccount, sequenceOf, setInactive } from "./accounts.js";
 import { loadersOf } from "./graphql-loaders.js";
 import {
@@ -80,11 +82,13 @@ export class AccountResolver {
 
   @Mutation(() => AccountType, { description: "Opens an account; at most three of an exchange are active at a time." })
   @Private()
-  createAccount(
+  async createAccount(
     @Arg("input", () => CreateAccountInput, { description: "The account to open." }) input: CreateAccountInput,
-    @Ctx() { viewer, trading }: ApiContext,
+    @Ctx() { viewer, people, trading }: ApiContext,
   ): Promise<Account> {
-    return createAccount(trading.accounts, requireScope(viewer, "TRADE").userId, input);
+    const { userId } = requireScope(viewer, "TRADE");
+    if (input.environment === "PRODUCTION") requireVerified(await userOf(people, userId));
+    return createAccount(trading.accounts, userId, input);
   }
 
   @Mutation(() => AccountType, {
@@ -153,6 +157,11 @@ export class LedgerResolver {
     const search = { accountId: keyOf("Account", "accountId", accountId), asset, from, to };
     return connectionOf(await listEntries(trading.database, userId, search, page), entryNode);
   }
+}
+
+function requireVerified({ status }: { readonly status: string }): void {
+  if (status === "PENDING_VERIFICATION")
+    throw new DomainError("FORBIDDEN", "confirm your e-mail address first: production accounts need it");
 }
 
 /** Only those of the viewer: the database shows no others. */

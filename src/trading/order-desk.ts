@@ -6,7 +6,7 @@ import { uuidV7 } from "../core/uuid.js";
 import type { Database } from "../db/connect.js";
 import { estimateOf, type OrderEstimate } from "./estimate-order.js";
 import type { Ledger, Written } from "./ledger.js";
-import type { LedgerDraft, VenueCommand } from "./ledger-draft.js";
+import type { LedgerAccount, LedgerDraft, VenueCommand } from "./ledger-draft.js";
 import { newOrderOf, type PlaceOrder } from "./new-order.js";
 import { isOpen, type NewOrder, type ReplaceableTerms } from "./order.js";
 import { exposureOf, RiskRefusal, recordViolations } from "./order-risk.js";
@@ -24,6 +24,8 @@ export interface AskedOrder extends PlaceOrder {
 
 /** What executes the orders of an account. */
 export interface OrderVenue {
+  /** Whether it executes orders of such an account. */
+  takes(account: LedgerAccount): boolean;
   /** Does within the same change what the venue does at once; the paper venue is such a one. */
   react(draft: LedgerDraft): void;
   /** Hands over what was committed and needs an answer from elsewhere. */
@@ -195,6 +197,11 @@ export class OrderDesk {
   #admit(draft: LedgerDraft, order: NewOrder, symbol: TradingSymbol): void {
     if (draft.account.status !== "ACTIVE")
       throw new DomainError("CONFLICT", `the account is ${draft.account.status}`, { field: "accountId" });
+    if (!this.options.venue.takes(draft.account))
+      throw new DomainError(
+        "PROVIDER_UNAVAILABLE",
+        `orders of ${draft.account.environment} accounts are not executed here`,
+      );
     if (this.options.markets.exchangeIdOf(symbol) !== draft.account.exchangeId)
       throw badInput("symbolId", "the symbol is of another exchange than the account");
     requireNone(brokenRules(order, this.#conditions(draft, symbol)));

@@ -6,7 +6,7 @@ import type { Clock } from "../core/time.js";
 import type { Database } from "../db/connect.js";
 import type { FundingRateEvent } from "../market-data/events.js";
 import type { Ledger } from "./ledger.js";
-import type { LedgerDraft, VenueCommand } from "./ledger-draft.js";
+import type { LedgerAccount, LedgerDraft, VenueCommand } from "./ledger-draft.js";
 import { isOpen } from "./order.js";
 import type { OrderVenue } from "./order-desk.js";
 import { PaperEngine } from "./paper/paper-engine.js";
@@ -76,6 +76,10 @@ export class PaperVenue implements OrderVenue {
     await this.#looking;
     await Promise.allSettled(this.#pending);
     await this.#lease.close();
+  }
+
+  takes({ environment }: LedgerAccount): boolean {
+    return environment === "PAPER";
   }
 
   /** What it does at once with what is asked in the draft becomes part of the same change. */

@@ -108,6 +108,7 @@ export async function startPaper(
 
 /** Takes every order and cancels what is to be cancelled, and executes nothing. */
 const acceptingVenue: OrderVenue = {
+  takes: () => true,
   react(draft) {
     for (const { order } of Array.from(draft.orders())) {
       if (order.status === "PENDING")
