@@ -5,8 +5,8 @@ import { joinNats } from "./bus/nats.js";
 import { Catalogue } from "./catalogue/catalogue.js";
 import { followCatalogue } from "./catalogue/follow.js";
 import { MarketStatusWatch } from "./catalogue/market-status-watch.js";
-import { type CatalogueOperations, setMarketStatus, updateSymbol } from "./catalogue/operate.js";
-import { requireCredentialsOpen, resealCredentials } from "./catalogue/provider-credentials.js";
+import { type CatalogueOperations, type RecordOperation, setMarketStatus, updateSymbol } from "./catalogue/operate.js";
+import { requireCredentialsOpen } from "./catalogue/provider-credentials.js";
 import { ProviderStatusWriter } from "./catalogue/provider-status.js";
 import { requireSeeded, seedReferenceData, setSimulatorEndpoints } from "./catalogue/seed.js";
 import type { Config } from "./config.js";
@@ -19,6 +19,7 @@ import { uuidV7 } from "./core/uuid.js";
 import { connect, type Database, type DatabaseAddress, describeAddress, waitForDatabase } from "./db/connect.js";
 import { openEmbeddedDatabase } from "./db/embedded-database.js";
 import { migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
+import { reseal } from "./db/sealed-columns.js";
 import { openKeyRing } from "./encryption-keys.js";
 import { adapterOf } from "./feeds/adapters.js";
 import { BackFill } from "./feeds/back-fill.js";
@@ -27,9 +28,12 @@ import { type Simulator, startSimulator } from "./feeds/simulator/simulator.js";
 import { endpointOf, FeedSupervisor, type ProviderAccess } from "./feeds/supervisor.js";
 import type { ApiServices } from "./graphql/context.js";
 import { type Health, type HealthCheck, overallStatus } from "./graphql/health.js";
+import { RequestLimits } from "./graphql/request-limits.js";
 import { buildSchema } from "./graphql/schema.js";
 import { type ApiServer, explainListenError, startServer } from "./graphql/server.js";
+import { shareLimits } from "./graphql/share-limits.js";
 import { DropOldSeries } from "./jobs/drop-old-series.js";
+import { ForgetSignIns } from "./jobs/forget-sign-ins.js";
 import { KeepTrading } from "./jobs/keep-trading.js";
 import { syncInstruments } from "./jobs/sync-instruments.js";
 import { LiveMarket } from "./market-data/live-market.js";
@@ -45,7 +49,7 @@ import { RejectedMessages } from "./market-data/sharing/rejected-messages.js";
 import { watchStaleness } from "./market-data/staleness.js";
 import { MinuteStore } from "./market-data/store-minutes.js";
 import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
-import { recordOperation } from "./people/audit.js";
+import { readAudit, recordOperation } from "./people/audit.js";
 import type { Authenticator } from "./people/authenticator.js";
 import type { Mailer } from "./people/mail.js";
 import { openPeople } from "./people-access.js";
@@ -142,7 +146,7 @@ async function build(
   const keyRing = await openKeyRing(config, { create: overrides.database === undefined });
   if (roles.has("feed")) {
     await requireCredentialsOpen(database, keyRing);
-    if (keyRing !== null) await resealCredentials(database, keyRing);
+    if (keyRing !== null) await reseal(database, keyRing);
   }
 
   const simulator = await openSimulator(config, log, clock, overrides, closers);
@@ -187,12 +191,15 @@ async function build(
     closers.add("trading jobs", () => keeping.close());
   }
 
-  const dependencies = { database, catalogue, follower, clock };
+  const record: RecordOperation = (tx, actor, action, target, details) =>
+    recordOperation(tx, clock, { action, actor, target, details });
+  const dependencies = { database, catalogue, follower, clock, record };
   const operations: CatalogueOperations = {
-    updateSymbol: (symbol, change) => updateSymbol(dependencies, symbol, change),
-    setMarketStatus: (market, status) => setMarketStatus(dependencies, market, status),
-    syncSymbols: async (marketCode) => {
-      const changed = await syncInstruments(database, catalogue, marketCode, log.child({ room: "jobs" }), access);
+    updateSymbol: (by, symbol, change) => updateSymbol(dependencies, by, symbol, change),
+    setMarketStatus: (by, market, status) => setMarketStatus(dependencies, by, market, status),
+    syncSymbols: async (actor, target) => {
+      const changed = await syncInstruments(database, catalogue, target, log.child({ room: "jobs" }), access);
+      await recordOperation(database.db, clock, { action: "market.sync-symbols", actor, target, details: { changed } });
       if (changed > 0) await follower.refreshAll("symbols");
       return changed;
     },
@@ -212,6 +219,10 @@ async function build(
   closers.add("market statuses", () => marketStatuses.close());
   const room = { config, database, clock, log: log.child({ room: "people" }), announce, mailer: overrides.mailer };
   const { people, authenticator } = await openPeople(room, closers);
+  if (roles.has("worker")) {
+    const forgetting = new ForgetSignIns(people.signIns, log.child({ room: "jobs" }));
+    closers.add("forgotten sign-ins", () => forgetting.close());
+  }
   const trading = await openTrading(
     { config, database, catalogue, quotes, live, bus, keyRing, clock, log: log.child({ room: "trading" }) },
     closers,
@@ -220,7 +231,6 @@ async function build(
     catalogue,
     people,
     trading,
-    recordOperation: (viewer, action, details) => recordOperation(database, clock, viewer, action, details),
     marketStatuses,
     quotes,
     live,
@@ -228,14 +238,18 @@ async function build(
     clock,
     operations,
     searchSymbols: (search) => searchSymbols(database, search),
+    readAudit: (search) => readAudit(database.sql, search),
     health: shared(checkHealth, healthMaxAgeMs),
     messagesPerSecond: (provider) => feeds?.messagesPerSecond(provider.id) ?? provider.messagesPerSecond,
   };
 
   let closing = false;
   const telemetry = { metrics: await openMetrics(config, metrics, closers), tracer };
-  const server =
-    authenticator === null ? null : await startApi(config, log, services, authenticator, () => !closing, telemetry);
+  const startServing = (found: Authenticator) => {
+    const limits = openRequestLimits(config, clock, bus, closers);
+    return startApi(config, log, services, found, limits, () => !closing, telemetry);
+  };
+  const server = authenticator === null ? null : await startServing(authenticator);
   if (server !== null) {
     closers.add("server", () => server.close());
     metrics.add(...serverMetrics(server.stats));
@@ -445,17 +459,33 @@ async function openMetrics(config: Config, metrics: Metrics, closers: Closers): 
   return null;
 }
 
+/** What clients may ask for, and what the other nodes say that they have asked for there. */
+function openRequestLimits({ rateLimits }: Config, clock: Clock, bus: Bus | null, closers: Closers): RequestLimits {
+  const limits = new RequestLimits(rateLimits, clock);
+  if (bus !== null) {
+    const subject = "limits";
+    const channel = {
+      publish: (text: string) => bus.publish(subject, text),
+      subscribe: (onText: (text: string) => void) => bus.subscribe(subject, onText),
+    };
+    closers.add("shared limits", shareLimits(limits, channel, uuidV7(clock.nowMs()), clock));
+  }
+  return limits;
+}
+
 async function startApi(
   config: Config,
   log: Logger,
   services: ApiServices,
   authenticator: Authenticator,
+  limits: RequestLimits,
   isOpen: () => boolean,
   telemetry: { readonly metrics: MetricsEndpoint | null; readonly tracer: Tracer },
 ): Promise<ApiServer> {
   const { persistedOperations } = config;
   return startServer({
     ...config,
+    limits,
     ...telemetry,
     schema: buildSchema(),
     services,

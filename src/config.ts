@@ -1,6 +1,10 @@
 import { isAbsolute, resolve } from "node:path";
 import { errorMessage, StartError } from "./core/errors.js";
 import { KeyRing } from "./core/key-ring.js";
+import { TrustedProxies } from "./core/trusted-proxies.js";
+import { AllowedOrigins } from "./graphql/allowed-origins.js";
+import type { RateLimitSettings } from "./graphql/request-limits.js";
+import type { SignInLimitSettings } from "./people/sign-in-limits.js";
 
 export type Mode = "simulated" | "live";
 export type Role = "api" | "feed" | "worker";
@@ -68,12 +72,17 @@ export interface Config {
   readonly introspection: boolean;
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
+  readonly maxConnectionsPerUser: number;
   readonly maxSubscriptionsPerConnection: number;
   /** A file of the only operations that may run; null: any may. */
   readonly persistedOperations: string | null;
   readonly maxMessagesPerSecond: number;
-  /** Whether a proxy in front of this node says in `X-Forwarded-For` who is asking. */
-  readonly trustProxy: boolean;
+  /** Who in front of this node is believed about who is asking. */
+  readonly trustedProxies: TrustedProxies;
+  /** Sites whose pages may use the API from a browser. */
+  readonly corsOrigins: AllowedOrigins;
+  /** By the minute, attempts to sign in by the quarter of an hour; 0: without a limit. */
+  readonly rateLimits: RateLimitSettings & SignInLimitSettings;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -130,14 +139,33 @@ export function parseConfig(env: Environment, defaults: { logLevel?: string } = 
     introspection: read.flag("INTROSPECTION", env.NODE_ENV !== "production"),
     maxConnections: read.integer("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
     maxConnectionsPerAddress: read.integer("MAX_CONNECTIONS_PER_ADDRESS", 1_000, 1, 1_000_000),
+    maxConnectionsPerUser: read.integer("MAX_CONNECTIONS_PER_USER", 100, 1, 1_000_000),
     maxSubscriptionsPerConnection: read.integer("MAX_SUBSCRIPTIONS_PER_CONNECTION", 100, 1, 10_000),
     persistedOperations: read.text("PERSISTED_OPERATIONS"),
     maxMessagesPerSecond: read.integer("MAX_MESSAGES_PER_SECOND", 100, 1, 100_000),
-    trustProxy: read.flag("TRUST_PROXY", false),
+    trustedProxies: read.parsed("TRUST_PROXY", (text) => TrustedProxies.parse(text)),
+    corsOrigins: read.parsed("CORS_ORIGINS", (text) => AllowedOrigins.parse(text)),
+    rateLimits: readRateLimits(read),
   };
   read.finish();
   return Object.freeze(config);
 }
+
+const maxRate = 1_000_000_000;
+const maxSignIns = 100_000;
+
+const readRateLimits = (read: EnvironmentReader): Config["rateLimits"] => ({
+  costPerAddress: read.integer("RATE_LIMIT_COST_PER_ADDRESS", 600_000, 0, maxRate),
+  costPerUser: read.integer("RATE_LIMIT_COST_PER_USER", 1_200_000, 0, maxRate),
+  costPerKey: read.integer("RATE_LIMIT_COST_PER_KEY", 600_000, 0, maxRate),
+  mutationsPerAddress: read.integer("RATE_LIMIT_MUTATIONS_PER_ADDRESS", 120, 0, maxRate),
+  mutationsPerUser: read.integer("RATE_LIMIT_MUTATIONS_PER_USER", 1_200, 0, maxRate),
+  mutationsPerKey: read.integer("RATE_LIMIT_MUTATIONS_PER_KEY", 600, 0, maxRate),
+  connectionsPerAddress: read.integer("RATE_LIMIT_CONNECTIONS_PER_ADDRESS", 600, 0, maxRate),
+  badCredentialsPerAddress: read.integer("RATE_LIMIT_BAD_CREDENTIALS_PER_ADDRESS", 100, 0, maxRate),
+  signInsPerAddress: read.integer("RATE_LIMIT_SIGN_INS_PER_ADDRESS", 50, 0, maxSignIns),
+  signInsPerAccount: read.integer("RATE_LIMIT_SIGN_INS_PER_ACCOUNT", 10, 0, maxSignIns),
+});
 
 const absolute = (path: string): string => (isAbsolute(path) ? path : resolve(process.cwd(), path));
 
@@ -211,6 +239,16 @@ class EnvironmentReader {
       this.#problems.push(`${name} must have at least ${minLength} characters`);
     }
     return text;
+  }
+
+  /** @param parse throws an error that says what is wrong with a text */
+  parsed<T>(name: string, parse: (text: string) => T): T {
+    try {
+      return parse(this.text(name) ?? "");
+    } catch (error) {
+      this.#problems.push(`${name}: ${errorMessage(error)}`);
+      return parse("");
+    }
   }
 
   keys(name: string): KeyRing | null {

@@ -7,6 +7,7 @@ import { createLogger, type Logger } from "./core/logger.js";
 import { runDatabaseCommand } from "./database-commands.js";
 import { runDoctor } from "./doctor.js";
 import { printApi } from "./graphql/schema.js";
+import { runKeyCommand } from "./key-commands.js";
 import { runProviderCommand } from "./provider-commands.js";
 import { runUserCommand } from "./user-commands.js";
 import { programVersion } from "./version.js";
@@ -34,6 +35,9 @@ commands:
   providers   what signs us in at a source of prices; secrets are read from standard input, one a line
                 set-credentials CODE     API key, API secret, passphrase; the last two may be missing
                 clear-credentials CODE   take them away
+  keys        what seals the stored secrets
+                status                   how many secrets each key seals
+                rotate                   seal everything by the newest key; makes one where the keys are in a file
   users       who may do what here; a password is read from standard input, one line
                 create EMAIL [ROLE]      make a user, by default an ADMIN, whose address counts as confirmed
                 set-role EMAIL ROLE      USER, READONLY or ADMIN
@@ -67,7 +71,8 @@ async function main(): Promise<void> {
   if (values.version) return print(programVersion);
   const [command, ...rest] = positionals;
   if (values.help || command === undefined || command === "help") return print(help);
-  if (rest.length > 0 && command !== "providers" && command !== "users")
+  const takesMore = ["providers", "keys", "users"];
+  if (rest.length > 0 && !takesMore.includes(command))
     throw new StartError(`unexpected argument "${rest[0]}"; see --help`);
   if (command === "schema") return write(printApi());
 
@@ -92,6 +97,9 @@ async function main(): Promise<void> {
       return;
     case "providers":
       return runProviderCommand(rest, config, log, process.stdin, print);
+    case "keys":
+      process.exitCode = await runKeyCommand(rest, config, log, print);
+      return;
     case "users":
       return runUserCommand(rest, config, log, process.stdin, print);
     case "doctor":

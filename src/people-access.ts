@@ -10,6 +10,7 @@ import { BackgroundWork } from "./people/background-work.js";
 import { type Mailer, printingMailer, smtpMailer } from "./people/mail.js";
 import { Passwords } from "./people/passwords.js";
 import type { People } from "./people/people.js";
+import { SignInLimits } from "./people/sign-in-limits.js";
 
 interface Around {
   readonly config: Config;
@@ -38,6 +39,7 @@ export async function openPeople(
     clock,
     tokens,
     passwords: new Passwords(),
+    signIns: new SignInLimits(database, config.rateLimits, clock),
     sessionLifeMs: config.sessionLifeMs,
     mailer: way,
     background,

@@ -1,9 +1,13 @@
 import { ProviderCredentials, storeCredentials } from "./catalogue/provider-credentials.js";
 import type { Config } from "./config.js";
+import { commandLine } from "./core/actor.js";
 import { DomainError, StartError } from "./core/errors.js";
 import type { Logger } from "./core/logger.js";
+import { systemClock } from "./core/time.js";
 import { withOwner } from "./database-commands.js";
+import type { Db } from "./db/connect.js";
 import { openKeyRing } from "./encryption-keys.js";
+import { recordOperation } from "./people/audit.js";
 import { readSecretLines } from "./standard-input.js";
 
 const usage = "usage: tradegraph providers set-credentials|clear-credentials CODE";
@@ -30,7 +34,10 @@ export async function runProviderCommand(
         "credentials are stored sealed, and there is no key: set ENCRYPTION_KEYS, for example to main:$(openssl rand -base64 32), here and for the running program",
       );
     }
-    await storeCredentials(database, keyRing, code, credentials).catch((error: unknown) => {
+    const action = isSet ? "provider.set-credentials" : "provider.clear-credentials";
+    const record = (tx: Pick<Db, "insert">) =>
+      recordOperation(tx, systemClock, { action, actor: commandLine, target: code });
+    await storeCredentials(database, keyRing, code, credentials, record).catch((error: unknown) => {
       throw error instanceof DomainError ? new StartError(error.message) : error;
     });
   });

@@ -5,7 +5,6 @@ import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import WebSocket from "ws";
 import { parseConfig } from "../src/config.js";
-import { AddressLimit } from "../src/graphql/address-limit.js";
 import { PersistedDocuments } from "../src/graphql/persisted.js";
 import { OperationPreparer } from "../src/graphql/prepare.js";
 import { buildSchema } from "../src/graphql/schema.js";
@@ -350,18 +349,3 @@ function maskedText(message: object): Buffer {
   // A mask of zeros changes nothing.
   return Buffer.concat([header, payload]);
 }
-
-test("behind a trusted proxy, each client has an address of its own", async () => {
-  const request = (forwarded: string | undefined) =>
-    ({ headers: { "x-forwarded-for": forwarded }, socket: { remoteAddress: "10.0.0.1" } }) as never;
-  const trusting = new AddressLimit(1, true);
-  expect(trusting.enter(request("1.1.1.1"))).not.toBeNull();
-  // What the client wrote itself counts for nothing.
-  expect(trusting.enter(request("9.9.9.9, 1.1.1.1"))).toBeNull();
-  expect(trusting.enter(request("2.2.2.2"))).not.toBeNull();
-  const doubting = new AddressLimit(1, false);
-  const leave = doubting.enter(request("1.1.1.1"));
-  expect(doubting.enter(request("2.2.2.2"))).toBeNull();
-  leave?.();
-  expect(doubting.enter(request("2.2.2.2"))).not.toBeNull();
-});

@@ -6,7 +6,7 @@ import { parseConfig } from "../src/config.js";
 import { decimalText } from "../src/core/decimal.js";
 import { globalId } from "../src/core/ids.js";
 import type { BookLevel, MarketEvent } from "../src/market-data/events.js";
-import { query } from "./support/app.js";
+import { noRateLimits, query } from "./support/app.js";
 import { createTestDatabase, type TestDatabase } from "./support/database.js";
 import { findNats, type NatsServer, startNats } from "./support/nats.js";
 import { openPassage, type Passage } from "./support/passage.js";
@@ -45,7 +45,10 @@ describe.skipIf(natsPath === null)("live markets on a node without a feed", () =
 
   const startNode = (roles: string, natsUrl: string) =>
     startApp(
-      parseConfig({ PORT: "0", ROLES: roles, NATS_URL: natsUrl, QUOTE_FLUSH_MS: "20" }),
+      {
+        ...parseConfig({ PORT: "0", ROLES: roles, NATS_URL: natsUrl, QUOTE_FLUSH_MS: "20" }),
+        rateLimits: noRateLimits,
+      },
       pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" }),
       () => {},
       { database: database.address },

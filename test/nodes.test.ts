@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type App, startApp } from "../src/app.js";
 import { parseConfig } from "../src/config.js";
-import { query } from "./support/app.js";
+import { noRateLimits, query } from "./support/app.js";
 import { createTestDatabase, type TestDatabase } from "./support/database.js";
 import { findNats, type NatsServer, startNats } from "./support/nats.js";
 import { openStream } from "./support/stream.js";
@@ -24,7 +24,10 @@ describe.skipIf(natsPath === null)("an API node without a feed, beside one with 
 
   const startNode = (roles: string) =>
     startApp(
-      parseConfig({ PORT: "0", ROLES: roles, NATS_URL: nats.url, QUOTE_FLUSH_MS: "20" }),
+      {
+        ...parseConfig({ PORT: "0", ROLES: roles, NATS_URL: nats.url, QUOTE_FLUSH_MS: "20" }),
+        rateLimits: noRateLimits,
+      },
       pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" }),
       () => {},
       { database: database.address },

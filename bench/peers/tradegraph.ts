@@ -6,7 +6,14 @@ import type { StartPeer } from "./peer.js";
 /** This program, with its usual settings; clients that stop reading are not closed, which would be the easy way out. */
 export const start: StartPeer = async ({ address, exchange }) => {
   const roles = exchange === null ? "api" : "api,feed";
-  const config = parseConfig({ PORT: "0", ROLES: roles, KEEPALIVE_MS: "600000" });
+  const config = parseConfig({
+    PORT: "0",
+    ROLES: roles,
+    KEEPALIVE_MS: "600000",
+    // One address asks for everything: it is counted as ever, and never too much.
+    RATE_LIMIT_COST_PER_ADDRESS: "1000000000",
+    RATE_LIMIT_CONNECTIONS_PER_ADDRESS: "1000000000",
+  });
   const overrides = { database: address, ...(exchange === null ? {} : { exchange }) };
   const app = await startApp(config, pino({ level: "fatal" }), () => {}, overrides);
   const provider =

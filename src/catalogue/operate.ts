@@ -1,7 +1,8 @@
 import { eq } from "drizzle-orm";
+import type { Actor, AuditDetails } from "../core/actor.js";
 import { badInput, DomainError, notFound } from "../core/errors.js";
 import type { Clock } from "../core/time.js";
-import type { Database } from "../db/connect.js";
+import type { Database, Db } from "../db/connect.js";
 import type { Catalogue, Market, MarketSymbol } from "./catalogue.js";
 import type { CatalogueFollower } from "./follow.js";
 import { markets, symbols } from "./tables.js";
@@ -20,22 +21,33 @@ export interface SymbolChange {
 
 /** What operators change of the catalogue. Each change is visible in this process when it returns, and in the others within a second. */
 export interface CatalogueOperations {
-  updateSymbol(symbol: MarketSymbol, change: SymbolChange): Promise<MarketSymbol>;
+  updateSymbol(by: Actor, symbol: MarketSymbol, change: SymbolChange): Promise<MarketSymbol>;
   /** HALTED and MAINTENANCE hold until null gives the market back to its sessions. */
-  setMarketStatus(marketCode: string, status: string | null): Promise<Market>;
+  setMarketStatus(by: Actor, marketCode: string, status: string | null): Promise<Market>;
   /** Reads the instruments of the market's exchange; returns how many symbols were added or changed. */
-  syncSymbols(marketCode: string): Promise<number>;
+  syncSymbols(by: Actor, marketCode: string): Promise<number>;
 }
+
+/** Writes down, in the same transaction, who has done what to what. */
+export type RecordOperation = (
+  tx: Pick<Db, "insert">,
+  by: Actor,
+  action: "symbol.update" | "market.set-status",
+  target: string,
+  details: AuditDetails,
+) => Promise<void>;
 
 interface Dependencies {
   readonly database: Database;
   readonly catalogue: Catalogue;
   readonly follower: CatalogueFollower;
   readonly clock: Clock;
+  readonly record: RecordOperation;
 }
 
 export async function updateSymbol(
   on: Dependencies,
+  by: Actor,
   symbol: MarketSymbol,
   change: SymbolChange,
 ): Promise<MarketSymbol> {
@@ -49,7 +61,13 @@ export async function updateSymbol(
   }
   if (Object.keys(values).length === 0) throw badInput("input", "nothing to change");
   try {
-    await on.database.db.update(symbols).set(values).where(eq(symbols.id, symbol.id));
+    await on.database.db.transaction(async (tx) => {
+      await tx.update(symbols).set(values).where(eq(symbols.id, symbol.id));
+      await on.record(tx, by, "symbol.update", `${catalogue.market(symbol.marketId).code} ${symbol.ticker}`, {
+        ...(values as AuditDetails),
+        ...(dataProviderCode === undefined ? {} : { dataProviderCode }),
+      });
+    });
   } catch (error) {
     throw explainRefusal(error) ?? error;
   }
@@ -81,11 +99,17 @@ const refusals: Readonly<Record<string, DomainError>> = {
 };
 
 function explainRefusal(error: unknown): DomainError | null {
-  const cause = (error as { cause?: { constraint_name?: string } }).cause;
-  return refusals[cause?.constraint_name ?? ""] ?? null;
+  // A rule that is checked at the end of the transaction is told by the driver itself.
+  const { constraint_name: own, cause } = error as { constraint_name?: string; cause?: { constraint_name?: string } };
+  return refusals[own ?? cause?.constraint_name ?? ""] ?? null;
 }
 
-export async function setMarketStatus(on: Dependencies, marketCode: string, status: string | null): Promise<Market> {
+export async function setMarketStatus(
+  on: Dependencies,
+  by: Actor,
+  marketCode: string,
+  status: string | null,
+): Promise<Market> {
   const market = on.catalogue.marketByCode(marketCode);
   if (market === undefined) throw notFound("market");
   if (status !== null && status !== "HALTED" && status !== "MAINTENANCE") {
@@ -94,10 +118,13 @@ export async function setMarketStatus(on: Dependencies, marketCode: string, stat
       "an operator sets HALTED or MAINTENANCE, or null; every other status follows from the sessions",
     );
   }
-  await on.database.db
-    .update(markets)
-    .set({ operatorStatus: status, statusUpdatedAt: new Date(on.clock.nowMs()) })
-    .where(eq(markets.id, market.id));
+  await on.database.db.transaction(async (tx) => {
+    await tx
+      .update(markets)
+      .set({ operatorStatus: status, statusUpdatedAt: new Date(on.clock.nowMs()) })
+      .where(eq(markets.id, market.id));
+    await on.record(tx, by, "market.set-status", market.code, { status });
+  });
   await on.follower.refresh("markets", [market.id]);
   return on.catalogue.market(market.id);
 }

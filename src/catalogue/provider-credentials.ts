@@ -1,7 +1,7 @@
-import { and, eq, isNotNull } from "drizzle-orm";
+import { eq, isNotNull } from "drizzle-orm";
 import { errorMessage, notFound, StartError } from "../core/errors.js";
 import { type KeyRing, SealedSecretError } from "../core/key-ring.js";
-import type { Database } from "../db/connect.js";
+import type { Database, Db } from "../db/connect.js";
 import type { DataProvider } from "./catalogue.js";
 import { dataProviders } from "./tables.js";
 
@@ -69,6 +69,8 @@ export async function storeCredentials(
   keyRing: KeyRing | null,
   code: string,
   credentials: ProviderCredentials | null,
+  /** Writes it down, in the same transaction. */
+  record: (tx: Pick<Db, "insert">) => Promise<void>,
 ): Promise<void> {
   await database.db.transaction(async (tx) => {
     const [row] = await tx.select({ id: dataProviders.id }).from(dataProviders).where(eq(dataProviders.code, code));
@@ -79,6 +81,7 @@ export async function storeCredentials(
         ? { sealedApiKey: null, sealedApiSecret: null, sealedPassphrase: null }
         : seal(keyRing, row.id, credentials);
     await tx.update(dataProviders).set(columns).where(eq(dataProviders.id, row.id));
+    await record(tx);
   });
 }
 
@@ -108,25 +111,4 @@ export async function requireCredentialsOpen(database: Database, keyRing: KeyRin
     `the stored credentials of ${problems.length} provider(s) cannot be opened:\n  ${problems.join("\n  ")}\n` +
       'Set ENCRYPTION_KEYS to the keys they were sealed with, or take them away: "tradegraph providers clear-credentials CODE".',
   );
-}
-
-/** Seals anew what an older key has sealed, so that it can be retired. Returns of how many providers. */
-export async function resealCredentials(database: Database, keyRing: KeyRing): Promise<number> {
-  let count = 0;
-  for (const provider of await readSealed(database)) {
-    const { id, sealedApiKey, sealedApiSecret, sealedPassphrase } = provider;
-    const isOutdated = [sealedApiKey, sealedApiSecret, sealedPassphrase].some(
-      (sealed) => sealed !== null && keyRing.isOutdated(sealed),
-    );
-    const credentials = openCredentials(keyRing, provider);
-    if (!isOutdated || credentials === null || sealedApiKey === null) continue;
-    // Not over newer ones that somebody has set meanwhile.
-    const unchanged = and(eq(dataProviders.id, id), eq(dataProviders.sealedApiKey, sealedApiKey));
-    await database.db
-      .update(dataProviders)
-      .set(seal(keyRing, id, credentials))
-      .where(unchanged);
-    count++;
-  }
-  return count;
 }

@@ -46,15 +46,27 @@ describe("a sealed secret", () => {
   });
 });
 
-test("an older key still opens, the newest seals, and what the older one sealed is outdated", () => {
+test("an older key still opens, and the newest seals", () => {
   const [older, newer] = [`old:${key()}`, `new:${key()}`];
   const sealed = KeyRing.parse(older).seal("secret", place);
   const ring = KeyRing.parse(`${newer},${older}`);
+  expect([ring.newestId, ring.ids]).toEqual(["new", ["new", "old"]]);
   expect(ring.open(sealed, place)).toBe("secret");
-  expect(ring.isOutdated(sealed)).toBe(true);
   const again = ring.seal("secret", place);
-  expect(ring.isOutdated(again)).toBe(false);
+  expect(again).toMatch(/^v1\.new\./);
   expect(() => KeyRing.parse(older).open(again, place)).toThrow('there is no key "new"');
+});
+
+test("a key that has come meanwhile is read, and what cannot be read changes nothing", () => {
+  const [older, newer] = [`old:${key()}`, `new:${key()}`];
+  const sealed = KeyRing.parse(`${newer},${older}`).seal("secret", place);
+  let text: string | null = "nonsense";
+  const ring = KeyRing.parse(older, () => text);
+  for (text of [null, "nonsense", older]) expect(() => ring.open(sealed, place)).toThrow('there is no key "new"');
+  expect(ring.open(ring.seal("other", place), place)).toBe("other");
+  text = `${newer},${older}`;
+  expect(ring.open(sealed, place)).toBe("secret");
+  expect(ring.newestId).toBe("new");
 });
 
 test.each([

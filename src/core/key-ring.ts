@@ -22,19 +22,33 @@ const keyIdPattern = /^[a-z0-9_-]{1,32}$/;
  * front, seal everything again, then take the old one away. A sealed text is `v1.<key id>.<nonce, ciphertext and tag in base64url>`.
  */
 export class KeyRing {
-  readonly #keys: ReadonlyMap<string, Buffer>;
-  readonly #newest: string;
+  #keys: ReadonlyMap<string, Buffer>;
+  #newest: string;
+  readonly #readAgain: (() => string | null) | null;
 
-  private constructor(keys: ReadonlyMap<string, Buffer>, newest: string) {
+  private constructor(keys: ReadonlyMap<string, Buffer>, newest: string, readAgain: (() => string | null) | null) {
     this.#keys = keys;
     this.#newest = newest;
+    this.#readAgain = readAgain;
+  }
+
+  /** The key that seals. */
+  get newestId(): string {
+    return this.#newest;
+  }
+
+  /** Newest first. */
+  get ids(): readonly string[] {
+    return [...this.#keys.keys()];
   }
 
   /**
    * @param text `id:key` pairs with commas, newest first; a key is 32 bytes in base64 (`openssl rand -base64 32`)
+   * @param readAgain gives the text as it is now, when something was sealed by a key that is not here: another process may have
+   * added one. Null: it cannot be read
    * @throws {SealedSecretError} that says what is wrong, and never the key
    */
-  static parse(text: string): KeyRing {
+  static parse(text: string, readAgain: (() => string | null) | null = null): KeyRing {
     const keys = new Map<string, Buffer>();
     for (const [n, part] of text.split(",").entries()) {
       const colon = part.indexOf(":");
@@ -48,7 +62,7 @@ export class KeyRing {
     }
     const [newest] = keys.keys();
     if (newest === undefined) throw new SealedSecretError("there is no key");
-    return new KeyRing(keys, newest);
+    return new KeyRing(keys, newest, readAgain);
   }
 
   seal(secret: string, place: SecretPlace): string {
@@ -76,12 +90,20 @@ export class KeyRing {
     }
   }
 
-  /** Whether it should be sealed again, because a newer key has come. */
-  isOutdated(sealed: string): boolean {
-    return sealed.split(".")[1] !== this.#newest;
+  #reload(): void {
+    const text = this.#readAgain?.() ?? null;
+    if (text === null) return;
+    try {
+      const now = KeyRing.parse(text);
+      this.#keys = now.#keys;
+      this.#newest = now.#newest;
+    } catch {
+      // What was read at the start still opens what it has sealed.
+    }
   }
 
   #key(id: string): Buffer {
+    if (!this.#keys.has(id)) this.#reload();
     const key = this.#keys.get(id);
     if (key === undefined) throw new SealedSecretError(`there is no key "${id.slice(0, 32)}"`);
     return key;

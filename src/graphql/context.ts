@@ -7,7 +7,7 @@ import type { LiveMarket } from "../market-data/live-market.js";
 import type { QuoteBoard } from "../market-data/quotes.js";
 import type { SymbolSearch } from "../market-data/search-symbols.js";
 import type { SeriesReader } from "../market-data/series/series-reader.js";
-import type { AuditEvent } from "../people/audit.js";
+import type { AuditPage, AuditSearch } from "../people/audit.js";
 import type { People } from "../people/people.js";
 import type { Trading } from "../trading/trading.js";
 import type { Health } from "./health.js";
@@ -24,8 +24,8 @@ export interface ApiServices {
   readonly searchSymbols: (search: SymbolSearch) => Promise<number[]>;
   readonly people: People;
   readonly trading: Trading;
-  /** To be called before an operator's work is done: writes down who does what. */
-  readonly recordOperation: (viewer: Viewer | null, action: string, details?: AuditEvent["details"]) => Promise<void>;
+  /** Of everybody: for operators alone. @throws {DomainError} BAD_USER_INPUT */
+  readonly readAudit: (search: AuditSearch) => Promise<AuditPage>;
   readonly health: () => Promise<Health>;
   /** As this node sees it, or else as the node that feeds the provider last wrote it; null before there was a feed. */
   readonly messagesPerSecond: (provider: DataProvider) => number | null;
@@ -33,4 +33,6 @@ export interface ApiServices {
 
 export interface ApiContext extends ApiServices {
   readonly viewer: Viewer | null;
+  /** Where the request comes from, as far as it counts as one client. */
+  readonly address: string;
 }

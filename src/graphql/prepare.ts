@@ -8,6 +8,7 @@ import {
   type OperationDefinitionNode,
   OperationTypeNode,
   parse,
+  type SelectionSetNode,
   specifiedRules,
   TypeInfo,
   type ValidationRule,
@@ -44,6 +45,8 @@ export interface Operation {
   readonly key: string;
   /** At most, with these variables. */
   readonly costOf: (variables: Variables) => number;
+  /** Fields of a mutation, 0 of anything else. */
+  readonly mutationCount: number;
 }
 
 type Prepared = readonly Operation[] | readonly GraphQLError[];
@@ -169,12 +172,27 @@ export class OperationPreparer {
       definition,
       isPrivate,
       costOf: costOf(schema, document, definition),
+      mutationCount: definition.operation === OperationTypeNode.MUTATION ? rootFieldCount(document, definition) : 0,
       shared:
         definition.operation === OperationTypeNode.SUBSCRIPTION ? sharedShapeOf(schema, document, definition) : null,
       sources: definition.operation === OperationTypeNode.QUERY ? sources : null,
       key: String(++this.#lastKey),
     }));
   }
+}
+
+/** The document must be valid and within the limit of fields. */
+function rootFieldCount(document: DocumentNode, { selectionSet }: OperationDefinitionNode): number {
+  const countOf = ({ selections }: SelectionSetNode): number =>
+    selections.reduce((count, selection) => {
+      if (selection.kind === Kind.FIELD) return count + 1;
+      if (selection.kind === Kind.INLINE_FRAGMENT) return count + countOf(selection.selectionSet);
+      const fragment = document.definitions.find(
+        (definition) => definition.kind === Kind.FRAGMENT_DEFINITION && definition.name.value === selection.name.value,
+      );
+      return count + (fragment?.kind === Kind.FRAGMENT_DEFINITION ? countOf(fragment.selectionSet) : 0);
+    }, 0);
+  return countOf(selectionSet);
 }
 
 function selectsPrivate(schema: GraphQLSchema, document: DocumentNode): boolean {

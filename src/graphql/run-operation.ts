@@ -15,6 +15,7 @@ import type { SharedShape } from "./live/shape.js";
 import type { Sink } from "./live/sink.js";
 import type { OperationOutcome, OperationWatch } from "./operation-watch.js";
 import type { Operation, OperationPreparer, OperationRequest } from "./prepare.js";
+import { faultCost, limitRefusal, type RequestLimits } from "./request-limits.js";
 
 /** Where everything goes that an operation has to say. After `error` or `complete` nothing follows. */
 export interface OperationSink extends Sink {
@@ -38,8 +39,14 @@ export class OperationRunner {
     broadcast: Broadcast,
     private readonly watch: OperationWatch,
     private readonly tracer: Tracer,
+    private readonly limits: RequestLimits,
   ) {
     this.#broadcast = broadcast;
+  }
+
+  isMutation(request: OperationRequest): boolean {
+    const operation = this.preparer.prepare(request);
+    return "definition" in operation && operation.definition.operation === OperationTypeNode.MUTATION;
   }
 
   run(request: OperationRequest, context: ApiContext, sink: OperationSink): Running {
@@ -49,8 +56,16 @@ export class OperationRunner {
 
   /** The span ends when the operation is answered, or the subscription has begun. */
   #run(request: OperationRequest, context: ApiContext, sink: OperationSink, span: Span): Running {
+    const allowance = this.limits.allowanceOf(context);
+    const exhausted = allowance.refusal();
+    if (exhausted !== null) return this.#refuse([limitRefusal(exhausted)], sink, span);
     const operation = this.preparer.prepare(request);
-    if (!("definition" in operation)) return this.#refuse(operation, sink, span);
+    if (!("definition" in operation)) {
+      allowance.charge(faultCost, 0);
+      return this.#refuse(operation, sink, span);
+    }
+    const standing = allowance.charge(operation.costOf(request.variables ?? {}), operation.mutationCount);
+    if (standing !== null && standing.retryAfterMs > 0) return this.#refuse([limitRefusal(standing)], sink, span);
     const execution = this.preparer.executionArgs(operation, request, context);
     if (isShared(operation)) {
       const started = this.#broadcast.subscribe(operation, execution, sink);

@@ -20,6 +20,7 @@ import {
   SymbolSeriesResolver,
 } from "../market-data/graphql-series.js";
 import { DashboardResolver } from "../people/graphql.js";
+import { AuditResolver } from "../people/graphql-audit.js";
 import { SessionResolver, SignInResolver } from "../people/graphql-sign-in.js";
 import { ApiKeyResolver, UserResolver } from "../people/graphql-users.js";
 import { AccountResolver, BalanceResolver, LedgerResolver } from "../trading/graphql.js";
@@ -66,6 +67,7 @@ export function buildSchema(): GraphQLSchema {
       OrderFlowResolver,
       ArbitrageResolver,
       DashboardResolver,
+      AuditResolver,
       SignInResolver,
       SessionResolver,
       UserResolver,

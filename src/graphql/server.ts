@@ -11,21 +11,24 @@ import type { GraphQLSchema } from "graphql";
 import { DomainError, StartError } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
 import type { Tracer } from "../core/tracer.js";
+import type { TrustedProxies } from "../core/trusted-proxies.js";
 import type { Viewer } from "../core/viewer.js";
 import type { MetricsEndpoint } from "../telemetry/metrics-endpoint.js";
-import { AddressLimit } from "./address-limit.js";
+import type { AllowedOrigins } from "./allowed-origins.js";
 import type { ApiContext, ApiServices } from "./context.js";
 import { toClientError } from "./errors.js";
 import { OperationExecutor } from "./execute-operation.js";
 import { PublicAnswers } from "./http/answers.js";
 import { addFullWay } from "./http/full-way.js";
-import { ShortWay, securityHeaders } from "./http/short-way.js";
+import { httpsOnly, ShortWay, securityHeaders } from "./http/short-way.js";
 import { maxDocumentTokens, type OperationLimits } from "./limits.js";
 import { Broadcast } from "./live/broadcast.js";
+import { OpenConnections } from "./open-connections.js";
 import { OperationWatch } from "./operation-watch.js";
 import { PersistedDocuments } from "./persisted.js";
 import { OperationPreparer } from "./prepare.js";
-import { watchOperations } from "./refuse-operation.js";
+import { named, watchOperations } from "./refuse-operation.js";
+import { limitHeaders, limitRefusal, type RequestLimits, retryAfterSeconds, type Standing } from "./request-limits.js";
 import { OperationRunner } from "./run-operation.js";
 import { SseEndpoint } from "./sse.js";
 import { traceRequests } from "./trace-requests.js";
@@ -46,11 +49,14 @@ export interface ServerOptions extends OperationLimits {
   readonly maxBodyBytes: number;
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
+  readonly maxConnectionsPerUser: number;
   readonly maxSubscriptionsPerConnection: number;
   /** Texts by their SHA-256: no other operations run. Null: any may. */
   readonly trustedDocuments: ReadonlyMap<string, string> | null;
   readonly maxMessagesPerSecond: number;
-  readonly trustProxy: boolean;
+  readonly limits: RequestLimits;
+  readonly trustedProxies: TrustedProxies;
+  readonly corsOrigins: AllowedOrigins;
   readonly log: Logger;
   readonly tracer: Tracer;
   /** Null where `/metrics` has a port of its own. */
@@ -79,11 +85,16 @@ const contexts = new WeakMap<FastifyRequest, ApiContext>();
 
 /** @throws {StartError} when the port is taken */
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
-  const { log, services, tracer, metrics } = options;
+  const { log, services, tracer, metrics, limits, trustedProxies: proxies, corsOrigins: origins } = options;
   const watch = new OperationWatch(tracer);
-  const contextOf = (authorization: string | null): ApiContext | Promise<ApiContext> => {
+  const contextOf = (authorization: string | null, address: string): ApiContext | Promise<ApiContext> => {
+    // Looking into a credential costs more than most questions.
+    if (authorization !== null) limits.requireCredentialHeard(address, authorization);
     const viewer = options.viewerOf(authorization);
-    const contextFor = (found: Viewer | null): ApiContext => ({ ...services, viewer: found });
+    const contextFor = (found: Viewer | null): ApiContext => {
+      if (authorization !== null && found !== null) limits.credentialWasValid(authorization);
+      return { ...services, viewer: found, address };
+    };
     return viewer instanceof Promise ? viewer.then(contextFor) : contextFor(viewer);
   };
   const documents = new PersistedDocuments(options.trustedDocuments);
@@ -98,6 +109,9 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     executor: new OperationExecutor(),
     answers: new PublicAnswers(services),
     contextOf,
+    limits,
+    proxies,
+    origins,
     maxBodyBytes: options.maxBodyBytes,
     watch,
     tracer,
@@ -135,8 +149,9 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   });
   await apollo.start();
 
-  app.addHook("onRequest", async (_request, reply) => {
+  app.addHook("onRequest", async (request, reply) => {
     reply.headers(securityHeaders);
+    if (proxies.isHttps(request.raw)) reply.headers(httpsOnly);
   });
   // Before the credential of a viewer is looked for: who reads the numbers has another.
   if (metrics !== null)
@@ -145,18 +160,33 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
       const { status, headers, body } = await metrics.answer(request.raw);
       return reply.code(status).headers(headers).send(body);
     });
+  app.addHook("onRequest", async (request, reply) => {
+    const { origin, "access-control-request-method": asked } = request.headers;
+    reply.headers(named(origins.headersFor(origin)));
+    if (request.method !== "OPTIONS" || origin === undefined || asked === undefined) return;
+    const headers = origins.preflightHeadersFor(origin);
+    if (headers === null)
+      return reply
+        .code(403)
+        .send({ errors: [{ message: "this origin is not one of CORS_ORIGINS", extensions: { code: "FORBIDDEN" } }] });
+    return reply.code(204).headers(headers).header("vary", "origin").send();
+  });
   traceRequests(app, "/graphql", tracer);
   // A credential that is not valid is refused before anything of the request is read.
   app.addHook("onRequest", async (request, reply) => {
     try {
-      contexts.set(request, await contextOf(request.headers.authorization ?? null));
+      contexts.set(request, await contextOf(request.headers.authorization ?? null, proxies.clientOf(request.raw)));
     } catch (error) {
       // What keeps us from checking a credential says nothing about the credential.
       if (!(error instanceof DomainError)) throw error;
-      return reply
-        .code(401)
-        .headers({ "www-authenticate": "Bearer", "cache-control": "private, no-store" })
-        .send({ errors: [toClientError(error, log)] });
+      reply.header("cache-control", "private, no-store");
+      const retryAfterMs = Number(error.details.retryAfterMs);
+      if (retryAfterMs > 0) reply.code(429).header("retry-after", retryAfterSeconds(retryAfterMs));
+      else {
+        limits.badCredentials.take(proxies.clientOf(request.raw));
+        reply.code(401).header("www-authenticate", "Bearer");
+      }
+      return reply.send({ errors: [toClientError(error, log)] });
     }
   });
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
@@ -182,21 +212,37 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     if (context === undefined) throw new DomainError("UNAUTHENTICATED", "no context");
     return context;
   };
-  addFullWay(app, { path: "/graphql", apollo, shortWay, documents, preparer, contextOf: requestContext, watch });
+  addFullWay(app, {
+    path: "/graphql",
+    apollo,
+    shortWay,
+    documents,
+    preparer,
+    contextOf: requestContext,
+    watch,
+    limits,
+    origins,
+  });
   const broadcast = new Broadcast({ formatErrors: (errors) => preparer.formatErrors(errors), log });
-  const runner = new OperationRunner(preparer, broadcast, watch, tracer);
+  const runner = new OperationRunner(preparer, broadcast, watch, tracer, limits);
   const traffic: Traffic = { messages: 0 };
   const { maxConnections } = options;
-  const addresses = new AddressLimit(options.maxConnectionsPerAddress, options.trustProxy);
+  const connecting = {
+    maxConnections,
+    openByAddress: new OpenConnections(options.maxConnectionsPerAddress),
+    openByUser: new OpenConnections(options.maxConnectionsPerUser),
+    limits,
+    proxies,
+    origins,
+    traffic,
+  };
   const sse = new SseEndpoint(app, {
     path: "/graphql/stream",
     runner,
     contextOf: requestContext,
     followAccess: options.followAccess,
     keepAliveMs: options.keepAliveMs,
-    maxConnections,
-    addresses,
-    traffic,
+    ...connecting,
   });
 
   app.get("/healthz", (_request, reply) => reply.header("cache-control", "no-store").send({ status: "OK" }));
@@ -208,7 +254,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
       .send({ status: ready ? "READY" : "NOT_READY" });
   });
   app.get("/", (_request, reply) => reply.redirect("/graphiql"));
-  await addGraphiQL(app);
+  await addGraphiQL(app, (request) => limits.allowanceOf(requestContext(request)).charge(graphiqlCost, 0));
 
   const sockets = new WebSocketEndpoint(app.server, {
     path: "/graphql",
@@ -217,9 +263,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     followAccess: options.followAccess,
     keepAliveMs: options.keepAliveMs,
     maxMessageBytes: options.maxBodyBytes,
-    maxConnections,
-    addresses,
-    traffic,
+    ...connecting,
     maxSubscriptionsPerConnection: options.maxSubscriptionsPerConnection,
     maxMessagesPerSecond: options.maxMessagesPerSecond,
     log,
@@ -272,9 +316,18 @@ const graphiqlPolicy =
   "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; worker-src blob:; style-src 'self' 'unsafe-inline'; " +
   "img-src 'self' data:; font-src 'self' data:; connect-src 'self' ws: wss: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-async function addGraphiQL(app: FastifyInstance): Promise<void> {
+/** A page of two megabytes. */
+const graphiqlCost = 1_000;
+
+async function addGraphiQL(app: FastifyInstance, charge: (request: FastifyRequest) => Standing | null): Promise<void> {
   const page = await findGraphiQL();
   app.get("/graphiql", async (request, reply) => {
+    const standing = charge(request);
+    if (standing !== null && standing.retryAfterMs > 0)
+      return reply
+        .code(429)
+        .headers(named(limitHeaders(standing)))
+        .send({ errors: [{ message: limitRefusal(standing).message, extensions: { code: "RATE_LIMITED" } }] });
     if (page === null)
       return reply.code(503).send({ errors: [{ message: "GraphiQL was not built: run npm run build" }] });
     const compressed = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "");

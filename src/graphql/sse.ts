@@ -1,11 +1,14 @@
 import type { ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { TrustedProxies } from "../core/trusted-proxies.js";
 import type { Viewer } from "../core/viewer.js";
-import { type AddressLimit, retryAfterMs } from "./address-limit.js";
+import type { AllowedOrigins } from "./allowed-origins.js";
 import type { ApiContext } from "./context.js";
 import { SharedPayload } from "./live/payload.js";
+import { type OpenConnections, retryAfterMs } from "./open-connections.js";
 import { namesHash } from "./persisted.js";
 import type { OperationRequest } from "./prepare.js";
+import { type RequestLimits, retryAfterSeconds, userOf } from "./request-limits.js";
 import type { OperationRunner, Running } from "./run-operation.js";
 import type { Traffic } from "./websocket.js";
 
@@ -17,7 +20,11 @@ export interface SseOptions {
   /** A comment line this often keeps proxies from closing a quiet stream. A client that takes nothing for twice as long is cut off. */
   readonly keepAliveMs: number;
   readonly maxConnections: number;
-  readonly addresses: AddressLimit;
+  readonly openByAddress: OpenConnections;
+  readonly openByUser: OpenConnections;
+  readonly limits: RequestLimits;
+  readonly proxies: TrustedProxies;
+  readonly origins: AllowedOrigins;
   readonly traffic: Traffic;
 }
 
@@ -53,27 +60,53 @@ export class SseEndpoint {
   }
 
   async #handle(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const refuse = (status: number, code: string, message: string, more: object = {}) =>
+      reply.code(status).send({ errors: [{ message, extensions: { code, ...more } }] });
+    const limit = (status: number, message: string, waitMs = retryAfterMs) => {
+      reply.header("retry-after", retryAfterSeconds(waitMs));
+      return refuse(status, "RATE_LIMITED", message, { retryAfterMs: waitMs });
+    };
+    const { limits, proxies, origins, runner, openByAddress, openByUser, maxConnections } = this.options;
+    if (!origins.admits(request.raw, proxies))
+      return refuse(403, "FORBIDDEN", "this origin is not one of CORS_ORIGINS");
     const parameters = requestParameters(request);
-    if (typeof parameters === "string") {
-      return reply.code(400).send({ errors: [{ message: parameters, extensions: { code: "BAD_REQUEST" } }] });
+    if (typeof parameters === "string") return refuse(400, "BAD_REQUEST", parameters);
+    // Any page can make a browser send a GET.
+    if (request.method === "GET" && runner.isMutation(parameters)) {
+      reply.header("allow", "POST");
+      return refuse(405, "BAD_REQUEST", "a mutation must be posted");
     }
-    const refuse = (status: number, message: string) =>
-      reply
-        .code(status)
-        .header("retry-after", String(retryAfterMs / 1_000))
-        .send({ errors: [{ message, extensions: { code: "RATE_LIMITED", retryAfterMs } }] });
-    if (this.connections >= this.options.maxConnections) return refuse(503, "too many open streams");
-    const leave = this.options.addresses.enter(request.raw);
-    if (leave === null) return refuse(429, "too many open streams from your address");
-    reply.raw.once("close", leave);
+    const context = this.options.contextOf(request);
+    const waitMs = limits.connections.take(context.address);
+    if (waitMs > 0) return limit(429, "too many streams from your address in a short time", waitMs);
+    if (this.connections >= maxConnections) return limit(503, "too many open streams");
+    const leave = openByAddress.enter(context.address);
+    if (leave === null) return limit(429, "too many open streams from your address");
+    const leaveUser = context.viewer === null ? noPlace : openByUser.enter(userOf(context.viewer));
+    if (leaveUser === null) {
+      leave();
+      return limit(429, "too many open streams of yours");
+    }
+    reply.raw.once("close", () => {
+      leave();
+      leaveUser();
+    });
+    const headers = reply.getHeaders();
     reply.hijack();
-    this.#stream(reply.raw, parameters, this.options.contextOf(request));
+    this.#stream(reply.raw, parameters, context, headers);
   }
 
-  #stream(response: ServerResponse, request: OperationRequest, context: ApiContext): void {
+  /** @param headers what all answers have */
+  #stream(
+    response: ServerResponse,
+    request: OperationRequest,
+    context: ApiContext,
+    headers: Readonly<Record<string, string | number | string[] | undefined>>,
+  ): void {
     const { keepAliveMs, runner, traffic, followAccess } = this.options;
     this.#streams.add(response);
     response.writeHead(200, {
+      ...headers,
       "content-type": "text/event-stream; charset=utf-8",
       "cache-control": "no-cache, no-transform",
       "x-accel-buffering": "no",
@@ -128,6 +161,8 @@ export class SseEndpoint {
     if (response.destroyed) running.stop();
   }
 }
+
+const noPlace = (): void => {};
 
 /** The operation of a request, or what is wrong with it. */
 export function requestParameters(request: FastifyRequest): OperationRequest | string {

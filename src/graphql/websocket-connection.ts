@@ -14,10 +14,13 @@ import type { ApiContext } from "./context.js";
 import { idBytes } from "./live/frames.js";
 import { Outbox } from "./live/outbox.js";
 import { MessageRate } from "./message-rate.js";
+import { userOf } from "./request-limits.js";
 import type { OperationSink, Running } from "./run-operation.js";
 import type { WebSocketOptions } from "./websocket.js";
 
 const policyViolation = 1008;
+/** The clients come again after a while. */
+const tryAgainLater = 1013;
 /** How long a client may take to initialise. */
 const initTimeoutMs = 5_000;
 
@@ -31,11 +34,13 @@ export class WebSocketConnection {
   #isInitialised = false;
   #context: ApiContext | null = null;
   #isAwaitingPong = false;
+  #leaveUser: (() => void) | null = null;
   #forgetAccess: () => void = () => {};
 
   constructor(
     private readonly client: WebSocket,
     socket: Socket,
+    private readonly address: string,
     private readonly options: WebSocketOptions,
   ) {
     const { log, maxMessagesPerSecond, maxSubscriptionsPerConnection } = options;
@@ -68,6 +73,7 @@ export class WebSocketConnection {
   #end(): void {
     clearTimeout(this.#initTimer);
     clearInterval(this.#pings);
+    this.#leaveUser?.();
     this.#forgetAccess();
     const operations = [...this.#operations.values()];
     this.#operations.clear();
@@ -150,7 +156,7 @@ export class WebSocketConnection {
     clearTimeout(this.#initTimer);
     const authorization = parameters?.authorization;
     try {
-      const context = this.options.contextOf(typeof authorization === "string" ? authorization : null);
+      const context = this.options.contextOf(typeof authorization === "string" ? authorization : null, this.address);
       const found = context instanceof Promise ? await context : context;
       // The client may have gone meanwhile.
       if (this.client.readyState !== this.client.OPEN) return;
@@ -159,14 +165,26 @@ export class WebSocketConnection {
         this.#close(CloseCode.Forbidden, "Access has ended"),
       );
     } catch (error) {
-      if (error instanceof DomainError) this.#close(CloseCode.Forbidden, "Forbidden");
+      if (error instanceof DomainError) this.#refuseCredential(error);
       else {
         this.options.log.error({ err: error }, "websocket.internal-error");
         this.#close(CloseCode.InternalServerError, "Internal error");
       }
       return;
     }
-    this.#outbox.send({ type: MessageType.ConnectionAck });
+    const { viewer } = this.#context;
+    if (viewer !== null) this.#leaveUser = this.options.openByUser.enter(userOf(viewer));
+    if (viewer === null || this.#leaveUser !== null) this.#outbox.send({ type: MessageType.ConnectionAck });
+    else this.#close(tryAgainLater, "Too many connections of yours");
+  }
+
+  #refuseCredential({ code }: DomainError): void {
+    if (code === "RATE_LIMITED") {
+      this.#close(tryAgainLater, "Too many credentials that are not valid");
+      return;
+    }
+    this.options.limits.badCredentials.take(this.address);
+    this.#close(CloseCode.Forbidden, "Forbidden");
   }
 
   #subscribe({ id, payload }: SubscribeMessage): void {

@@ -4,23 +4,30 @@ import type { Duplex } from "node:stream";
 import { handleProtocols } from "graphql-ws";
 import { type ServerOptions, WebSocketServer } from "ws";
 import type { Logger } from "../core/logger.js";
+import type { TrustedProxies } from "../core/trusted-proxies.js";
 import type { Viewer } from "../core/viewer.js";
-import { type AddressLimit, retryAfterMs } from "./address-limit.js";
+import type { AllowedOrigins } from "./allowed-origins.js";
 import type { ApiContext } from "./context.js";
+import { type OpenConnections, retryAfterMs } from "./open-connections.js";
+import { type RequestLimits, retryAfterSeconds } from "./request-limits.js";
 import type { OperationRunner } from "./run-operation.js";
 import { WebSocketConnection } from "./websocket-connection.js";
 
 export interface WebSocketOptions {
   readonly path: string;
   readonly runner: OperationRunner;
-  /** @throws {DomainError} UNAUTHENTICATED, also by the promise */
-  readonly contextOf: (authorization: string | null) => ApiContext | Promise<ApiContext>;
+  /** @throws {DomainError} UNAUTHENTICATED or RATE_LIMITED, also by the promise */
+  readonly contextOf: (authorization: string | null, address: string) => ApiContext | Promise<ApiContext>;
   readonly followAccess: (viewer: Viewer | null, end: () => void) => () => void;
   /** A client that has not answered a ping by the next one reads nothing, and is closed. */
   readonly keepAliveMs: number;
   readonly maxMessageBytes: number;
   readonly maxConnections: number;
-  readonly addresses: AddressLimit;
+  readonly openByAddress: OpenConnections;
+  readonly openByUser: OpenConnections;
+  readonly limits: RequestLimits;
+  readonly proxies: TrustedProxies;
+  readonly origins: AllowedOrigins;
   readonly maxSubscriptionsPerConnection: number;
   readonly maxMessagesPerSecond: number;
   readonly traffic: Traffic;
@@ -80,21 +87,30 @@ export class WebSocketEndpoint {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const refuse = (status: string, headers = "") =>
-      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n${headers}Content-Length: 0\r\n\r\n`);
-    const retryAfter = `Retry-After: ${retryAfterMs / 1_000}\r\n`;
     socket.on("error", () => socket.destroy());
-    const [path] = (request.url ?? "").split("?");
-    if (path !== this.options.path) return void refuse("404 Not Found");
-    if (this.connections >= this.options.maxConnections) return void refuse("503 Service Unavailable", retryAfter);
-    const leave = this.options.addresses.enter(request);
-    if (leave === null) refuse("429 Too Many Requests", retryAfter);
-    else {
-      socket.once("close", leave);
-      this.#sockets.handleUpgrade(request, socket, head, (client) => {
-        // An HTTP server's sockets are of this kind.
-        new WebSocketConnection(client, socket as Socket, this.options);
-      });
+    const address = this.options.proxies.clientOf(request);
+    const leave = this.#enter(request, address);
+    if (typeof leave === "string") {
+      socket.end(`HTTP/1.1 ${leave}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      return;
     }
+    socket.once("close", leave);
+    this.#sockets.handleUpgrade(request, socket, head, (client) => {
+      // An HTTP server's sockets are of this kind.
+      new WebSocketConnection(client, socket as Socket, address, this.options);
+    });
+  }
+
+  /** Takes a place. Returns what gives it back, or the head of the refusal. */
+  #enter(request: IncomingMessage, address: string): (() => void) | string {
+    const { limits, proxies, origins, openByAddress, maxConnections } = this.options;
+    const [path] = (request.url ?? "").split("?");
+    if (path !== this.options.path) return "404 Not Found";
+    if (!origins.admits(request, proxies)) return "403 Forbidden";
+    const later = (status: string, ms: number) => `${status}\r\nRetry-After: ${retryAfterSeconds(ms)}`;
+    const waitMs = limits.connections.take(address);
+    if (waitMs > 0) return later("429 Too Many Requests", waitMs);
+    if (this.connections >= maxConnections) return later("503 Service Unavailable", retryAfterMs);
+    return openByAddress.enter(address) ?? later("429 Too Many Requests", retryAfterMs);
   }
 }

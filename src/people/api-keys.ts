@@ -53,6 +53,7 @@ export async function createApiKey(
   { database, clock }: People,
   { userId, role }: UserViewer,
   input: NewApiKey,
+  address: string,
 ): Promise<{ apiKey: ApiKey; secret: string }> {
   const nowMs = clock.nowMs();
   const name = input.name.trim();
@@ -75,6 +76,7 @@ export async function createApiKey(
       actorId: userId,
       action: "api-key.create",
       details: { apiKey: id, scopes: scopes.join() },
+      address,
     }),
   ]).catch((error: unknown) => {
     if (constraintOf(error) === "ck_api_keys_maximum")
@@ -91,6 +93,7 @@ export async function revokeApiKey(
   { database, clock, accessCaughtUp }: People,
   userId: string,
   id: string,
+  address: string,
 ): Promise<ApiKey> {
   const revokedKey = await asUser(database, userId, async ({ sql, db }) => {
     const revoked = await db
@@ -99,7 +102,13 @@ export async function revokeApiKey(
       .where(and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt)))
       .returning(columns);
     if (revoked[0] !== undefined)
-      await auditEvent(sql, clock, { userId, actorId: userId, action: "api-key.revoke", details: { apiKey: id } });
+      await auditEvent(sql, clock, {
+        userId,
+        actorId: userId,
+        action: "api-key.revoke",
+        details: { apiKey: id },
+        address,
+      });
     const [key] = revoked[0] === undefined ? await db.select(columns).from(apiKeys).where(eq(apiKeys.id, id)) : revoked;
     if (key === undefined) throw notFound("API key");
     return key;

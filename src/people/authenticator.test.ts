@@ -11,6 +11,7 @@ import { BackgroundWork } from "./background-work.js";
 import { Passwords } from "./passwords.js";
 import type { People } from "./people.js";
 import { endSession, startSession } from "./sessions.js";
+import { SignInLimits } from "./sign-in-limits.js";
 
 const lifeMs = 15 * 60_000;
 const log = createLogger("silent");
@@ -39,6 +40,7 @@ beforeEach(async () => {
     clock,
     tokens: new AccessTokens(database.app, clock, lifeMs),
     passwords: new Passwords(),
+    signIns: new SignInLimits(database.app, { signInsPerAddress: 0, signInsPerAccount: 0 }, clock),
     sessionLifeMs: 60 * 60_000,
     mailer: null,
     background: new BackgroundWork(log),
@@ -53,12 +55,17 @@ const bearer = (credential: string) => `Bearer ${credential}`;
 const statements = () => database.app.stats.statements;
 
 test("a credential that is known is found at once, without the database", async () => {
-  const { accessToken } = await startSession(people, holder, "password");
-  const { secret } = await createApiKey(people, (await authenticator.viewerOf(bearer(accessToken))) as never, {
-    name: "k",
-    scopes: ["READ"],
-    expiresAt: null,
-  });
+  const { accessToken } = await startSession(people, holder, "password", "192.0.2.1");
+  const { secret } = await createApiKey(
+    people,
+    (await authenticator.viewerOf(bearer(accessToken))) as never,
+    {
+      name: "k",
+      scopes: ["READ"],
+      expiresAt: null,
+    },
+    "192.0.2.1",
+  );
   await authenticator.viewerOf(bearer(secret));
   await watch.caughtUp();
   const before = statements();
@@ -78,7 +85,7 @@ test("a credential that is known is found at once, without the database", async 
 });
 
 test("tokens of many unknown keys are refused with few reads", async () => {
-  const { accessToken } = await startSession(people, holder, "password");
+  const { accessToken } = await startSession(people, holder, "password", "192.0.2.1");
   const [, payload, signature] = accessToken.split(".");
   const before = statements();
   const forged = Array.from({ length: 200 }, () => {
@@ -91,11 +98,11 @@ test("tokens of many unknown keys are refused with few reads", async () => {
 });
 
 test("keys are replaced each day, and the tokens of the one before are good to their end", async () => {
-  const first = await startSession(people, holder, "password");
+  const first = await startSession(people, holder, "password", "192.0.2.1");
   clock.atMs += 24 * 3_600_000 - 60_000;
-  const second = await startSession(people, holder, "password");
+  const second = await startSession(people, holder, "password", "192.0.2.1");
   clock.atMs += 60_000;
-  const third = await startSession(people, holder, "password");
+  const third = await startSession(people, holder, "password", "192.0.2.1");
   const keyOf = (token: string) =>
     JSON.parse(Buffer.from(token.split(".")[0] ?? "", "base64url").toString()).kid as string;
   expect(keyOf(second.accessToken)).toBe(keyOf(first.accessToken));
@@ -107,13 +114,13 @@ test("keys are replaced each day, and the tokens of the one before are good to t
   await expect(elsewhere.viewerOf(bearer(first.accessToken))).rejects.toMatchObject({ details: { reason: "EXPIRED" } });
   // Old keys go when a new one comes.
   clock.atMs += 26 * 3_600_000;
-  await startSession(people, holder, "password");
+  await startSession(people, holder, "password", "192.0.2.1");
   const rows = await database.owner.sql<{ id: string }[]>`select id from signing_keys`;
   expect(rows.map(({ id }) => id)).not.toContain(keyOf(first.accessToken));
 });
 
 test("a stream is told once that its access has ended, and nobody who has stopped following", async () => {
-  const { accessToken } = await startSession(people, holder, "password");
+  const { accessToken } = await startSession(people, holder, "password", "192.0.2.1");
   const viewer = await authenticator.viewerOf(bearer(accessToken));
   const ended: string[] = [];
   authenticator.follow(viewer, () => ended.push("first"));
@@ -131,7 +138,7 @@ test("a stream is told once that its access has ended, and nobody who has stoppe
 });
 
 test("what is remembered of ended access is bounded: beyond, older tokens are refused, and new ones are good", async () => {
-  const old = await startSession(people, holder, "password");
+  const old = await startSession(people, holder, "password", "192.0.2.1");
   expect(await authenticator.viewerOf(bearer(old.accessToken))).toMatchObject({ userId });
   clock.atMs += 1_000;
   await database.owner.sql`
@@ -146,12 +153,12 @@ test("what is remembered of ended access is bounded: beyond, older tokens are re
   };
   await expect.poll(isIn, { timeout: 20_000 }).toBe(false);
   clock.atMs += 1_000;
-  const fresh = await startSession(people, holder, "password");
+  const fresh = await startSession(people, holder, "password", "192.0.2.1");
   expect(await authenticator.viewerOf(bearer(fresh.accessToken))).toMatchObject({ userId });
 });
 
 test("notifications that are none change nothing", async () => {
-  const { accessToken } = await startSession(people, holder, "password");
+  const { accessToken } = await startSession(people, holder, "password", "192.0.2.1");
   for (const payload of ["", "x", "null", "[]", '{"session":1}', '{"user":"x"}', '{"user":1,"version":2}'])
     await database.owner.sql`select pg_notify('tradegraph_access', ${payload})`;
   await watch.caughtUp();

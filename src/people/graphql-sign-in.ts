@@ -28,9 +28,9 @@ export class SignInResolver {
   @Costs(hashCost)
   register(
     @Arg("input", () => RegisterInput, { description: "Who wants an account." }) input: RegisterInput,
-    @Ctx() { people }: ApiContext,
+    @Ctx() { people, address }: ApiContext,
   ): Promise<SessionGrant> {
-    return register(people, input);
+    return register(people, input, address);
   }
 
   @Mutation(() => AuthPayloadType, { description: "Signs in by e-mail address and password." })
@@ -38,9 +38,9 @@ export class SignInResolver {
   login(
     @Arg("email", () => String, { description: "E-mail address." }) email: string,
     @Arg("password", () => String, { description: "Password." }) password: string,
-    @Ctx() { people }: ApiContext,
+    @Ctx() { people, address }: ApiContext,
   ): Promise<SessionGrant> {
-    return login(people, email, password);
+    return login(people, email, password, address);
   }
 
   @Mutation(() => AuthPayloadType, {
@@ -50,9 +50,9 @@ export class SignInResolver {
   @Costs(statementCost)
   loginWithTelegram(
     @Arg("input", () => TelegramLoginInput, { description: "From the widget." }) input: TelegramLoginInput,
-    @Ctx() { people }: ApiContext,
+    @Ctx() { people, address }: ApiContext,
   ): Promise<SessionGrant> {
-    return loginWithTelegram(people, input);
+    return loginWithTelegram(people, input, address);
   }
 
   @Mutation(() => AuthPayloadType, {
@@ -62,9 +62,9 @@ export class SignInResolver {
   @Costs(statementCost)
   refreshSession(
     @Arg("refreshToken", () => String, { description: "The newest one of the session." }) refreshToken: string,
-    @Ctx() { people }: ApiContext,
+    @Ctx() { people, address }: ApiContext,
   ): Promise<SessionGrant> {
-    return refreshSession(people, refreshToken);
+    return refreshSession(people, refreshToken, address);
   }
 
   @Mutation(() => Boolean, {
@@ -117,11 +117,11 @@ export class SignInResolver {
     description: "Mails a token for `resetPassword` to the address, if it has an account. True in any case.",
   })
   @Costs(statementCost)
-  requestPasswordReset(
+  async requestPasswordReset(
     @Arg("email", () => String, { description: "E-mail address of the account." }) email: string,
-    @Ctx() { people }: ApiContext,
-  ): boolean {
-    requestPasswordReset(people, email);
+    @Ctx() { people, address }: ApiContext,
+  ): Promise<boolean> {
+    await requestPasswordReset(people, email, address);
     return true;
   }
 
@@ -132,9 +132,9 @@ export class SignInResolver {
   async resetPassword(
     @Arg("token", () => String, { description: "From the mail." }) token: string,
     @Arg("newPassword", () => String, { description: "As for `register`." }) newPassword: string,
-    @Ctx() { people }: ApiContext,
+    @Ctx() { people, address }: ApiContext,
   ): Promise<boolean> {
-    await resetPassword(people, token, newPassword);
+    await resetPassword(people, token, newPassword, address);
     return true;
   }
 }

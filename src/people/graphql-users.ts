@@ -132,9 +132,9 @@ export class ApiKeyResolver {
     @Arg("scopes", () => [ApiKeyScopeEnum], { description: "What it may do." }) scopes: Scope[],
     @Arg("expiresAt", () => DateTimeScalar, { nullable: true, description: "Null: until it is revoked." })
     expiresAt: Date | null,
-    @Ctx() { people, viewer }: ApiContext,
+    @Ctx() { people, viewer, address }: ApiContext,
   ): Promise<{ apiKey: ApiKey; secret: string }> {
-    return createApiKey(people, requireSession(viewer), { name, scopes, expiresAt: expiresAt ?? null });
+    return createApiKey(people, requireSession(viewer), { name, scopes, expiresAt: expiresAt ?? null }, address);
   }
 
   @Mutation(() => ApiKeyType, {
@@ -143,12 +143,12 @@ export class ApiKeyResolver {
   @Costs(statementCost)
   revokeApiKey(
     @Arg("id", () => ID, { description: "Id of the key." }) id: string,
-    @Ctx() { people, viewer }: ApiContext,
+    @Ctx() { people, viewer, address }: ApiContext,
   ): Promise<ApiKey> {
     const { userId } = requireSession(viewer);
     const parsed = parseGlobalId(id);
     if (parsed?.type !== "ApiKey" || !isUuid(parsed.key)) throw notFound("API key");
-    return revokeApiKey(people, userId, parsed.key);
+    return revokeApiKey(people, userId, parsed.key, address);
   }
 }
 

@@ -74,19 +74,22 @@ export async function verifyEmail(people: People, token: string): Promise<User> 
 /**
  * Sends a mail by which the password can be changed, if the address has an account; what is asked and answered does not show
  * whether it has. The mail goes to the address as it was registered, however this one is written.
- * @throws {DomainError} BAD_USER_INPUT, PROVIDER_UNAVAILABLE
+ * @param from where it is done; see `networkOf`
+ * @throws {DomainError} BAD_USER_INPUT, PROVIDER_UNAVAILABLE, RATE_LIMITED
  */
-export function requestPasswordReset(people: People, email: string): void {
+export async function requestPasswordReset(people: People, email: string, from: string): Promise<void> {
   requireMailer(people);
   const { key } = parseEmail(email);
-  const { database, clock, background } = people;
+  const { database, clock, background, signIns } = people;
+  // Counted apart, so that who fills a mailbox with letters does not take away the attempts to sign in.
+  await signIns.take(from, `reset ${key}`);
   background.add("password reset", async () => {
     const [user] = await database.sql<{ id: string; status: string }[]>`select id, status from find_login(${key})`;
     if (user === undefined || user.status === "SUSPENDED") return;
     const { token, store } = newOneTimeToken(people, "PASSWORD_RESET", user.id, key);
     const to = await asUser(database, user.id, async ({ sql }) => {
       await store(sql);
-      await auditEvent(sql, clock, { userId: user.id, actorId: null, action: "password.reset-request" });
+      await auditEvent(sql, clock, { userId: user.id, actorId: null, action: "password.reset-request", address: from });
       const [row] = await sql<{ email: string | null }[]>`select email from users where id = ${user.id}`;
       return row?.email ?? null;
     });
@@ -95,17 +98,20 @@ export function requestPasswordReset(people: People, email: string): void {
 }
 
 /** Sets the password by a mailed token, and ends every session. @throws {DomainError} BAD_USER_INPUT */
-export async function resetPassword(people: People, token: string, newPassword: string): Promise<void> {
-  const { database, clock, passwords } = people;
+export async function resetPassword(people: People, token: string, newPassword: string, from: string): Promise<void> {
+  const { database, clock, passwords, signIns } = people;
   await requireGoodPassword(newPassword, [], "newPassword");
   const passwordHash = await passwords.hash(newPassword);
   const [row] = await database.sql<{ id: string | null }[]>`
     select reset_password(${digestOf(token)}, ${passwordHash}, ${new Date(clock.nowMs()).toISOString()}) as id`;
   const userId = row?.id ?? null;
   if (userId === null) throw badToken();
-  await asUserAtOnce(database, userId, (sql) => [
-    auditEvent(sql, clock, { userId, actorId: userId, action: "password.reset" }),
+  const [rows] = await asUserAtOnce(database, userId, (sql) => [
+    sql<{ key: string }[]>`select email_key as key from users where id = ${userId}`,
+    auditEvent(sql, clock, { userId, actorId: userId, action: "password.reset", address: from }),
   ]);
+  // Whoever guesses at the account does not keep out who can read its mail.
+  for (const { key } of rows) await signIns.trust(from, key);
   await people.accessCaughtUp();
 }
 

@@ -4,6 +4,7 @@ import type { AccessTokens } from "./access-tokens.js";
 import type { BackgroundWork } from "./background-work.js";
 import type { Mailer } from "./mail.js";
 import type { Passwords } from "./passwords.js";
+import type { SignInLimits } from "./sign-in-limits.js";
 
 /** What the functions of this room work with. */
 export interface People {
@@ -11,6 +12,7 @@ export interface People {
   readonly clock: Clock;
   readonly tokens: AccessTokens;
   readonly passwords: Passwords;
+  readonly signIns: SignInLimits;
   /** How long a session lasts that nobody uses. */
   readonly sessionLifeMs: number;
   /** Null: this program sends no mail. */

@@ -38,12 +38,14 @@ const newRefreshToken = (): string => `tgr_${newSecret()}`;
 /**
  * Signs a user in, whose password or other proof has been checked.
  * @param how what the audit calls it: "register", "password", "telegram"
+ * @param address where it is done; see `networkOf`
  * @param more statements of the same transaction that come first
  */
 export async function startSession(
   { database, clock, tokens, sessionLifeMs }: People,
   holder: Holder,
   how: string,
+  address: string,
   more: (sql: Parameters<Parameters<typeof asUserAtOnce>[2]>[0]) => readonly Statement[] = () => [],
 ): Promise<SessionGrant> {
   const nowMs = clock.nowMs();
@@ -59,7 +61,13 @@ export async function startSession(
       insert into refresh_tokens (id, user_id, family_id, token_hash, started_at, created_at, expires_at)
       values (${uuidV7(nowMs)}, ${userId}, ${sessionId}, ${digestOf(refreshToken)}, ${now.toISOString()}, ${now.toISOString()},
         ${expiresAt.toISOString()})`,
-    auditEvent(sql, clock, { userId, actorId: userId, action: "session.start", details: { session: sessionId, how } }),
+    auditEvent(sql, clock, {
+      userId,
+      actorId: userId,
+      action: "session.start",
+      details: { session: sessionId, how },
+      address,
+    }),
   ]);
   return grant(userId, access, refreshToken, expiresAt);
 }
@@ -92,7 +100,7 @@ interface Rotation {
  * Gives new tokens for a refresh token, which dies. A dead one ends its session: two have it, and one of them is a thief.
  * @throws {DomainError} UNAUTHENTICATED, FORBIDDEN when the user is suspended
  */
-export async function refreshSession(people: People, refreshToken: string): Promise<SessionGrant> {
+export async function refreshSession(people: People, refreshToken: string, address: string): Promise<SessionGrant> {
   const { database, clock, tokens, sessionLifeMs } = people;
   const nowMs = clock.nowMs();
   const expiresAt = new Date(nowMs + sessionLifeMs);
@@ -104,7 +112,7 @@ export async function refreshSession(people: People, refreshToken: string): Prom
   if (rotation === undefined || rotation.outcome === "dead") throw signInAgain();
   const { userId, sessionId, role, accessVersion } = rotation;
   if (rotation.outcome === "reused") {
-    const event = { userId, actorId: null, action: "session.reuse", details: { session: sessionId } };
+    const event = { userId, actorId: null, action: "session.reuse", details: { session: sessionId }, address };
     await asUserAtOnce(database, userId, (sql) => [auditEvent(sql, clock, event)]);
     await people.accessCaughtUp();
     throw signInAgain();

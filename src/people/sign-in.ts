@@ -32,56 +32,75 @@ interface Login {
 
 /**
  * Makes a user, signs him in, and sends a mail that proves the address.
- * @throws {DomainError} BAD_USER_INPUT, CONFLICT when the address has an account
+ * @param from where it is done; see `networkOf`
+ * @throws {DomainError} BAD_USER_INPUT, CONFLICT when the address has an account, RATE_LIMITED
  */
-export async function register(people: People, input: Registration): Promise<SessionGrant> {
-  const { clock, passwords } = people;
+export async function register(people: People, input: Registration, from: string): Promise<SessionGrant> {
+  const { clock, passwords, signIns } = people;
   const { email, password, ...profile } = input;
   const address = parseEmail(email);
   const { username = null, firstName = null, lastName = null, timezone = "UTC", locale = "en" } = checkProfile(profile);
   await requireGoodPassword(password, [address.shown, address.key, username, firstName, lastName], "password");
+  // It counts whatever comes of it: who makes accounts all day is stopped too.
+  await signIns.take(from, address.key);
   const passwordHash = await passwords.hash(password);
   const userId = uuidV7(clock.nowMs());
   const verification = newOneTimeToken(people, "EMAIL_VERIFICATION", userId, address.key);
   const now = new Date(clock.nowMs()).toISOString();
-  const granted = await startSession(people, { id: userId, role: "USER", accessVersion: 1 }, "register", (sql) => [
-    sql`
+  const granted = await startSession(
+    people,
+    { id: userId, role: "USER", accessVersion: 1 },
+    "register",
+    from,
+    (sql) => [
+      sql`
       insert into users (id, email, email_key, password_hash, username, first_name, last_name, timezone, locale, created_at)
       values (${userId}, ${address.shown}, ${address.key}, ${passwordHash}, ${username}, ${firstName}, ${lastName}, ${timezone},
         ${locale}, ${now})`,
-    verification.store(sql),
-    auditEvent(sql, clock, { userId, actorId: userId, action: "user.register" }),
-  ]).catch((error: unknown) => {
+      verification.store(sql),
+      auditEvent(sql, clock, { userId, actorId: userId, action: "user.register", address: from }),
+    ],
+  ).catch((error: unknown) => {
     if (constraintOf(error) === "uk_users_email_key")
       throw new DomainError("CONFLICT", "this address has an account; sign in, or reset its password", {
         field: "email",
       });
     throw error;
   });
+  await signIns.trust(from, address.key);
   mailVerification(people, address.shown, verification.token);
   return granted;
 }
 
 /**
  * Signs in by address and password. It takes the same work, and the answer is the same, whether there is such a user or not.
- * @throws {DomainError} UNAUTHENTICATED, FORBIDDEN when the user is suspended
+ * @param from where it is done; see `networkOf`
+ * @throws {DomainError} UNAUTHENTICATED, FORBIDDEN when the user is suspended, RATE_LIMITED
  */
-export async function login(people: People, email: string, password: string): Promise<SessionGrant> {
-  const { database, clock, passwords, background } = people;
+export async function login(people: People, email: string, password: string, from: string): Promise<SessionGrant> {
+  const { database, clock, passwords, background, signIns } = people;
   const key = keyOf(email);
+  const attempt = await signIns.take(from, key || email);
   const [user] = await database.sql<Login[]>`
     select id, password_hash as "passwordHash", role, status, access_version as "accessVersion" from find_login(${key})`;
   if (!(await passwords.isRight(password, user?.passwordHash ?? null)) || user === undefined) {
     if (user !== undefined) {
-      const event = { userId: user.id, actorId: null, action: "session.failed", details: { how: "password" } };
+      const event = {
+        userId: user.id,
+        actorId: null,
+        action: "session.failed",
+        details: { how: "password" },
+        address: from,
+      };
       background.add("audit", async () => {
         await asUserAtOnce(database, user.id, (sql) => [auditEvent(sql, clock, event)]);
       });
     }
     throw new DomainError("UNAUTHENTICATED", "e-mail address or password is wrong");
   }
+  await attempt.succeeded();
   requireOpen(user.status);
-  return startSession(people, user, "password");
+  return startSession(people, user, "password", from);
 }
 
 /** What cannot be an address is looked for all the same. */
@@ -97,7 +116,7 @@ function keyOf(email: string): string {
  * Signs in the user to whom this Telegram account was linked.
  * @throws {DomainError} BAD_USER_INPUT, UNAUTHENTICATED, FORBIDDEN when the user is suspended
  */
-export async function loginWithTelegram(people: People, input: TelegramLogin): Promise<SessionGrant> {
+export async function loginWithTelegram(people: People, input: TelegramLogin, from: string): Promise<SessionGrant> {
   const telegramId = readTelegramLogin(people, input);
   const [user] = await people.database.sql<Omit<Login, "passwordHash">[]>`
     select id, role, status, access_version as "accessVersion" from find_telegram_login(${telegramId})`;
@@ -107,7 +126,7 @@ export async function loginWithTelegram(people: People, input: TelegramLogin): P
       "no account is linked to this Telegram account; sign in and link it first",
     );
   requireOpen(user.status);
-  return startSession(people, user, "telegram");
+  return startSession(people, user, "telegram", from);
 }
 
 function requireOpen(status: UserStatus): void {

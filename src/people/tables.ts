@@ -273,3 +273,21 @@ export const signingKeys = pgTable(
     check("ck_signing_keys_expires_at", sql`${t.expiresAt} > ${t.createdAt}`),
   ],
 );
+
+/** How many attempts to sign in there were, by a hash of what they are counted by; see `sign-in-limits.ts`. */
+export const signInCounters = pgTable(
+  "sign_in_counters",
+  {
+    bucket: varchar("bucket", { length: 64 }).primaryKey(),
+    /** When everything is there again; then the row says nothing. */
+    fullAt: instant("full_at").notNull(),
+  },
+  (t) => [index("idx_sign_in_counters_full_at").on(t.fullAt), check("ck_sign_in_counters_bucket", digest(t.bucket))],
+);
+
+/** Hashes of an account and an address together from which somebody got into it. */
+export const signInPlaces = pgTable(
+  "sign_in_places",
+  { place: varchar("place", { length: 64 }).primaryKey(), seenAt: instant("seen_at").notNull() },
+  (t) => [index("idx_sign_in_places_seen_at").on(t.seenAt), check("ck_sign_in_places_place", digest(t.place))],
+);

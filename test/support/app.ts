@@ -6,6 +6,19 @@ import type { Clock } from "../../src/core/time.js";
 import { createTestDatabase, type TestDatabase } from "./database.js";
 
 export const operatorToken = "test-operator-token-0123456789";
+/** Tests ask for more than any client may. */
+export const noRateLimits: Config["rateLimits"] = {
+  costPerAddress: 0,
+  costPerUser: 0,
+  costPerKey: 0,
+  mutationsPerAddress: 0,
+  mutationsPerUser: 0,
+  mutationsPerKey: 0,
+  connectionsPerAddress: 0,
+  badCredentialsPerAddress: 0,
+  signInsPerAddress: 0,
+  signInsPerAccount: 0,
+};
 export const operatorHeaders = { authorization: `Bearer ${operatorToken}` };
 
 export interface TestApp {
@@ -17,7 +30,9 @@ export interface TestApp {
 }
 
 export interface TestAppOptions {
-  readonly config?: Partial<Config>;
+  readonly config?: Partial<Omit<Config, "rateLimits">>;
+  /** Those that are left out are off. */
+  readonly rateLimits?: Partial<Config["rateLimits"]>;
   readonly clock?: Clock;
   readonly overrides?: Overrides;
   readonly log?: Logger;
@@ -29,6 +44,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const config: Config = {
     ...parseConfig({ PORT: "0", OPERATOR_TOKEN: operatorToken, QUOTE_FLUSH_MS: "20" }),
     ...options.config,
+    rateLimits: { ...noRateLimits, ...options.rateLimits },
   };
   const log = options.log ?? pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" });
   const overrides: Overrides = {

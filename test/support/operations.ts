@@ -120,7 +120,7 @@ class Writer {
     );
     const count = this.#integer(1, depth === 0 ? 2 : 4);
     const parts = Array.from({ length: count }, () => {
-      if (this.#chance(6)) return "__typename";
+      if (fields.length === 0 || this.#chance(6)) return "__typename";
       if (this.#fault() && this.#chance(10)) return "nothing";
       // Some types have nothing but other types.
       if (fields.length === 0) return "__typename";

@@ -3,11 +3,13 @@ import type { ApolloServer } from "@apollo/server";
 import { fastifyApolloHandler } from "@as-integrations/fastify";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { GraphQLError } from "graphql";
+import type { AllowedOrigins } from "../allowed-origins.js";
 import type { ApiContext } from "../context.js";
 import type { OperationWatch } from "../operation-watch.js";
 import type { DocumentRequest, PersistedDocuments } from "../persisted.js";
 import type { OperationPreparer } from "../prepare.js";
 import { refuseBeforeApollo } from "../refuse-operation.js";
+import type { RequestLimits } from "../request-limits.js";
 import { compress, encodingFor } from "./encoding.js";
 import { privateHeaders, type ShortWay, statusOfRefusal } from "./short-way.js";
 
@@ -19,6 +21,8 @@ export interface FullWayOptions {
   readonly preparer: OperationPreparer;
   readonly contextOf: (request: FastifyRequest) => ApiContext;
   readonly watch: OperationWatch;
+  readonly limits: RequestLimits;
+  readonly origins: AllowedOrigins;
 }
 
 /** GraphQL over HTTP for requests of any kind, through Fastify and Apollo. */
@@ -28,16 +32,13 @@ export function addFullWay(app: FastifyInstance, options: FullWayOptions): void 
     url: path,
     method: ["GET", "POST"],
     onRequest: async (_request, reply) => {
-      reply.headers(privateHeaders);
+      reply.headers(privateHeaders(options.origins));
     },
     preParsing: async (request, _reply, payload) => {
       const body = shortWay.bodyOf(request.raw);
       return body === undefined ? payload : Readable.from([body]);
     },
-    preHandler: [
-      (request, reply) => putTextIn(request, reply, options),
-      refuseBeforeApollo(options.preparer, options.watch),
-    ],
+    preHandler: [(request, reply) => putTextIn(request, reply, options), refuseBeforeApollo(options)],
     handler: fastifyApolloHandler(apollo, { context: async (request) => contextOf(request) }),
     onSend: async (request, reply, payload) => {
       if (typeof payload !== "string") return payload;

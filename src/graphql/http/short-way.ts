@@ -1,10 +1,22 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { GraphQLError, OperationTypeNode } from "graphql";
 import type { Span, Tracer } from "../../core/tracer.js";
+import type { TrustedProxies } from "../../core/trusted-proxies.js";
+import type { AllowedOrigins } from "../allowed-origins.js";
 import type { ApiContext } from "../context.js";
 import type { OperationExecutor } from "../execute-operation.js";
 import type { OperationOutcome, OperationWatch } from "../operation-watch.js";
 import type { Operation, OperationPreparer, OperationRequest } from "../prepare.js";
+import {
+  type Allowance,
+  faultCost,
+  limitHeaders,
+  limitRefusal,
+  type RequestLimits,
+  retryAfterOf,
+  retryAfterSeconds,
+  type Standing,
+} from "../request-limits.js";
 import type { AnswerSource } from "../shared.js";
 import { Answer, type PublicAnswers } from "./answers.js";
 import { encodingFor, type MediaType, mediaTypeFor } from "./encoding.js";
@@ -16,7 +28,10 @@ export interface ShortWayOptions {
   readonly executor: OperationExecutor;
   readonly answers: PublicAnswers;
   /** @throws {DomainError} UNAUTHENTICATED, also by the promise */
-  readonly contextOf: (authorization: string | null) => ApiContext | Promise<ApiContext>;
+  readonly contextOf: (authorization: string | null, address: string) => ApiContext | Promise<ApiContext>;
+  readonly limits: RequestLimits;
+  readonly proxies: TrustedProxies;
+  readonly origins: AllowedOrigins;
   readonly maxBodyBytes: number;
   readonly watch: OperationWatch;
   readonly tracer: Tracer;
@@ -26,10 +41,19 @@ export interface ShortWayOptions {
 type FullWay = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** On every answer of the program; what the framework sends has them too. */
-export const securityHeaders = { "x-content-type-options": "nosniff", "referrer-policy": "no-referrer" } as const;
+export const securityHeaders = {
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  // Nothing of an answer runs, loads or is framed, whatever a browser takes it for.
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+} as const;
+/** To clients that came by TLS, through a proxy that says so: half a year. */
+export const httpsOnly = { "strict-transport-security": "max-age=15552000" } as const;
 /** On every answer of this path, unless it is known to be for all. */
-export const privateHeaders = { "cache-control": "private, no-store", vary: "accept, accept-encoding" } as const;
-const fixedHeaders = [...Object.entries(securityHeaders).flat(), "vary", privateHeaders.vary];
+export const privateHeaders = (origins: AllowedOrigins) => ({
+  "cache-control": "private, no-store",
+  vary: origins.varies ? "accept, accept-encoding, origin" : "accept, accept-encoding",
+});
 
 /**
  * Reference data may be this old in a cache on the way. What is made of quotes or of the time has to be asked for again,
@@ -46,11 +70,17 @@ const introspectionMaxAgeSeconds = 300;
 export class ShortWay {
   /** What was read of requests that then went the full way. */
   readonly #bodies = new WeakMap<IncomingMessage, Buffer>();
+  /** Requests whose cost has been taken, and that then went the full way. */
+  readonly #charged = new WeakSet<IncomingMessage>();
   readonly #getPrefix: string;
+  readonly #privateHeaders: ReturnType<typeof privateHeaders>;
+  readonly #fixedHeaders: readonly string[];
   #isOpen = true;
 
   constructor(private readonly options: ShortWayOptions) {
     this.#getPrefix = `${options.path}?`;
+    this.#privateHeaders = privateHeaders(options.origins);
+    this.#fixedHeaders = [...Object.entries(securityHeaders).flat(), "vary", this.#privateHeaders.vary];
   }
 
   /** From now on the framework refuses all requests in its way. */
@@ -61,6 +91,11 @@ export class ShortWay {
   /** The body of a request that cannot be read from it any more. */
   bodyOf(request: IncomingMessage): Buffer | undefined {
     return this.#bodies.get(request);
+  }
+
+  /** Whether the limits have counted this request already. */
+  hasCharged(request: IncomingMessage): boolean {
+    return this.#charged.has(request);
   }
 
   handle(request: IncomingMessage, response: ServerResponse, fullWay: FullWay): void {
@@ -75,9 +110,9 @@ export class ShortWay {
     }
     const goOn = (context: ApiContext | null) => {
       if (context === null) goFullWay();
-      else this.#read({ request, response, mediaType, context, goFullWay });
+      else this.#read(this.#exchange({ request, response, mediaType, context, goFullWay }));
     };
-    const context = this.#contextOf(headers.authorization);
+    const context = this.#contextOf(headers.authorization, request);
     if (context instanceof Promise) void context.then(goOn);
     else goOn(context);
   }
@@ -102,16 +137,28 @@ export class ShortWay {
   }
 
   /** Null for a credential that is not valid, or cannot be checked: the full way says which. */
-  #contextOf(authorization: string | undefined): ApiContext | null | Promise<ApiContext | null> {
+  #contextOf(
+    authorization: string | undefined,
+    request: IncomingMessage,
+  ): ApiContext | null | Promise<ApiContext | null> {
     try {
-      const context = this.options.contextOf(authorization ?? null);
+      const context = this.options.contextOf(authorization ?? null, this.options.proxies.clientOf(request));
       return context instanceof Promise ? context.catch(() => null) : context;
     } catch {
       return null;
     }
   }
 
+  #exchange(of: Omit<Exchange, "allowance" | "standing">): Exchange {
+    return { ...of, allowance: this.options.limits.allowanceOf(of.context), standing: null };
+  }
+
   #answer(exchange: Exchange, asked: OperationRequest | null): void {
+    const exhausted = exchange.allowance.refusal();
+    if (exhausted !== null) {
+      this.#limit(exchange, exhausted);
+      return;
+    }
     const prepared = asked && this.#prepare(asked);
     if (asked === null || prepared === null) exchange.goFullWay();
     else if (!("definition" in prepared)) this.#refuse(exchange, prepared);
@@ -124,6 +171,15 @@ export class ShortWay {
     const { method = "" } = exchange.request;
     const span = tracer.start(`${method} ${path}`, "server", { "http.request.method": method, "url.path": path });
     tracer.within(span, () => work({ ...exchange, span }));
+  }
+
+  /** It has asked for too much lately. */
+  #limit(exchange: Exchange, standing: Standing): void {
+    this.#traced(exchange, (traced) => {
+      this.options.watch.refused();
+      const text = toText({ errors: this.options.preparer.formatErrors([limitRefusal(standing)]) });
+      this.#send({ ...traced, standing }, 429, new Answer(text), null);
+    });
   }
 
   #prepare(asked: OperationRequest): ReturnType<OperationPreparer["prepare"]> | null {
@@ -141,19 +197,25 @@ export class ShortWay {
       exchange.goFullWay();
       return;
     }
+    const standing = exchange.allowance.charge(faultCost, 0);
     this.#traced(exchange, (traced) => {
       this.options.watch.refused();
       const text = toText({ errors: this.options.preparer.formatErrors(errors) });
-      this.#send(traced, statusOfRefusal(code), new Answer(text), null);
+      this.#send({ ...traced, standing }, statusOfRefusal(code), new Answer(text), null);
     });
   }
 
   #run(exchange: Exchange, operation: Operation, asked: OperationRequest): void {
     const kept = this.options.answers.find(operation, asked);
-    if (kept === undefined) void this.#execute(exchange, operation, asked);
+    // What is there already costs nothing but its way to the client.
+    const cost = kept === undefined ? operation.costOf(asked.variables ?? {}) : 1;
+    const standing = exchange.allowance.charge(cost, operation.mutationCount);
+    const charged = { ...exchange, standing };
+    if (standing !== null && standing.retryAfterMs > 0) this.#limit(exchange, standing);
+    else if (kept === undefined) void this.#execute(charged, operation, asked);
     else {
       this.#ended(operation, "ok", 0);
-      this.#send(exchange, 200, kept, operation);
+      this.#send(charged, 200, kept, operation);
     }
   }
 
@@ -168,13 +230,17 @@ export class ShortWay {
       // Nothing was executed, because a variable is wrong.
       if (data === undefined) {
         exchange.span?.end(null);
+        this.#charged.add(exchange.request);
         exchange.goFullWay();
         return;
       }
       this.#ended(operation, errors === undefined ? "ok" : "error", performance.now() - startMs);
-      const answer = new Answer(toText({ errors: errors && preparer.formatErrors(errors), data }));
+      const formatted = errors && preparer.formatErrors(errors);
+      const answer = new Answer(toText({ errors: formatted, data }));
       if (stamp !== null && errors === undefined) answers.keep(operation, asked, stamp, answer);
-      this.#send(exchange, 200, answer, errors === undefined ? operation : null);
+      const retryAfterMs = formatted === undefined ? null : retryAfterOf(data, formatted);
+      if (retryAfterMs === null) this.#send(exchange, 200, answer, errors === undefined ? operation : null);
+      else this.#send(exchange, 429, answer, null, ["retry-after", retryAfterSeconds(retryAfterMs)]);
     } catch (error) {
       this.#ended(operation, "error", performance.now() - startMs);
       const errors = preparer.formatErrors([new GraphQLError("", { originalError: error as Error })]);
@@ -186,16 +252,30 @@ export class ShortWay {
     this.options.watch.ended(name?.value, operation, outcome, ms);
   }
 
-  /** @param operation whose answer it is, when it is one without errors */
-  #send(exchange: Exchange, status: number, answer: Answer, operation: Operation | null): void {
+  /**
+   * @param operation whose answer it is, when it is one without errors
+   * @param more names and values of headers, in turn
+   */
+  #send(
+    exchange: Exchange,
+    status: number,
+    answer: Answer,
+    operation: Operation | null,
+    more: readonly string[] = [],
+  ): void {
     const { request, response, mediaType, span } = exchange;
     span?.set({ "http.response.status_code": status });
     span?.end(status >= 500 ? `HTTP ${status}` : null);
-    const { "if-none-match": ifNoneMatch, "accept-encoding": acceptEncoding } = request.headers;
-    const headers = [...fixedHeaders, "content-type", mediaType];
+    const { "if-none-match": ifNoneMatch, "accept-encoding": acceptEncoding, origin } = request.headers;
+    const { origins, proxies } = this.options;
+    const headers = [...this.#fixedHeaders, ...more, "content-type", mediaType];
+    if (origin !== undefined) headers.push(...origins.headersFor(origin));
+    if (proxies.isHttps(request)) headers.push(...Object.entries(httpsOnly).flat());
     const sources = isGet(exchange) && operation !== null ? operation.sources : null;
-    headers.push("cache-control", sources === null ? privateHeaders["cache-control"] : publicFor(sources));
+    headers.push("cache-control", sources === null ? this.#privateHeaders["cache-control"] : publicFor(sources));
     if (sources !== null) headers.push("etag", answer.tag);
+    // What a cache keeps for others does not say how one client stands.
+    else if (exchange.standing !== null) headers.push(...limitHeaders(exchange.standing));
     const encoding = encodingFor(acceptEncoding, answer.bytes.length);
     if (sources !== null && isUnchanged(ifNoneMatch, answer.tag)) this.#write(response, 304, headers, null);
     else if (encoding === null) this.#write(response, status, headers, answer.bytes);
@@ -222,6 +302,9 @@ interface Exchange {
   readonly mediaType: MediaType;
   readonly context: ApiContext;
   readonly goFullWay: () => void;
+  readonly allowance: Allowance;
+  /** Null before it was charged, and where there are no limits. */
+  readonly standing: Standing | null;
   readonly span?: Span;
 }
 
