@@ -42,8 +42,7 @@ export function keysetOf(args: PageArguments, list: string, keyPattern: RegExp):
   };
 }
 
-const keyCursor = (list: string, key: string): string =>
-  Buffer.from(`${list} ${key}`, "latin1").toString("base64url");
+const keyCursor = (list: string, key: string): string => Buffer.from(`${list} ${key}`, "latin1").toString("base64url");
 
 /**
  * The page of the rows that were read, one more than asked for, in the order of the reading: from its end when backwards.
