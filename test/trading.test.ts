@@ -155,6 +155,50 @@ describe("a trading day", () => {
     expect(placed.errors?.[0]?.extensions.code).toBe("PROVIDER_UNAVAILABLE");
   });
 
+  test("a limit stops an order before anything happens, and what it stopped can be seen", async () => {
+    const accountId = await openAccount();
+    const [{ user_id: userId, id }] = await on.database.owner.sql<[{ user_id: string; id: string }]>`
+      select user_id, id from accounts order by created_at desc limit 1`;
+    await on.database.owner.sql`
+      insert into risk_limits (id, scope, user_id, account_id, max_order_size)
+      values (gen_random_uuid(), 'USER', ${userId}, null, 100000), (gen_random_uuid(), 'ACCOUNT', ${userId}, ${id}, 10)`;
+    const placed = await ask(placeOrder, {
+      input: { accountId, symbolId: btc, side: "BUY", orderType: "MARKET", quantity: "0.01", clientOrderId: "large" },
+    });
+    expect(placed.errors?.[0]?.extensions).toMatchObject({
+      code: "RISK_LIMIT_EXCEEDED",
+      limit: "maxOrderSize",
+      scope: "ACCOUNT",
+      allowed: "10",
+    });
+    const { data } = await ask(
+      "query ($id: ID!) { account(id: $id) { riskViolations { scope limit allowed clientOrderId symbol { ticker } } balances { available } } orders { nodes { id } } }",
+      { id: accountId },
+    );
+    expect(data).toEqual({
+      account: {
+        riskViolations: [
+          {
+            scope: "ACCOUNT",
+            limit: "maxOrderSize",
+            allowed: "10",
+            clientOrderId: "large",
+            symbol: { ticker: "BTCUSDT" },
+          },
+        ],
+        balances: [{ available: "100000" }],
+      },
+      orders: { nodes: [] },
+    });
+    const { data: estimated } = await ask(
+      "query ($input: PlaceOrderInput!) { estimateOrder(input: $input) { violations } }",
+      {
+        input: { accountId, symbolId: btc, side: "BUY", orderType: "MARKET", quantity: "0.01" },
+      },
+    );
+    expect(estimated.estimateOrder.violations).toEqual(["RISK_LIMIT_EXCEEDED"]);
+  });
+
   test("another user sees nothing of it, and a visitor is asked to sign in", async () => {
     const accountId = await openAccount();
     const { data } = await ask(placeOrder, {

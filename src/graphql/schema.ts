@@ -26,6 +26,7 @@ import { ApiKeyResolver, UserResolver } from "../people/graphql-users.js";
 import { AccountResolver, BalanceResolver, LedgerResolver } from "../trading/graphql.js";
 import { OrderFillResolver, OrderResolver } from "../trading/graphql-orders.js";
 import { PositionResolver } from "../trading/graphql-positions.js";
+import { AccountRiskResolver, RiskViolationResolver } from "../trading/graphql-risk.js";
 import { TradingUpdatesResolver } from "../trading/graphql-updates.js";
 import { UserTradingResolver } from "../trading/graphql-users.js";
 import { HealthResolver } from "./health.js";
@@ -78,6 +79,8 @@ export function buildSchema(): GraphQLSchema {
       OrderFillResolver,
       PositionResolver,
       LedgerResolver,
+      AccountRiskResolver,
+      RiskViolationResolver,
       UserTradingResolver,
       TradingUpdatesResolver,
       NodeResolver,
