@@ -153,8 +153,10 @@ CREATE INDEX "idx_api_keys_user_id" ON "api_keys" USING btree ("user_id","create
 CREATE INDEX "idx_audit_events_user_id" ON "audit_events" USING btree ("user_id","occurred_at" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "idx_audit_events_occurred_at" ON "audit_events" USING btree ("occurred_at" DESC NULLS FIRST);--> statement-breakpoint
 CREATE UNIQUE INDEX "uk_one_time_tokens_user_id_purpose" ON "one_time_tokens" USING btree ("user_id","purpose") WHERE used_at is null;--> statement-breakpoint
+CREATE INDEX "idx_one_time_tokens_expires_at" ON "one_time_tokens" USING btree ("expires_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "uk_refresh_tokens_family_id_living" ON "refresh_tokens" USING btree ("family_id") WHERE used_at is null and revoked_at is null;--> statement-breakpoint
 CREATE INDEX "idx_refresh_tokens_family_id" ON "refresh_tokens" USING btree ("family_id","created_at");--> statement-breakpoint
+CREATE INDEX "idx_refresh_tokens_expires_at" ON "refresh_tokens" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "idx_refresh_tokens_user_id" ON "refresh_tokens" USING btree ("user_id","expires_at");--> statement-breakpoint
 CREATE INDEX "idx_refresh_tokens_revoked_at" ON "refresh_tokens" USING btree ("revoked_at") WHERE revoked_at is not null;--> statement-breakpoint
 CREATE INDEX "idx_user_dashboard_preferences_user_id" ON "user_dashboard_preferences" USING btree ("user_id","is_pinned" DESC NULLS FIRST,"display_order","id");--> statement-breakpoint

@@ -1,3 +1,4 @@
+drop function drop_expired_credentials(timestamptz, integer);
 drop function publish_signing_key(uuid, text, timestamptz, timestamptz);
 drop function recent_access_changes(timestamptz, interval);
 drop function close_account(timestamptz);

@@ -245,7 +245,7 @@ begin
   select u.* into holder from users u where u.id = old.user_id for no key update;
   -- Again, as it is now that nobody else can change it.
   select t.* into old from refresh_tokens t where t.id = old.id;
-  if old.revoked_at is not null or old.expires_at <= at then
+  if old.revoked_at is not null or (old.used_at is null and old.expires_at <= at) then
     return query select 'dead', old.user_id, old.family_id, holder.role, holder.status, holder.access_version;
     return;
   end if;
@@ -342,6 +342,27 @@ as $$
   select null, u.id, u.access_version from users u where u.access_changed_at >= now() - users_within and u.access_version > 1
 $$;
 --> statement-breakpoint
+-- Deletes what nobody can use any more: at most so many rows of each kind. A session stays as long as any of its tokens is good.
+create function drop_expired_credentials(at timestamptz, batch integer) returns bigint
+  language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+as $$
+declare
+  tokens bigint;
+  mailed bigint;
+begin
+  delete from refresh_tokens t where t.id in (
+    select old.id from refresh_tokens old
+    where old.expires_at < at and not exists (
+      select from refresh_tokens good where good.family_id = old.family_id and good.expires_at >= at)
+    order by old.expires_at limit batch);
+  get diagnostics tokens = row_count;
+  delete from one_time_tokens t where t.id in (
+    select old.id from one_time_tokens old where old.expires_at < at order by old.expires_at limit batch);
+  get diagnostics mailed = row_count;
+  return tokens + mailed;
+end
+$$;
+--> statement-breakpoint
 create function publish_signing_key(new_id uuid, new_public_key text, at timestamptz, new_expires_at timestamptz) returns void
   language plpgsql security definer set search_path = pg_catalog, public, pg_temp
 as $$
@@ -358,7 +379,8 @@ begin
   foreach signature in array array['find_login(text)', 'find_telegram_login(bigint)',
     'rotate_refresh_token(text, uuid, text, timestamptz, timestamptz)', 'use_api_key(text, text, timestamptz)',
     'verify_email(text, timestamptz)', 'reset_password(text, text, timestamptz)', 'close_account(timestamptz)',
-    'recent_access_changes(timestamptz, interval)', 'publish_signing_key(uuid, text, timestamptz, timestamptz)'] loop
+    'recent_access_changes(timestamptz, interval)', 'publish_signing_key(uuid, text, timestamptz, timestamptz)',
+    'drop_expired_credentials(timestamptz, integer)'] loop
     execute format('revoke execute on function %s from public', signature);
     execute format('grant execute on function %s to tradegraph_app', signature);
   end loop;

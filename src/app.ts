@@ -32,6 +32,7 @@ import { RequestLimits } from "./graphql/request-limits.js";
 import { buildSchema } from "./graphql/schema.js";
 import { type ApiServer, explainListenError, startServer } from "./graphql/server.js";
 import { shareLimits } from "./graphql/share-limits.js";
+import { DropExpiredCredentials } from "./jobs/drop-expired-credentials.js";
 import { DropOldSeries } from "./jobs/drop-old-series.js";
 import { ForgetSignIns } from "./jobs/forget-sign-ins.js";
 import { KeepTrading } from "./jobs/keep-trading.js";
@@ -189,6 +190,8 @@ async function build(
     closers.add("retention", () => retention.close());
     const keeping = new KeepTrading(database, clock, log.child({ room: "jobs" }));
     closers.add("trading jobs", () => keeping.close());
+    const credentials = new DropExpiredCredentials(database, clock, log.child({ room: "jobs" }));
+    closers.add("expired credentials", () => credentials.close());
   }
 
   const record: RecordOperation = (tx, actor, action, target, details) =>

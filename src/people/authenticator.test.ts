@@ -3,6 +3,7 @@ import { createTestDatabase, type TestDatabase } from "../../test/support/databa
 import { SetClock } from "../../test/support/quiet-app.js";
 import { createLogger } from "../core/logger.js";
 import { uuidV7 } from "../core/uuid.js";
+import { DropExpiredCredentials } from "../jobs/drop-expired-credentials.js";
 import { AccessTokens } from "./access-tokens.js";
 import { AccessWatch } from "./access-watch.js";
 import { createApiKey } from "./api-keys.js";
@@ -10,7 +11,7 @@ import { Authenticator } from "./authenticator.js";
 import { BackgroundWork } from "./background-work.js";
 import { Passwords } from "./passwords.js";
 import type { People } from "./people.js";
-import { endSession, startSession } from "./sessions.js";
+import { endSession, refreshSession, startSession } from "./sessions.js";
 import { SignInLimits } from "./sign-in-limits.js";
 
 const lifeMs = 15 * 60_000;
@@ -155,6 +156,23 @@ test("what is remembered of ended access is bounded: beyond, older tokens are re
   clock.atMs += 1_000;
   const fresh = await startSession(people, holder, "password", "192.0.2.1");
   expect(await authenticator.viewerOf(bearer(fresh.accessToken))).toMatchObject({ userId });
+});
+
+test("what has expired is deleted, and a session that goes on keeps its dead tokens", async () => {
+  await database.owner.sql`delete from refresh_tokens`;
+  const first = await startSession(people, holder, "password", "192.0.2.1");
+  await startSession(people, holder, "password", "192.0.2.1");
+  clock.atMs += 50 * 60_000;
+  const next = await refreshSession(people, first.refreshToken, "192.0.2.1");
+  clock.atMs += 20 * 60_000;
+  const left = async () => (await database.owner.sql`select from refresh_tokens`).count;
+  expect(await left()).toBe(3);
+  const job = new DropExpiredCredentials(database.app, clock, log);
+  await job.close();
+  expect(await left()).toBe(2);
+  // Which tells a thief who comes late.
+  await expect(refreshSession(people, first.refreshToken, "192.0.2.1")).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+  await expect(refreshSession(people, next.refreshToken, "192.0.2.1")).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
 });
 
 test("notifications that are none change nothing", async () => {

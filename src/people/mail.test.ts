@@ -26,7 +26,7 @@ beforeAll(async () => {
           received.push({ to, text: line });
           isData = false;
           socket.write("250 kept\r\n");
-        } else if (/^RCPT/.test(line)) {
+        } else if (line.startsWith("RCPT")) {
           to = line;
           socket.write(line.includes("nobody") ? "550 no mailbox\r\n" : "250 ok\r\n");
         } else if (line === "DATA") {

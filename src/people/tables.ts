@@ -130,6 +130,7 @@ export const refreshTokens = pgTable(
     // One living token per family, however many try to follow it at once.
     uniqueIndex("uk_refresh_tokens_family_id_living").on(t.familyId).where(sql`used_at is null and revoked_at is null`),
     index("idx_refresh_tokens_family_id").on(t.familyId, t.createdAt),
+    index("idx_refresh_tokens_expires_at").on(t.expiresAt),
     index("idx_refresh_tokens_user_id").on(t.userId, t.expiresAt),
     index("idx_refresh_tokens_revoked_at").on(t.revokedAt).where(sql`revoked_at is not null`),
     check("ck_refresh_tokens_token_hash", digest(t.tokenHash)),
@@ -186,6 +187,7 @@ export const oneTimeTokens = pgTable(
     unique("uk_one_time_tokens_token_hash").on(t.tokenHash),
     // One living token per purpose: the next one takes its place.
     uniqueIndex("uk_one_time_tokens_user_id_purpose").on(t.userId, t.purpose).where(sql`used_at is null`),
+    index("idx_one_time_tokens_expires_at").on(t.expiresAt),
     check("ck_one_time_tokens_token_hash", digest(t.tokenHash)),
     check("ck_one_time_tokens_expires_at", sql`${t.expiresAt} > ${t.createdAt}`),
   ],
