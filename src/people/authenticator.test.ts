@@ -171,8 +171,12 @@ test("what has expired is deleted, and a session that goes on keeps its dead tok
   await job.close();
   expect(await left()).toBe(2);
   // Which tells a thief who comes late.
-  await expect(refreshSession(people, first.refreshToken, "192.0.2.1")).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
-  await expect(refreshSession(people, next.refreshToken, "192.0.2.1")).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+  await expect(refreshSession(people, first.refreshToken, "192.0.2.1")).rejects.toMatchObject({
+    code: "UNAUTHENTICATED",
+  });
+  await expect(refreshSession(people, next.refreshToken, "192.0.2.1")).rejects.toMatchObject({
+    code: "UNAUTHENTICATED",
+  });
 });
 
 test("notifications that are none change nothing", async () => {
