@@ -35,6 +35,7 @@ import { shareLimits } from "./graphql/share-limits.js";
 import { DropExpiredCredentials } from "./jobs/drop-expired-credentials.js";
 import { DropOldSeries } from "./jobs/drop-old-series.js";
 import { ForgetSignIns } from "./jobs/forget-sign-ins.js";
+import { KeepTrading } from "./jobs/keep-trading.js";
 import { syncInstruments } from "./jobs/sync-instruments.js";
 import { LiveMarket } from "./market-data/live-market.js";
 import { QuoteBoard } from "./market-data/quotes.js";
@@ -60,6 +61,7 @@ import { openProviderAccess } from "./provider-access.js";
 import { FeedSpans } from "./telemetry/feed-spans.js";
 import { Metrics } from "./telemetry/metrics.js";
 import { listenForMetrics, MetricsEndpoint } from "./telemetry/metrics-endpoint.js";
+import { openTrading } from "./trading-room.js";
 import { programVersion } from "./version.js";
 
 /** What a test replaces. */
@@ -187,6 +189,8 @@ async function build(
   if (roles.has("worker")) {
     const retention = new DropOldSeries(database, log.child({ room: "jobs" }));
     closers.add("retention", () => retention.close());
+    const keeping = new KeepTrading(database, clock, log.child({ room: "jobs" }));
+    closers.add("trading jobs", () => keeping.close());
     const credentials = new DropExpiredCredentials(database, clock, log.child({ room: "jobs" }));
     closers.add("expired credentials", () => credentials.close());
   }
@@ -225,9 +229,14 @@ async function build(
     const forgetting = new ForgetSignIns(people.signIns, log.child({ room: "jobs" }));
     closers.add("forgotten sign-ins", () => forgetting.close());
   }
+  const trading = await openTrading(
+    { config, database, catalogue, quotes, live, bus, keyRing, clock, log: log.child({ room: "trading" }) },
+    closers,
+  );
   const services: ApiServices = {
     catalogue,
     people,
+    trading,
     marketStatuses,
     quotes,
     live,

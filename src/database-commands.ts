@@ -12,6 +12,7 @@ import { openKeyRing } from "./encryption-keys.js";
 import { syncInstruments } from "./jobs/sync-instruments.js";
 import { formatReport, validate } from "./jobs/validate.js";
 import { openProviderAccess } from "./provider-access.js";
+import { rebuild } from "./trading/rebuild.js";
 
 export interface DatabaseCommandOptions {
   readonly steps?: string | undefined;
@@ -19,11 +20,14 @@ export interface DatabaseCommandOptions {
   readonly force?: boolean | undefined;
   readonly sync?: string | undefined;
   readonly json?: boolean | undefined;
+  readonly write?: boolean | undefined;
 }
+
+const maxDifferences = 50;
 
 /** Runs a command that works on the database alone, as its owner. Returns the exit status. */
 export async function runDatabaseCommand(
-  command: "migrate" | "rollback" | "seed" | "validate",
+  command: "migrate" | "rollback" | "seed" | "validate" | "rebuild",
   options: DatabaseCommandOptions,
   config: Config,
   log: Logger,
@@ -56,6 +60,15 @@ export async function runDatabaseCommand(
           }
         }
         return 0;
+      }
+      case "rebuild": {
+        const { accounts, events, differences } = await rebuild(database, options.write ?? false);
+        print(`${accounts} accounts made anew from ${events} events`);
+        for (const difference of differences.slice(0, maxDifferences)) print(`  ${difference}`);
+        if (differences.length === 0) print("orders, positions and balances are what the events say");
+        else if (options.write) print(`${differences.length} differences, put right`);
+        else print(`${differences.length} differences; --write puts in what the events say`);
+        return differences.length === 0 || options.write ? 0 : 1;
       }
       case "validate": {
         const report = await validate(database);

@@ -30,6 +30,8 @@ commands:
                 --sync MARKET    also read the market's instruments from its exchange, e.g. BINANCE_SPOT
   validate    check the data; exit status 1 when a check fails
                 --json           print JSON
+  rebuild     make orders, positions and balances anew from the events alone, and compare; exit status 1 when they differ
+                --write          put in what the events say; nobody may trade meanwhile
   providers   what signs us in at a source of prices; secrets are read from standard input, one a line
                 set-credentials CODE     API key, API secret, passphrase; the last two may be missing
                 clear-credentials CODE   take them away
@@ -59,6 +61,7 @@ const options = {
   force: { type: "boolean" },
   sync: { type: "string" },
   json: { type: "boolean" },
+  write: { type: "boolean" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "v" },
 } as const;
@@ -89,6 +92,7 @@ async function main(): Promise<void> {
     case "rollback":
     case "seed":
     case "validate":
+    case "rebuild":
       process.exitCode = await runDatabaseCommand(command, values, config, log, print);
       return;
     case "providers":

@@ -19,8 +19,10 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   "market-data": ["core", "db", "bus", "catalogue"],
   feeds: ["core", "catalogue", "market-data"],
   people: ["core", "db", "bus", "catalogue", "market-data"],
-  jobs: ["core", "db", "bus", "catalogue", "market-data", "feeds", "people"],
-  graphql: ["core", "telemetry", "catalogue", "market-data", "people"],
+  events: ["core", "db", "bus"],
+  trading: ["core", "db", "bus", "catalogue", "market-data", "people", "events"],
+  jobs: ["core", "db", "bus", "catalogue", "market-data", "feeds", "people", "events", "trading"],
+  graphql: ["core", "telemetry", "catalogue", "market-data", "people", "events", "trading"],
 };
 
 /** What the GraphQL files of every room build on, though the room that assembles them is above them all. */

@@ -40,7 +40,7 @@ export function requireOperator(viewer: Viewer | null): void {
 }
 
 /** @throws {DomainError} UNAUTHENTICATED without a user */
-function requireUser(viewer: Viewer | null): UserViewer {
+export function requireUser(viewer: Viewer | null): UserViewer {
   if (viewer?.kind === "user") return viewer;
   throw new DomainError("UNAUTHENTICATED", "sign in first");
 }

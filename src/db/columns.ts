@@ -8,6 +8,13 @@ const numericColumn = (precision: number, scale: number) =>
     toDriver: (value) => value,
   });
 
+/** Sums of products of prices and quantities: more places than either has. */
+export const exact = customType<{ data: DecimalText; driverData: string }>({
+  dataType: () => "numeric",
+  fromDriver: decimalText,
+  toDriver: (value) => value,
+});
+
 /** Prices, quantities, money. */
 export const decimal = numericColumn(38, 18);
 /** Rates and ratios, e.g. a commission of "0.001". */

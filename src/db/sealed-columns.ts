@@ -14,6 +14,7 @@ interface SealedTable {
  */
 export const sealedTables: readonly SealedTable[] = [
   { table: "data_providers", id: "id", columns: ["sealed_api_key", "sealed_api_secret", "sealed_passphrase"] },
+  { table: "accounts", id: "id", columns: ["sealed_api_key", "sealed_api_secret", "sealed_passphrase"] },
 ];
 
 /** How many secrets of a table each key seals. */

@@ -10,6 +10,7 @@ import type { SeriesReader } from "../market-data/series/series-reader.js";
 import type { AuditPage, AuditSearch } from "../people/audit.js";
 import type { Dashboards } from "../people/dashboards.js";
 import type { People } from "../people/people.js";
+import type { Trading } from "../trading/trading.js";
 import type { Health } from "./health.js";
 
 /** What resolvers work with: one per process, but for the viewer. */
@@ -24,6 +25,7 @@ export interface ApiServices {
   readonly dashboards: Dashboards;
   readonly searchSymbols: (search: SymbolSearch) => Promise<number[]>;
   readonly people: People;
+  readonly trading: Trading;
   /** Of everybody: for operators alone. @throws {DomainError} BAD_USER_INPUT */
   readonly readAudit: (search: AuditSearch) => Promise<AuditPage>;
   readonly health: () => Promise<Health>;

@@ -5,10 +5,23 @@ import { parseGlobalId } from "../core/ids.js";
 import { arbitrageNodes } from "../market-data/graphql-arbitrage.js";
 import { dashboardNodes } from "../people/graphql-dashboard.js";
 import { userNodes } from "../people/graphql-users.js";
+import { accountNodes } from "../trading/graphql.js";
+import { orderNodes } from "../trading/graphql-orders.js";
+import { positionNodes } from "../trading/graphql-positions.js";
 import type { ApiContext } from "./context.js";
 import { NodeType } from "./node.js";
 
-const loaders = new Map(Object.entries({ ...catalogueNodes, ...arbitrageNodes, ...dashboardNodes, ...userNodes }));
+const loaders = new Map(
+  Object.entries({
+    ...catalogueNodes,
+    ...arbitrageNodes,
+    ...dashboardNodes,
+    ...userNodes,
+    ...accountNodes,
+    ...orderNodes,
+    ...positionNodes,
+  }),
+);
 const maxNodes = 100;
 
 async function findNode(id: string, context: ApiContext): Promise<object | null> {

@@ -23,6 +23,12 @@ import { AuditResolver } from "../people/graphql-audit.js";
 import { DashboardResolver, UserDashboardResolver } from "../people/graphql-dashboard.js";
 import { SessionResolver, SignInResolver } from "../people/graphql-sign-in.js";
 import { ApiKeyResolver, UserResolver } from "../people/graphql-users.js";
+import { AccountResolver, BalanceResolver, LedgerResolver } from "../trading/graphql.js";
+import { OrderFillResolver, OrderResolver } from "../trading/graphql-orders.js";
+import { PositionResolver } from "../trading/graphql-positions.js";
+import { AccountRiskResolver, RiskViolationResolver } from "../trading/graphql-risk.js";
+import { TradingUpdatesResolver } from "../trading/graphql-updates.js";
+import { UserTradingResolver } from "../trading/graphql-users.js";
 import { HealthResolver } from "./health.js";
 import { NodeResolver } from "./node-resolver.js";
 import { callPlainFieldsDirectly } from "./plain-arguments.js";
@@ -68,6 +74,16 @@ export function buildSchema(): GraphQLSchema {
       SessionResolver,
       UserResolver,
       ApiKeyResolver,
+      AccountResolver,
+      BalanceResolver,
+      OrderResolver,
+      OrderFillResolver,
+      PositionResolver,
+      LedgerResolver,
+      AccountRiskResolver,
+      RiskViolationResolver,
+      UserTradingResolver,
+      TradingUpdatesResolver,
       NodeResolver,
       HealthResolver,
     ],

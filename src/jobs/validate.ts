@@ -139,10 +139,65 @@ const checks: readonly Check[] = [
     advice: "The provider is connected, but these symbols get no messages: check the exchange and the ticker.",
   },
   {
+    name: "ledger-balances",
+    severity: "CRITICAL",
+    query: `select b.account_id || ' ' || b.asset as id from account_balances b
+      left join (select account_id, asset, sum(available_change) as available, sum(locked_change) as locked
+        from ledger_entries group by account_id, asset) e using (account_id, asset)
+      where b.available <> coalesce(e.available, 0) or b.locked <> coalesce(e.locked, 0)`,
+    advice: "A balance is not the sum of its entries: somebody changed it by hand. Run tradegraph rebuild.",
+  },
+  {
+    name: "locked-balances",
+    severity: "CRITICAL",
+    query: `select b.account_id || ' ' || b.asset as id from account_balances b
+      left join (
+        select account_id, asset, sum(amount) as amount from (
+          select account_id, reserved_asset as asset, reserved as amount from orders where reserved > 0
+          union all
+          select p.account_id, s.quote_currency, p.margin_used from positions p join symbols s on s.id = p.symbol_id where p.margin_used > 0
+        ) held group by account_id, asset) h using (account_id, asset)
+      where b.locked <> coalesce(h.amount, 0)`,
+    advice: "What is locked is not what orders and positions hold. Run tradegraph rebuild.",
+  },
+  {
+    name: "order-fills",
+    severity: "CRITICAL",
+    query: `select o.id from orders o
+      left join (select order_id, sum(quantity) as quantity, sum(price * quantity) as quote from order_fills group by order_id) f on f.order_id = o.id
+      where o.filled_quantity <> coalesce(f.quantity, 0) or o.filled_quote <> coalesce(f.quote, 0)`,
+    advice: "What an order says is filled is not the sum of its fills. Run tradegraph rebuild.",
+  },
+  {
+    name: "order-events",
+    severity: "CRITICAL",
+    query: `select o.id from orders o
+      left join (select stream_id, count(*) as events, max(version) as version from event_store where stream_type = 'order' group by stream_id) e
+        on e.stream_id = o.id
+      where o.version is distinct from e.version or e.events <> e.version`,
+    advice: "An order does not have the events that its version counts. Run tradegraph rebuild.",
+  },
+  {
+    name: "account-sequences",
+    severity: "CRITICAL",
+    query: `select s.account_id as id from account_sequences s
+      left join (select account_id, max(account_sequence) as sequence, count(*) as events from event_store group by account_id) e using (account_id)
+      where s.sequence <> coalesce(e.sequence, 0) or s.sequence <> coalesce(e.events, 0)`,
+    advice: "The events of an account have a gap: restore the event store from a backup.",
+  },
+  {
+    name: "outbox-stands",
+    severity: "HIGH",
+    query:
+      "select event_id as id from event_queue where published_at is null and created_at < now() - interval '5 minutes'",
+    advice: "No node takes events out of the outbox: look for outbox.failed in the logs.",
+  },
+  {
     name: "missing-indexes",
     severity: "HIGH",
     query: `select name as id from unnest(array['idx_symbols_defaults', 'idx_symbols_broadcast_active', 'idx_symbols_search',
-        'idx_symbols_ticker_prefix', 'uk_symbols_market_id_ticker', 'uk_data_providers_primary']) as name
+        'idx_symbols_ticker_prefix', 'uk_symbols_market_id_ticker', 'uk_data_providers_primary',
+        'uk_orders_account_id_client_order_id', 'uk_order_fills_account_id_exchange_fill_id', 'uk_event_store_stream_id_version']) as name
       where to_regclass('public.' || name) is null`,
     advice: "Run the migrations again on a copy and compare; an index was dropped by hand.",
   },
@@ -150,7 +205,8 @@ const checks: readonly Check[] = [
     name: "missing-triggers",
     severity: "HIGH",
     query: `select name as id from unnest(array['ck_symbols_minimum_defaults_update', 'ck_symbols_minimum_defaults_delete',
-        'ck_symbols_no_truncate', 'ck_markets']) as name
+        'ck_symbols_no_truncate', 'ck_markets', 'move_balances', 'ck_event_store_gapless', 'ck_orders_kept', 'ck_order_fills_no_change',
+        'ck_ledger_entries_no_change', 'ck_event_store_no_change', 'ck_accounts_three_active_insert', 'ck_accounts_three_active_update']) as name
       where not exists (select from pg_trigger where tgname = name and tgenabled <> 'D')`,
     advice: "Run the migrations again on a copy and compare; a trigger was dropped or disabled by hand.",
   },

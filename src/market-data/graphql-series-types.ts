@@ -16,7 +16,7 @@ export const CandleIntervalEnum = enumOf("CandleInterval", candleIntervals, "Len
   W1: "One week, from Monday.",
 });
 
-const OrderSideEnum = enumOf("OrderSide", ["BUY", "SELL"], "Side of an order or a trade.", {
+export const OrderSideEnum = enumOf("OrderSide", ["BUY", "SELL"], "Side of an order or a trade.", {
   BUY: "Buying the base currency.",
   SELL: "Selling the base currency.",
 });

@@ -3,7 +3,7 @@ import type { Clock } from "../core/time.js";
 import { type ArbitrageOpportunity, ArbitrageWatch } from "./arbitrage-watch.js";
 import type { CandleInterval } from "./candle-intervals.js";
 import { type Candle, CandleBuilder, type StoredCandle, type TradeOutcome } from "./candles.js";
-import type { BookTickerEvent, MarketEvent, OrderBookEvent, TradeEvent } from "./events.js";
+import type { BookTickerEvent, FundingRateEvent, MarketEvent, OrderBookEvent, TradeEvent } from "./events.js";
 import { LatestBoard } from "./latest-board.js";
 import { OpportunityBoard } from "./opportunity-board.js";
 import { OrderFlowBoard } from "./order-flow-board.js";
@@ -36,6 +36,7 @@ export class LiveMarket {
   readonly #stopListening: () => void;
   readonly #timer: NodeJS.Timeout;
   readonly #candleListeners = new Set<(changed: readonly StoredCandle[]) => void>();
+  readonly #fundingListeners = new Set<(event: FundingRateEvent) => void>();
   readonly #lateListeners = new Set<(trade: TradeEvent) => void>();
   readonly #outcomes = new Map<TradeOutcome, number>();
 
@@ -80,7 +81,14 @@ export class LiveMarket {
         this.arbitrage.update(event.symbolId, null);
         return;
       case "fundingRate":
+        for (const listener of this.#fundingListeners) listener(event);
     }
+  }
+
+  /** Calls back with every statement about a funding payment. Returns the function that ends it. */
+  onFundingRate(listener: (event: FundingRateEvent) => void): () => void {
+    this.#fundingListeners.add(listener);
+    return () => this.#fundingListeners.delete(listener);
   }
 
   /** Calls back when an opportunity opens, changes or closes. Returns the function that ends it. */

@@ -122,6 +122,8 @@ class Writer {
     const parts = Array.from({ length: count }, () => {
       if (fields.length === 0 || this.#chance(6)) return "__typename";
       if (this.#fault() && this.#chance(10)) return "nothing";
+      // Some types have nothing but other types.
+      if (fields.length === 0) return "__typename";
       const field = this.#pick(fields);
       const target = getNamedType(field.type);
       const alias = this.#chance(25) ? `${this.#pick(["a", "b", "c"])}: ` : "";

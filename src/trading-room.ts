@@ -1,0 +1,85 @@
+import type { Bus } from "./bus/bus.js";
+import { LocalBus } from "./bus/local.js";
+import type { Catalogue } from "./catalogue/catalogue.js";
+import type { Config } from "./config.js";
+import type { Closers } from "./core/closers.js";
+import type { KeyRing } from "./core/key-ring.js";
+import type { Logger } from "./core/logger.js";
+import type { Clock } from "./core/time.js";
+import type { Database } from "./db/connect.js";
+import { EventDispatcher, type QueuedEvent } from "./events/dispatch-events.js";
+import { textOfEvent, UserEvents, userSubject } from "./events/follow-users.js";
+import type { LiveMarket } from "./market-data/live-market.js";
+import type { QuoteBoard } from "./market-data/quotes.js";
+import { Ledger } from "./trading/ledger.js";
+import type { LedgerChange } from "./trading/ledger-rows.js";
+import { OrderDesk } from "./trading/order-desk.js";
+import { PaperVenue } from "./trading/paper-venue.js";
+import type { Trading } from "./trading/trading.js";
+import { TradingMarkets } from "./trading/trading-markets.js";
+
+interface Around {
+  readonly config: Config;
+  readonly database: Database;
+  readonly catalogue: Catalogue;
+  readonly quotes: QuoteBoard;
+  readonly live: LiveMarket;
+  readonly bus: Bus | null;
+  readonly keyRing: KeyRing | null;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** The ledger with what takes orders, what executes those on paper, and what tells of every change. */
+export async function openTrading(
+  { config, database, catalogue, quotes, live, bus, keyRing, clock, log }: Around,
+  closers: Closers,
+): Promise<Trading> {
+  const markets = new TradingMarkets(catalogue, quotes, live.books, clock);
+  const ledger = new Ledger({ database, clock, symbolOf: (id) => markets.symbol(id) });
+  const toNodes = bus ?? new LocalBus();
+  const events = new UserEvents({ database, bus: toNodes, log });
+  closers.add("user events", () => events.close());
+  if (config.roles.has("api")) await events.start();
+  const dispatcher = new EventDispatcher({
+    database,
+    clock,
+    log,
+    publish: (event) => toNodes.publish(userSubject(event.userId), textOfEvent(event)),
+  });
+  closers.add("outbox", () => dispatcher.close());
+  ledger.onChange((change) => {
+    // Who watches here need not wait for the outbox.
+    for (const event of queuedEventsOf(change)) events.tell(event);
+    dispatcher.wake();
+  });
+  const paper = new PaperVenue({
+    database,
+    ledger,
+    markets,
+    clock,
+    log,
+    watchMarket: (symbolId, listener) => {
+      const stops = [quotes.watch(symbolId, listener), live.books.watch(symbolId, listener)];
+      return () => {
+        for (const stop of stops) stop();
+      };
+    },
+  });
+  closers.add("paper venue", () => paper.close());
+  const stopFunding = live.onFundingRate((event) => paper.onFundingRate(event));
+  closers.add("paper funding", stopFunding);
+  // Where prices are: with a feed, or by the bus from one.
+  if (config.roles.has("worker")) await paper.start();
+  const desk = new OrderDesk({ database, ledger, markets, venue: paper, clock });
+  return { database, accounts: { database, catalogue, keyRing, clock }, desk, markets, events };
+}
+
+const queuedEventsOf = ({ queue }: LedgerChange): QueuedEvent[] =>
+  queue.map((row) => ({
+    eventId: row.event_id,
+    userId: row.user_id,
+    accountId: row.account_id,
+    sequence: row.account_sequence,
+    payload: row.payload as unknown as QueuedEvent["payload"],
+  }));

@@ -1,0 +1,129 @@
+import { DomainError } from "../core/errors.js";
+import type { Clock } from "../core/time.js";
+import { uuidV7 } from "../core/uuid.js";
+import type { Database } from "../db/connect.js";
+import { type DraftTools, LedgerDraft, type VenueCommand } from "./ledger-draft.js";
+import type { LedgerChange } from "./ledger-rows.js";
+import { type LedgerScope, ledgerStatements, ledgerStateOf } from "./load-ledger.js";
+
+export interface LedgerOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly symbolOf: DraftTools["symbolOf"];
+}
+
+/** What a change has come to, after it was committed. */
+export interface Written<T> {
+  readonly result: T;
+  readonly change: LedgerChange;
+  readonly commands: readonly VenueCommand[];
+}
+
+/** Told of every change that this process has committed, in the order of the account's numbers. */
+export type LedgerListener = (change: LedgerChange) => void;
+
+/** Changes of one account that wait here; more are refused. */
+const maxWaiting = 2_000;
+
+/**
+ * The one way to change orders, balances and positions. A change holds the lock of its account from the first look to the
+ * commit, so what it decides on is what it changes; and it is written as a whole, in two round trips, or not at all.
+ */
+export class Ledger {
+  /** Changes of one account take turns here too: who waits for the lock holds no connection. */
+  readonly #turns = new Map<string, { last: Promise<unknown>; waiting: number }>();
+  readonly #listeners = new Set<LedgerListener>();
+
+  constructor(private readonly options: LedgerOptions) {}
+
+  /** Calls back after every commit. Returns the function that ends it. */
+  onChange(listener: LedgerListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * @param decide applies events to the draft; it may throw, and then nothing is changed
+   * @throws {DomainError} NOT_FOUND for an account that is not the user's, PROVIDER_UNAVAILABLE when the database is away, and
+   *   whatever `decide` throws
+   */
+  change<T>(userId: string, scope: LedgerScope, decide: (draft: LedgerDraft) => T): Promise<Written<T>> {
+    return this.#inTurn(scope.accountId, async () => {
+      const written = await this.#transact(userId, scope, decide).catch((error: unknown) => {
+        throw explained(error);
+      });
+      if (written.change.events.length > 0) for (const listener of this.#listeners) listener(written.change);
+      return written;
+    });
+  }
+
+  async #transact<T>(userId: string, scope: LedgerScope, decide: (draft: LedgerDraft) => T): Promise<Written<T>> {
+    const { database, clock, symbolOf } = this.options;
+    const sql = await database.sql.reserve();
+    let draft: LedgerDraft | undefined;
+    try {
+      const [, , ...loaded] = await atOnce([
+        sql`begin`,
+        sql`select set_config('app.user_id', ${userId}, true)`,
+        ...ledgerStatements(sql, scope),
+      ]);
+      const nowMs = clock.nowMs();
+      draft = new LedgerDraft(ledgerStateOf(loaded as never), {
+        now: new Date(nowMs),
+        newId: () => uuidV7(nowMs),
+        symbolOf,
+      });
+      const result = decide(draft);
+      const change = draft.change();
+      if (draft.isChanged) await atOnce([sql`select write_ledger(${draft.json()}::text::jsonb)`, sql`commit`]);
+      else await sql`rollback`;
+      return { result, change, commands: draft.commands };
+    } catch (error) {
+      draft?.tellLost();
+      await sql`rollback`.catch(() => {});
+      throw error;
+    } finally {
+      sql.release();
+    }
+  }
+
+  async #inTurn<T>(accountId: string, work: () => Promise<T>): Promise<T> {
+    const turn = this.#turns.get(accountId) ?? { last: Promise.resolve(), waiting: 0 };
+    if (turn.waiting >= maxWaiting)
+      throw new DomainError("RATE_LIMITED", "too many changes of this account are waiting", { retryAfterMs: 1_000 });
+    this.#turns.set(accountId, turn);
+    turn.waiting++;
+    const mine = turn.last.then(work);
+    turn.last = mine.catch(() => {});
+    try {
+      return await mine;
+    } finally {
+      turn.waiting--;
+      if (turn.waiting === 0) this.#turns.delete(accountId);
+    }
+  }
+}
+
+/** Sends all before it waits for any. @throws the error of the first that failed */
+async function atOnce(statements: readonly { execute(): Promise<unknown> }[]): Promise<unknown[]> {
+  const outcomes = await Promise.allSettled(statements.map((statement) => statement.execute()));
+  const failure = outcomes.find((outcome) => outcome.status === "rejected");
+  if (failure !== undefined) throw failure.reason;
+  return outcomes.map((outcome) => (outcome as PromiseFulfilledResult<unknown>).value);
+}
+
+/** A failure of the database in the words of the API; the rest is a fault of ours. */
+function explained(error: unknown): unknown {
+  const { code = "", constraint_name: constraint } = error as { code?: string; constraint_name?: string };
+  if (error instanceof DomainError) return error;
+  if (constraint === "ck_account_balances_available")
+    return new DomainError("INSUFFICIENT_BALANCE", "the available balance is too small");
+  const isAway =
+    /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ENOENT)/.test(code) || code.startsWith("08") || code.startsWith("57P");
+  return isAway
+    ? new DomainError(
+        "PROVIDER_UNAVAILABLE",
+        "the database is away; what became of the request is unknown, repeat it with the same clientOrderId",
+      )
+    : error;
+}

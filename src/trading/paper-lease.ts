@@ -1,0 +1,77 @@
+import type postgres from "postgres";
+import { errorMessage } from "../core/errors.js";
+import type { Logger } from "../core/logger.js";
+import type { Database } from "../db/connect.js";
+
+const tryEveryMs = 1_000;
+
+/**
+ * Which process of an installation runs the paper venue: the one whose connection holds the lock. The lock ends with the
+ * connection, so a successor has it soon after its holder has died.
+ */
+export class PaperLease {
+  #connection: postgres.ReservedSql | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
+  #isHeld = false;
+  #closed = false;
+
+  constructor(
+    private readonly database: Database,
+    private readonly log: Logger,
+    /** Told with every look while it is held, and once when it is lost. */
+    private readonly onLook: (isHeld: boolean) => void,
+  ) {}
+
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  /** Fulfilled after the first look. */
+  start(): Promise<void> {
+    this.#timer = setInterval(() => void this.#look(), tryEveryMs);
+    return this.#look();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    await this.#looking;
+    if (this.#connection === undefined) return;
+    await this.#connection`select pg_advisory_unlock_all()`.catch(() => {});
+    this.#connection.release();
+    this.#isHeld = false;
+  }
+
+  #look(): Promise<void> {
+    this.#looking ??= this.#try().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #try(): Promise<void> {
+    if (this.#closed) return;
+    const wasHeld = this.#isHeld;
+    try {
+      this.#connection ??= await this.database.sql.reserve();
+      if (wasHeld) await this.#connection`select 1`;
+      else {
+        const [row] = await this.#connection<{ held: boolean }[]>`
+          select pg_try_advisory_lock(hashtext('tradegraph.paper')) as held`;
+        this.#isHeld = row?.held === true;
+        // Who waits for the lock keeps no connection from others.
+        if (!this.#isHeld) {
+          this.#connection.release();
+          this.#connection = undefined;
+        }
+      }
+    } catch (error) {
+      if (wasHeld) this.log.warn({ error: errorMessage(error) }, "paper.lease-lost");
+      this.#isHeld = false;
+      this.#connection?.release();
+      this.#connection = undefined;
+    }
+    if (this.#isHeld || wasHeld) this.onLook(this.#isHeld);
+  }
+}

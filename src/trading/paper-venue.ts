@@ -1,0 +1,292 @@
+import { Decimal } from "../core/decimal.js";
+import { errorMessage } from "../core/errors.js";
+import { groupBy } from "../core/group-by.js";
+import type { Logger } from "../core/logger.js";
+import type { Clock } from "../core/time.js";
+import type { Database } from "../db/connect.js";
+import type { FundingRateEvent } from "../market-data/events.js";
+import type { Ledger } from "./ledger.js";
+import type { LedgerAccount, LedgerDraft, VenueCommand } from "./ledger-draft.js";
+import { isOpen } from "./order.js";
+import type { OrderVenue } from "./order-desk.js";
+import { PaperEngine } from "./paper/paper-engine.js";
+import { PaperLease } from "./paper-lease.js";
+import type { TradingMarkets } from "./trading-markets.js";
+import type { VenueEvent } from "./venue.js";
+
+export interface PaperVenueOptions {
+  readonly database: Database;
+  readonly ledger: Ledger;
+  readonly markets: TradingMarkets;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Calls back when the price or the book of a symbol may have changed. Returns the function that ends it. */
+  readonly watchMarket: (symbolId: number, listener: () => void) => () => void;
+}
+
+const tickMs = 1_000;
+const rememberedOrders = 10_000;
+
+/**
+ * Runs the paper venue: gives it the live prices, and books what it does. One process of an installation does, for as long
+ * as it holds the lease; orders that others have stored meanwhile it finds in the database. The ledger is the truth: when
+ * something could not be booked, the venue forgets everything and begins anew from there.
+ */
+export class PaperVenue implements OrderVenue {
+  readonly #lease: PaperLease;
+  readonly #timer: NodeJS.Timeout;
+  readonly #markets = new Map<number, () => void>();
+  /** Who each account that the engine knows belongs to. */
+  readonly #users = new Map<string, string>();
+  #engine: PaperEngine | null = null;
+  #starting: Promise<void> | undefined;
+  #looking: Promise<void> | undefined;
+  #pending = new Set<Promise<unknown>>();
+  #closed = false;
+
+  constructor(private readonly options: PaperVenueOptions) {
+    this.#lease = new PaperLease(options.database, options.log, (isHeld) => {
+      if (isHeld && this.#engine === null) this.#begin();
+      else if (!isHeld) this.#forget();
+    });
+    this.#timer = setInterval(() => this.#tick(), tickMs);
+  }
+
+  /** Whether it works here, and has read everything. */
+  get isRunning(): boolean {
+    return this.#engine !== null;
+  }
+
+  /** Whether everything that it did is booked. */
+  get isIdle(): boolean {
+    return this.isRunning && this.#pending.size === 0 && this.#looking === undefined;
+  }
+
+  /** Fulfilled when it works, or another process has the lease. */
+  async start(): Promise<void> {
+    await this.#lease.start();
+    await this.#starting;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#forget();
+    await this.#starting;
+    await this.#looking;
+    await Promise.allSettled(this.#pending);
+    await this.#lease.close();
+  }
+
+  takes({ environment }: LedgerAccount): boolean {
+    return environment === "PAPER";
+  }
+
+  /** What it does at once with what is asked in the draft becomes part of the same change. */
+  react(draft: LedgerDraft): void {
+    const engine = this.#engine;
+    if (engine === null || draft.account.environment !== "PAPER") return;
+    if (draft.commands.length === 0) return;
+    draft.whenLost(() => this.#restart());
+    if (!this.#users.has(draft.account.id)) this.#introduce(engine, draft);
+    while (draft.commands.length > 0) {
+      const commands = draft.commands;
+      draft.commands = [];
+      for (const command of commands) {
+        const events = [
+          ...this.#watch(engine, command.order.symbolId, draft.now),
+          ...perform(engine, command, draft.now),
+        ];
+        for (const event of events) {
+          const isOfDraft = event.kind === "order" && draft.orderByClientId(event.clientOrderId) !== undefined;
+          if (isOfDraft && event.accountId === draft.account.id) draft.applyVenueEvent(event);
+          else this.#book([event]);
+        }
+      }
+    }
+  }
+
+  /** What could not be done at once is found in the database by whoever runs the venue. */
+  send(): void {
+    this.look();
+  }
+
+  onFundingRate(event: FundingRateEvent): void {
+    const now = new Date(this.options.clock.nowMs());
+    const markPrice = event.markPrice === null ? null : new Decimal(event.markPrice);
+    this.#act((engine) =>
+      engine.onFundingRate(event.symbolId, new Decimal(event.rate), markPrice, new Date(event.fundingTimeMs), now),
+    );
+  }
+
+  /** Looks for orders that wait for the venue, because another node has stored them. */
+  look(): void {
+    if (this.#engine === null || this.#closed) return;
+    this.#looking ??= this.#catchUp()
+      .catch((error: unknown) => this.options.log.warn({ error: errorMessage(error) }, "paper.look-failed"))
+      .finally(() => {
+        this.#looking = undefined;
+      });
+  }
+
+  #tick(): void {
+    this.look();
+    this.#act((engine) => engine.tick(new Date(this.options.clock.nowMs())));
+  }
+
+  #act(work: (engine: PaperEngine) => VenueEvent[]): void {
+    const engine = this.#engine;
+    if (engine === null) return;
+    try {
+      this.#book(work(engine));
+    } catch (error) {
+      this.options.log.error({ err: error }, "paper.failed");
+      this.#restart();
+    }
+  }
+
+  #begin(): void {
+    this.#starting ??= this.#load()
+      .catch((error: unknown) => {
+        this.options.log.warn({ error: errorMessage(error) }, "paper.start-failed");
+        this.#forget();
+      })
+      .finally(() => {
+        this.#starting = undefined;
+      });
+  }
+
+  #restart(): void {
+    if (this.#engine === null) return;
+    this.#forget();
+    this.options.log.warn({}, "paper.restarted");
+  }
+
+  #forget(): void {
+    this.#engine = null;
+    this.#users.clear();
+    for (const stop of this.#markets.values()) stop();
+    this.#markets.clear();
+  }
+
+  /** Reads every paper account that has something open. */
+  async #load(): Promise<void> {
+    const { database, markets } = this.options;
+    // What was decided before must be booked, or lost, before it is read.
+    await Promise.allSettled(this.#pending);
+    const engine = new PaperEngine({
+      symbolOf: (id) => markets.symbol(id),
+      dayEndOf: (symbolId, placedAt) => markets.dayEnd(symbolId, placedAt),
+      rememberedOrders,
+    });
+    const rows = await database.sql<{ account_id: string; user_id: string }[]>`select * from paper_accounts()`;
+    const symbols = new Set<number>();
+    for (const { account_id: accountId, user_id: userId } of rows) {
+      await this.options.ledger.change(userId, { accountId, openOrdersOf: "all" }, (draft) => {
+        this.#introduce(engine, draft);
+        const open = [...draft.orders()].map(({ order }) => order).filter(isOpen);
+        open.sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime() || (a.id < b.id ? -1 : 1));
+        for (const order of open) {
+          engine.restore(order);
+          symbols.add(order.symbolId);
+        }
+        for (const { position } of draft.positions()) symbols.add(position.symbolId);
+      });
+    }
+    if (this.#closed || !this.#lease.isHeld) return;
+    this.#engine = engine;
+    for (const id of symbols) this.#book(this.#watch(engine, id, new Date(this.options.clock.nowMs())));
+    this.look();
+  }
+
+  #introduce(engine: PaperEngine, draft: LedgerDraft): void {
+    const { id: accountId, userId } = draft.account;
+    this.#users.set(accountId, userId);
+    engine.restoreAccount({
+      accountId,
+      wallets: new Map([...draft.balances].map(([asset, { available, locked }]) => [asset, available.plus(locked)])),
+      positions: [...draft.positions()].map(({ position }) => position),
+    });
+  }
+
+  /** From now on the engine sees the symbol's market. */
+  #watch(engine: PaperEngine, symbolId: number, now: Date): VenueEvent[] {
+    if (this.#markets.has(symbolId)) return [];
+    const { markets, watchMarket, clock } = this.options;
+    const show = (at: Date) => {
+      const view = markets.view(symbolId);
+      return view === null ? [] : engine.onMarket(symbolId, view, at);
+    };
+    this.#markets.set(
+      symbolId,
+      watchMarket(symbolId, () => {
+        if (this.#engine === engine) this.#act(() => show(new Date(clock.nowMs())));
+      }),
+    );
+    return show(now);
+  }
+
+  /** Books what has happened, each account's in its order. */
+  #book(events: readonly VenueEvent[]): void {
+    if (events.length === 0) return;
+    for (const [accountId, ofAccount] of groupBy(events, (event) => event.accountId)) {
+      const userId = this.#users.get(accountId);
+      if (userId === undefined) continue;
+      const orders = ofAccount.flatMap((event) => (event.kind === "order" ? [event.clientOrderId] : []));
+      const scope = {
+        accountId,
+        clientOrderIds: [...new Set(orders)],
+        exchangeFillIds: ofAccount.flatMap((event) =>
+          event.kind === "order" && event.report.kind === "filled" ? [event.report.fill.exchangeFillId] : [],
+        ),
+        ofAccount: ofAccount.some(({ kind }) => kind !== "order"),
+      };
+      const engine = this.#engine;
+      const booked = this.options.ledger
+        .change(userId, scope, (draft) => {
+          // The venue has begun anew meanwhile: what it did before does not count.
+          if (engine !== this.#engine) return;
+          for (const event of ofAccount) {
+            const applied = draft.applyVenueEvent(event);
+            if (applied?.kind === "refused")
+              this.options.log.error({ accountId, code: applied.code, event: event.kind }, "paper.refused");
+          }
+          this.react(draft);
+        })
+        .catch((error: unknown) => {
+          this.options.log.warn({ accountId, error: errorMessage(error) }, "paper.not-booked");
+          this.#restart();
+        })
+        .finally(() => this.#pending.delete(booked));
+      this.#pending.add(booked);
+    }
+  }
+
+  async #catchUp(): Promise<void> {
+    const { database, ledger } = this.options;
+    const rows = await database.sql<{ account_id: string; user_id: string }[]>`select * from waiting_paper_accounts()`;
+    for (const { account_id: accountId, user_id: userId } of rows) {
+      if (this.#engine === null) return;
+      await ledger.change(userId, { accountId, openOrdersOf: "all" }, (draft) => {
+        for (const { order } of draft.orders()) {
+          if (!isOpen(order)) continue;
+          if (order.status === "PENDING") draft.commands.push({ command: "place", order });
+          if (order.pendingReplacement !== null) draft.commands.push({ command: "replace", order });
+          if (order.cancelRequestedAt !== null) draft.commands.push({ command: "cancel", order });
+        }
+        this.react(draft);
+      });
+    }
+  }
+}
+
+function perform(engine: PaperEngine, { command, order }: VenueCommand, now: Date): VenueEvent[] {
+  switch (command) {
+    case "place":
+      return engine.place(order, now);
+    case "cancel":
+      return engine.cancel(order, now);
+    case "replace":
+      return order.pendingReplacement === null ? [] : engine.replace(order, order.pendingReplacement, now);
+  }
+}

@@ -1,0 +1,14 @@
+import type { Database } from "../db/connect.js";
+import type { UserEvents } from "../events/follow-users.js";
+import type { AccountServices } from "./accounts.js";
+import type { OrderDesk } from "./order-desk.js";
+import type { TradingMarkets } from "./trading-markets.js";
+
+/** What the API does trading with. */
+export interface Trading {
+  readonly database: Database;
+  readonly accounts: AccountServices;
+  readonly desk: OrderDesk;
+  readonly markets: TradingMarkets;
+  readonly events: UserEvents;
+}
