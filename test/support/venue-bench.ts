@@ -9,11 +9,12 @@ import type { Order, ReplaceableTerms } from "../../src/trading/order.js";
 import type { VenueAnswer, VenueWatch } from "../../src/trading/venue.js";
 import { CcxtVenue, type VenueTuning } from "../../src/trading/venues/ccxt-venue.js";
 import { orderIdOf } from "../../src/trading/venues/client-ids.js";
+import { openTradingExchange } from "../../src/trading/venues/library.js";
 import { until } from "./until.js";
 import { type LedgerOrder, VenueLedger } from "./venue-ledger.js";
 
 export const accountId = "0190a000-0000-7000-8000-000000000001";
-const keys = { apiKey: "BenchKeyThatNobodyMaySee", secret: "BenchSecretThatNobodyMaySee" };
+const trader = { apiKey: "BenchKeyThatNobodyMaySee", secret: "BenchSecretThatNobodyMaySee" };
 const patienceMs = 20_000;
 const tickers = ["BTCUSDT", "ETHUSDT", "XRPUSDT"];
 const initial = { USDT: "100000", BTC: "2", ETH: "50", XRP: "10000" };
@@ -32,6 +33,10 @@ export class VenueBench {
   readonly ledger = new VenueLedger();
   readonly logged: string[] = [];
   readonly time = { aheadMs: 0 };
+  /** By how much the venue's clock differs from the exchange's. */
+  clientAheadMs = 0;
+  /** What the venue has for keys. */
+  readonly keys = { ...trader };
   readonly clock = { nowMs: () => Date.now() + this.time.aheadMs };
   simulator!: Simulator;
   venue!: CcxtVenue;
@@ -44,9 +49,11 @@ export class VenueBench {
       seed: 7,
       clock: bench.clock,
       log: pino({ level: "silent" }),
-      accounts: [{ ...keys, balances: initial }],
+      accounts: [{ ...trader, balances: initial }],
     });
     bench.openVenue(tuning);
+    // What comes now was not sent by a process before.
+    bench.time.aheadMs += 20_000;
     return bench;
   }
 
@@ -57,17 +64,17 @@ export class VenueBench {
   }
 
   get account(): SimulatedAccount {
-    const account = this.desk.accounts.get(keys.apiKey);
+    const account = this.desk.accounts.get(trader.apiKey);
     if (account === undefined) throw new Error("no account");
     return account;
   }
 
   openVenue(tuning: Partial<VenueTuning> = {}): void {
     this.venue = new CcxtVenue({
-      clock: this.clock,
+      clock: { nowMs: () => this.clock.nowMs() + this.clientAheadMs },
       log: pino({ level: "trace" }, { write: (line: string) => void this.logged.push(line) }),
       account: () =>
-        Promise.resolve({ exchange: "BINANCE", testnet: true, credentials: { ...keys, passphrase: null } }),
+        Promise.resolve({ exchange: "BINANCE", testnet: true, credentials: { ...this.keys, passphrase: null } }),
       symbol: (id) => {
         const ticker = tickers[id];
         return ticker === undefined ? null : { id, ticker, marketType: "SPOT" };
@@ -75,6 +82,12 @@ export class VenueBench {
       readOrder: (_, id) =>
         Promise.resolve([...this.ledger.orders.values()].find(({ order }) => order.id === id)?.current ?? null),
       endpoint: () => this.simulator,
+      open: async (code, options) => {
+        const opened = await openTradingExchange(code, options);
+        // The simulated exchange counts no requests.
+        Object.assign(opened.exchange, { enableRateLimit: false });
+        return opened;
+      },
       tuning: { timeoutMs: 400, pollMs: 50, retryBaseMs: 5, settleMs: 5, ...tuning },
     });
   }
@@ -227,7 +240,7 @@ export class VenueBench {
 
   expectNoSecrets(): void {
     const said = [...this.logged, ...[...this.ledger.orders.values()].flatMap(({ refusals }) => refusals)].join("\n");
-    for (const secret of [keys.apiKey, keys.secret, "signature="]) expect(said).not.toContain(secret);
+    for (const secret of [trader.apiKey, trader.secret, "signature="]) expect(said).not.toContain(secret);
   }
 
   async close(): Promise<void> {

@@ -9,7 +9,7 @@ import { type ExchangeLink, LinkError, type VenueSymbol } from "./exchange-link.
 import { OrderCommands } from "./order-commands.js";
 import { type Entry, OrderRegistry } from "./order-registry.js";
 import { OrderSearch } from "./order-search.js";
-import { readExchangeFill, readExchangeOrder, readExchangeOrders } from "./read-answers.js";
+import { type ExchangeOrder, readExchangeFill, readExchangeOrders } from "./read-answers.js";
 
 export interface SessionTuning {
   /** Between two comparisons with the exchange while orders are open. */
@@ -26,6 +26,8 @@ export interface SessionOptions {
   readonly link: ExchangeLink;
   readonly log: Logger;
   readonly tuning: SessionTuning;
+  /** Since when what was sent for the account is remembered here. */
+  readonly startedAtMs: number;
   nowMs(): number;
   /** Null when there is no such symbol. */
   symbol(id: number): VenueSymbol | null;
@@ -34,9 +36,10 @@ export interface SessionOptions {
 
 const retryCapMs = 30_000;
 /** The clocks of those who make orders and of those who send them. */
-const clockSkewMs = 10_000;
+const clockSkewMs = 1_000;
 /** Orders found by name that are being asked for; more of them wait for the next comparison. */
 const maxStrangers = 100;
+const maxSymbolsApart = 10;
 
 /** One account at one exchange: its orders, the stream of what happens to them, and comparisons with what the exchange has. */
 export class AccountSession {
@@ -60,16 +63,15 @@ export class AccountSession {
       if (known !== null) return known;
       throw new LinkError({ kind: "refused", code: "SYMBOL_NOT_TRADING", reason: "there is no such symbol" });
     };
-    const startedAtMs = nowMs();
+    const startedAtMs = options.startedAtMs + clockSkewMs;
     this.#search = new OrderSearch(link, this.#registry, { arrivalMs: tuning.arrivalMs, startedAtMs, nowMs, symbol });
-    const freshAfterMs = startedAtMs + clockSkewMs;
-    this.commands = new OrderCommands(link, this.#registry, this.#search, { freshAfterMs, nowMs, symbol });
+    this.commands = new OrderCommands(link, this.#registry, this.#search, { startedAtMs, nowMs, symbol });
   }
 
   async openOrders(): Promise<OpenOrders> {
     try {
       const orders: { clientOrderId: string | null; exchangeOrderId: string }[] = [];
-      for (const seen of await this.#allOpen()) {
+      for (const seen of await this.#openThere(true)) {
         const orderId = this.#registry.orderIdOf(seen);
         const order = orderId === null ? null : await this.#orderOf(orderId);
         orders.push({ clientOrderId: order?.clientOrderId ?? null, exchangeOrderId: seen.exchangeOrderId });
@@ -162,7 +164,7 @@ export class AccountSession {
     }
     if (signal.aborted) return;
     this.#options.log.info({ accountId: this.#options.accountId }, "venue.stream-begins");
-    await this.reconcile();
+    await this.#reconcile(true);
   }
 
   async #poll(signal: AbortSignal): Promise<void> {
@@ -171,7 +173,7 @@ export class AccountSession {
       await rest(tuning.pollMs, signal);
       if (signal.aborted || this.#registry.open.length === 0) continue;
       try {
-        await this.reconcile();
+        await this.#reconcile(false);
       } catch (error) {
         log.warn({ accountId, reason: this.link.failureOf(error).reason }, "venue.not-compared");
       }
@@ -181,9 +183,10 @@ export class AccountSession {
   /**
    * Compares with the exchange, which is right: fills since the last known one, the orders that are open there, and every
    * order that is open here and not there.
+   * @param isWide orders of all symbols, so that forgotten ones are found
    * @throws {LinkError}
    */
-  async reconcile(): Promise<void> {
+  async #reconcile(isWide: boolean): Promise<void> {
     const followed = this.#registry.open;
     for (const symbolId of new Set(followed.map((entry) => entry.symbolId))) {
       const listed = await this.#search.listed(symbolId);
@@ -192,7 +195,7 @@ export class AccountSession {
       for (const fill of await this.link.fillsSince(listed, sinceMs)) this.#registry.sawFill(fill);
     }
     const open = new Set<string>();
-    for (const seen of await this.#allOpen()) {
+    for (const seen of await this.#openThere(isWide)) {
       open.add(seen.exchangeOrderId);
       this.#sawOrder(seen);
     }
@@ -204,16 +207,16 @@ export class AccountSession {
     }
   }
 
-  async #allOpen() {
-    // MEXC tells of one symbol at a time.
-    if (this.link.code !== "MEXC") return this.link.openOrders(null);
+  async #openThere(isWide: boolean): Promise<ExchangeOrder[]> {
     const symbols = new Set(this.#registry.open.map(({ symbolId }) => symbolId));
-    const lists = [];
+    // MEXC tells of one symbol at a time; elsewhere all of them at once cost as much as many of them.
+    if ((isWide || symbols.size > maxSymbolsApart) && this.link.code !== "MEXC") return this.link.openOrders(null);
+    const lists: ExchangeOrder[][] = [];
     for (const symbolId of symbols) lists.push(await this.link.openOrders(await this.#search.listed(symbolId)));
     return lists.flat();
   }
 
-  #sawOrder(seen: NonNullable<ReturnType<typeof readExchangeOrder>>): void {
+  #sawOrder(seen: ExchangeOrder): void {
     const orderId = this.#registry.orderIdOf(seen);
     if (orderId === null) return;
     const entry = this.#registry.get(orderId);

@@ -62,10 +62,14 @@ const lagMs = 3_000;
 export class CcxtVenue implements Venue {
   readonly #options: CcxtVenueOptions;
   readonly #sessions = new Map<string, Promise<AccountSession>>();
+  readonly #startedAtMs: number;
+  /** When an account was forgotten, and with it what was sent for it. */
+  readonly #forgottenAtMs = new Map<string, number>();
   #isClosed = false;
 
   constructor(options: CcxtVenueOptions) {
     this.#options = options;
+    this.#startedAtMs = options.clock.nowMs();
   }
 
   place(order: Order): Promise<VenueAnswer> {
@@ -120,6 +124,7 @@ export class CcxtVenue implements Venue {
   async forget(accountId: string): Promise<void> {
     const session = this.#sessions.get(accountId);
     this.#sessions.delete(accountId);
+    this.#forgottenAtMs.set(accountId, this.#options.clock.nowMs());
     await session?.then(
       (opened) => opened.close(),
       () => {},
@@ -174,7 +179,8 @@ export class CcxtVenue implements Venue {
       onMessage: () => session?.drain(),
     });
     const link = new ExchangeLink(exchange, opened, credentials, nowMs);
-    session = new AccountSession({ accountId, link, log, tuning, nowMs, symbol, readOrder });
+    const startedAtMs = this.#forgottenAtMs.get(accountId) ?? this.#startedAtMs;
+    session = new AccountSession({ accountId, link, log, tuning, startedAtMs, nowMs, symbol, readOrder });
     return session;
   }
 }

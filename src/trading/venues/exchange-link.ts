@@ -47,6 +47,8 @@ export class LinkError extends Error {
 }
 
 const tradesPerPage = 500;
+/** More requests than that at a time are not sent: they would be old when their turn comes. */
+const maxUnderWay = 200;
 const maxPages = 40;
 /** So far back fills are read again, because trades of one instant need not come in one go. */
 const overlapMs = 60_000;
@@ -58,6 +60,7 @@ export class ExchangeLink {
   readonly #secrets: readonly string[];
   readonly #nowMs: () => number;
   #pausedUntilMs = 0;
+  #underWay = 0;
   #tickers: Promise<ReadonlyMap<string, string>> | null = null;
 
   constructor(code: TradedExchange, opened: OpenedExchange, credentials: Credentials, nowMs: () => number) {
@@ -90,6 +93,10 @@ export class ExchangeLink {
       const reason = `the exchange wants no requests for ${Math.ceil(pauseMs / 1_000)} s`;
       return { kind: "limited", retryAfterMs: pauseMs, reason };
     }
+    if (this.#underWay >= maxUnderWay) {
+      return { kind: "limited", retryAfterMs: 1_000, reason: "too many requests of this account are under way" };
+    }
+    this.#underWay++;
     try {
       return { kind: "ok", value: await work(this.exchange) };
     } catch (error) {
@@ -97,7 +104,9 @@ export class ExchangeLink {
       if (failure.kind === "limited") this.#pausedUntilMs = this.#nowMs() + failure.retryAfterMs;
       if (failure.kind !== "clock" || isRetry) return failure;
       await this.exchange.loadTimeDifference().catch(() => {});
-      return this.attempt(work, true);
+      return await this.attempt(work, true);
+    } finally {
+      this.#underWay--;
     }
   }
 

@@ -12,7 +12,7 @@ import type { PlacedReport } from "./tracked-order.js";
 
 export interface CommandOptions {
   /** Orders created before may have been sent by a process before this one. */
-  readonly freshAfterMs: number;
+  readonly startedAtMs: number;
   nowMs(): number;
   symbol(id: number): VenueSymbol;
 }
@@ -111,6 +111,8 @@ export class OrderCommands implements Pick<Venue, "place" | "replace" | "cancel"
         if (await this.#search.refresh(entry)) return answered(entry);
         return unknown(outcome.reason);
       case "refused":
+        // If the request came twice, this is the answer to the second one, and the first one may have been taken.
+        if (outcome.body !== undefined && (await this.#search.refresh(entry))) return answered(entry);
         return this.#reject(entry, outcome.code, outcome.reason);
       case "limited":
       case "unauthorised":
@@ -129,7 +131,9 @@ export class OrderCommands implements Pick<Venue, "place" | "replace" | "cancel"
     if (!(await this.#isThere(entry))) return unknown("the exchange does not have the order");
     if (tracked.isEnded) return refused("the order has ended");
     const listed = await this.#search.listed(entry.symbolId);
-    const outcome = await this.#cancelAt(entry, listed);
+    const { exchangeOrderId } = tracked;
+    if (exchangeOrderId === null) return refused("the order is not at the exchange");
+    const outcome = await this.#cancelAt(entry, listed, exchangeOrderId);
     switch (outcome.kind) {
       case "ok":
         if (!tracked.isEnded) await this.#search.refresh(entry);
@@ -215,9 +219,12 @@ export class OrderCommands implements Pick<Venue, "place" | "replace" | "cancel"
       }
       if (isCancelled || outcome.kind !== "refused") return this.#notReplaced(entry, listed, outcome.reason);
       await this.#search.refreshLeg(entry, listed);
+      // The stream may have told of the new order, whatever this answer was to.
+      if (tracked.replacement === null || (await this.#search.refreshReplacement(entry, listed)))
+        return answered(entry);
     }
     // First the end of the old one, so that the new one is for exactly what is left.
-    const cancelled = await this.#cancelAt(entry, listed);
+    const cancelled = await this.#cancelAt(entry, listed, id);
     if (cancelled.kind === "unknown") return unknown(cancelled.reason);
     if (cancelled.kind !== "ok") return this.#notReplaced(entry, listed, cancelled.reason);
     await this.#search.refreshLeg(entry, listed);
@@ -229,6 +236,9 @@ export class OrderCommands implements Pick<Venue, "place" | "replace" | "cancel"
   }
 
   async #notReplaced(entry: Entry, listed: ListedSymbol, reason: string): Promise<VenueAnswer> {
+    // As with a new order: a request that came twice is refused and done.
+    const { replacement } = entry.tracked;
+    if (replacement === null || (await this.#search.refreshReplacement(entry, listed))) return answered(entry);
     const refusal = entry.tracked.replacementFailed(reason, this.#options.nowMs());
     await this.#search.refreshLeg(entry, listed);
     return answered(entry, refusal);
@@ -243,10 +253,8 @@ export class OrderCommands implements Pick<Venue, "place" | "replace" | "cancel"
     }
   }
 
-  async #cancelAt(entry: Entry, { symbol }: ListedSymbol): Promise<Outcome<unknown>> {
-    const { exchangeOrderId } = entry.tracked;
-    if (exchangeOrderId === null) return { kind: "missing", reason: "the order is not at the exchange" };
-    const outcome = await this.#link.attempt((exchange) => exchange.cancelOrder(exchangeOrderId, symbol));
+  async #cancelAt(entry: Entry, { symbol }: ListedSymbol, id: string): Promise<Outcome<unknown>> {
+    const outcome = await this.#link.attempt((exchange) => exchange.cancelOrder(id, symbol));
     const seen = outcome.kind === "ok" ? readExchangeOrder(outcome.value) : null;
     if (seen?.state != null) this.#registry.sawOrder(entry, { ...seen, clientId: null });
     return outcome;
@@ -274,7 +282,7 @@ export class OrderCommands implements Pick<Venue, "place" | "replace" | "cancel"
 
   #mayBeThere({ tracked: { order }, sentAtMs }: Entry): boolean {
     const createdAtMs = order.createdAt.getTime();
-    const isOld = createdAtMs < this.#options.freshAfterMs || createdAtMs <= this.#registry.forgottenUntilMs;
+    const isOld = createdAtMs < this.#options.startedAtMs || createdAtMs <= this.#registry.forgottenUntilMs;
     return isOld || sentAtMs !== null || order.isUnconfirmed || order.exchangeOrderId !== null;
   }
 

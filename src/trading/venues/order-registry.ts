@@ -77,9 +77,9 @@ export class OrderRegistry {
     return true;
   }
 
-  continued(entry: Entry, seen: ExchangeOrder): void {
-    entry.tracked.continued(seen, this.#nowMs());
-    this.#byExchangeId.set(seen.exchangeOrderId, entry);
+  retraced(entry: Entry, legs: readonly ExchangeOrder[]): void {
+    for (const { exchangeOrderId } of legs) this.#byExchangeId.set(exchangeOrderId, entry);
+    entry.tracked.retraced(legs, this.#nowMs());
   }
 
   /** False when it is of an order that is not known. */

@@ -12,7 +12,7 @@ const findableMs = 30 * 60_000;
 export interface SearchOptions {
   /** How long after it was sent an exchange may still do a request, with what its answers are behind. */
   readonly arrivalMs: number;
-  /** Since when this process sends requests for the account. */
+  /** Orders created before may have been sent by a process before this one, but not after this time. */
   readonly startedAtMs: number;
   nowMs(): number;
   /** @throws {LinkError} */
@@ -52,6 +52,18 @@ export class OrderSearch {
     return seen !== null;
   }
 
+  /** Whether the new order of a replacement is there; it stands for ours from then on. */
+  async refreshReplacement(entry: Entry, listed: ListedSymbol): Promise<boolean> {
+    const { replacement } = entry.tracked;
+    if (replacement === null || offers[this.#link.code].replaces === "amend") return false;
+    const { clientId } = replacement;
+    const next = await this.#link.lookUp(listed, { clientId });
+    if (next === null) return false;
+    this.#registry.sawOrder(entry, { ...next, clientId });
+    await this.completeFills(entry, listed);
+    return true;
+  }
+
   async completeFills({ tracked }: Entry, listed: ListedSymbol): Promise<void> {
     for (const exchangeOrderId of tracked.missingFillsOf) {
       for (const fill of await this.#link.fillsOf(listed, exchangeOrderId)) this.#registry.sawFill(fill);
@@ -68,8 +80,8 @@ export class OrderSearch {
   mayArrive(entry: Entry): boolean {
     const { startedAtMs, arrivalMs, nowMs } = this.#options;
     const createdAtMs = entry.tracked.order.createdAt.getTime();
-    const isOlder = createdAtMs < startedAtMs + clockSlackMs || createdAtMs <= this.#registry.forgottenUntilMs;
-    const lastSentAtMs = Math.max(entry.sentAtMs ?? 0, isOlder && entry.sentAtMs === null ? startedAtMs : 0);
+    const isOlder = createdAtMs < startedAtMs;
+    const lastSentAtMs = entry.sentAtMs ?? (isOlder ? startedAtMs : 0);
     if (this.#link.code === "GATEIO" && nowMs() - createdAtMs > findableMs) return true;
     return nowMs() <= lastSentAtMs + arrivalMs;
   }
@@ -94,19 +106,19 @@ export class OrderSearch {
   async #retrace(entry: Entry, listed: ListedSymbol, latest: ExchangeOrder): Promise<void> {
     const { order, replacement } = entry.tracked;
     const all = await this.#link.orders(listed, order.createdAt.getTime() - clockSlackMs);
-    for (const seen of all) {
+    const before = all.filter((seen) => {
       const isOurs = orderIdOf(this.#link.code, seen.clientId) === order.id;
       const isLatest = seen.exchangeOrderId === latest.exchangeOrderId;
-      if (isOurs && !isLatest && seen.clientId !== replacement?.clientId) this.#registry.continued(entry, seen);
-    }
-    this.#registry.continued(entry, latest);
+      return isOurs && !isLatest && seen.clientId !== replacement?.clientId;
+    });
+    this.#registry.retraced(entry, [...before, latest]);
   }
 
   async #settleReplacement(entry: Entry, listed: ListedSymbol, seen: ExchangeOrder): Promise<void> {
     const { tracked } = entry;
     const { replacement } = tracked;
     if (replacement === null) return;
-    const { terms, clientId } = replacement;
+    const { terms } = replacement;
     const nowMs = this.#options.nowMs();
     if (offers[this.#link.code].replaces === "amend") {
       const isPriced = terms.price === null || (seen.price?.eq(terms.price) ?? false);
@@ -114,8 +126,7 @@ export class OrderSearch {
       else if (!this.mayArrive(entry)) tracked.replacementFailed("the exchange has not changed the order", nowMs);
       return;
     }
-    const next = await this.#link.lookUp(listed, { clientId });
-    if (next !== null) this.#registry.sawOrder(entry, { ...next, clientId });
-    else if (!this.mayArrive(entry)) tracked.replacementFailed("the exchange has not replaced the order", nowMs);
+    if ((await this.refreshReplacement(entry, listed)) || this.mayArrive(entry)) return;
+    tracked.replacementFailed("the exchange has not replaced the order", nowMs);
   }
 }

@@ -152,10 +152,13 @@ export class TrackedOrder {
     this.sawOrder(by, nowMs);
   }
 
-  /** As {@link replaced}, of a replacement that is part of the order that we were given. */
-  continued(by: ExchangeOrder, nowMs: number): void {
-    if (this.isAccepted && !this.has(by.exchangeOrderId)) this.#succeed(by.exchangeOrderId);
-    this.sawOrder(by, nowMs);
+  /** All orders at the exchange that have stood for ours, by replacements that are part of the order that we were given. */
+  retraced(legs: readonly ExchangeOrder[], nowMs: number): void {
+    for (const { exchangeOrderId, atMs } of legs) {
+      if (this.isAccepted && !this.has(exchangeOrderId)) this.#succeed(exchangeOrderId);
+      else this.#leg(exchangeOrderId, atMs ?? nowMs);
+    }
+    for (const leg of legs) this.sawOrder(leg, nowMs);
   }
 
   #succeed(exchangeOrderId: string): void {
