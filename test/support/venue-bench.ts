@@ -88,7 +88,7 @@ export class VenueBench {
         Object.assign(opened.exchange, { enableRateLimit: false });
         return opened;
       },
-      tuning: { timeoutMs: 400, pollMs: 50, retryBaseMs: 5, settleMs: 5, ...tuning },
+      tuning: { timeoutMs: 500, pollMs: 50, retryBaseMs: 5, settleMs: 5, ...tuning },
     });
   }
 
