@@ -211,7 +211,8 @@ export class VenueBench {
       for (const { id } of at.legs) legs.add(id);
       const executed = at.legs.reduce((sum, leg) => sum.plus(leg.executed), new Decimal(0));
       const name = `order ${[...this.ledger.orders.keys()].indexOf(known.order.clientOrderId)}`;
-      if (!executed.eq(known.filled)) found.push(`${name}: ${known.filled} of ${executed} filled are known`);
+      if (!executed.eq(known.filled))
+        found.push(`${name}: ${known.filled.toFixed()} of ${executed.toFixed()} filled are known`);
       if (executed.gt(known.terms.quantity)) found.push(`${name}: more is filled than was wanted`);
       if (at.legs.filter(({ isOpen }) => isOpen).length > 1) found.push(`${name}: is there twice`);
       const isOpenThere = at.last?.isOpen === true;
@@ -232,10 +233,14 @@ export class VenueBench {
     const there = [...this.account.holdings]
       .map(([asset, { free, locked }]) => ({ asset, available: free.toFixed(), locked: locked.toFixed() }))
       .filter(({ available, locked }) => available !== "0" || locked !== "0");
-    const told = await this.venue.balances(accountId);
-    expect(
-      told.map(({ asset, available, locked }) => ({ asset, available: available.toFixed(), locked: locked.toFixed() })),
-    ).toEqual(there);
+    const told = async () =>
+      (await this.venue.balances(accountId)).map(({ asset, available, locked }) => ({
+        asset,
+        available: available.toFixed(),
+        locked: locked.toFixed(),
+      }));
+    // A busy machine may be too slow for an answer in time.
+    await expect.poll(told, { timeout: patienceMs, interval: 10 }).toEqual(there);
   }
 
   expectNoSecrets(): void {
@@ -266,7 +271,7 @@ export class VenueBench {
     return [...totals].flatMap(([asset, total]) => {
       const { free, locked } = this.account.holding(asset);
       const there = free.plus(locked);
-      return there.eq(total) ? [] : [`${asset}: ${total} known, ${there} there`];
+      return there.eq(total) ? [] : [`${asset}: ${total.toFixed()} known, ${there.toFixed()} there`];
     });
   }
 

@@ -28,10 +28,10 @@ export interface SessionOptions {
   readonly tuning: SessionTuning;
   /** Since when what was sent for the account is remembered here. */
   readonly startedAtMs: number;
-  nowMs(): number;
+  readonly nowMs: () => number;
   /** Null when there is no such symbol. */
-  symbol(id: number): VenueSymbol | null;
-  readOrder(accountId: string, orderId: string): Promise<Order | null>;
+  readonly symbol: (id: number) => VenueSymbol | null;
+  readonly readOrder: (accountId: string, orderId: string) => Promise<Order | null>;
 }
 
 const retryCapMs = 30_000;

@@ -20,13 +20,13 @@ export interface CcxtVenueOptions {
   readonly clock: Clock;
   readonly log: Logger;
   /** Asked when an account is used for the first time. @throws {DomainError} when there is none */
-  account(accountId: string): Promise<VenueAccount>;
+  readonly account: (accountId: string) => Promise<VenueAccount>;
   /** Null when there is no such symbol. */
-  symbol(id: number): VenueSymbol | null;
+  readonly symbol: (id: number) => VenueSymbol | null;
   /** The order as it is now; null when the account has none of that id. */
-  readOrder(accountId: string, orderId: string): Promise<Order | null>;
+  readonly readOrder: (accountId: string, orderId: string) => Promise<Order | null>;
   /** Where a simulated exchange stands for one; null for the real one. */
-  endpoint(exchange: TradedExchange): { readonly url: string; readonly websocketUrl: string } | null;
+  readonly endpoint: (exchange: TradedExchange) => { readonly url: string; readonly websocketUrl: string } | null;
   readonly tuning?: Partial<VenueTuning>;
   readonly open?: OpenTradingExchange;
 }

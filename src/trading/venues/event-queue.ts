@@ -11,8 +11,8 @@ export interface EventQueueOptions {
   readonly accountId: string;
   readonly log: Logger;
   readonly retryBaseMs: number;
-  nowMs(): number;
-  onClosed(): void;
+  readonly nowMs: () => number;
+  readonly onClosed: () => void;
 }
 
 /** Hands over events one at a time, each until it is taken. */
@@ -51,7 +51,7 @@ export class EventQueue implements VenueWatch {
 
   async #handOver(): Promise<void> {
     // The first turn is not the caller's.
-    await null;
+    await Promise.resolve();
     for (let failures = 0; !this.#ending.signal.aborted; ) {
       const event = this.#waiting[0];
       if (event === undefined) break;

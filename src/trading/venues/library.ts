@@ -39,8 +39,8 @@ export interface TradingExchange {
   /** Only Binance's is used. */
   authenticate?(params: object): Promise<unknown>;
   sapiGetAccountApiRestrictions?(): Promise<unknown>;
-  privateGetV5OrderRealtime?(params: object): Promise<unknown>;
-  privateGetV5OrderHistory?(params: object): Promise<unknown>;
+  readonly privateGetV5OrderRealtime?: (params: object) => Promise<unknown>;
+  readonly privateGetV5OrderHistory?: (params: object) => Promise<unknown>;
   privateGetV5UserQueryApi?(): Promise<unknown>;
   privateGetAccountConfig?(): Promise<unknown>;
   readonly isSandboxModeEnabled?: boolean;
@@ -78,9 +78,9 @@ export interface OpenOptions {
   readonly reconnectBaseMs: number;
   /** How long after it was sent the exchange may still do a request. */
   readonly validMs: number;
-  nowMs(): number;
+  readonly nowMs: () => number;
   /** After each message of a stream. */
-  onMessage(): void;
+  readonly onMessage: () => void;
 }
 
 /** An exchange for one account, and what is known of its errors. */

@@ -4,8 +4,6 @@ import type { OrderTerms, OrderType, TimeInForce } from "../order.js";
 export const tradedExchanges = ["BINANCE", "BYBIT", "OKX", "MEXC", "GATEIO"] as const;
 export type TradedExchange = (typeof tradedExchanges)[number];
 
-export const isTraded = (code: string): code is TradedExchange => (tradedExchanges as readonly string[]).includes(code);
-
 /** What an exchange's spot market takes from us. */
 interface Offer {
   readonly name: string;

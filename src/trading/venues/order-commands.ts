@@ -13,8 +13,8 @@ import type { PlacedReport } from "./tracked-order.js";
 export interface CommandOptions {
   /** Orders created before may have been sent by a process before this one. */
   readonly startedAtMs: number;
-  nowMs(): number;
-  symbol(id: number): VenueSymbol;
+  readonly nowMs: () => number;
+  readonly symbol: (id: number) => VenueSymbol;
 }
 
 type Found = Awaited<ReturnType<Venue["find"]>>;

@@ -14,9 +14,9 @@ export interface SearchOptions {
   readonly arrivalMs: number;
   /** Orders created before may have been sent by a process before this one, but not after this time. */
   readonly startedAtMs: number;
-  nowMs(): number;
+  readonly nowMs: () => number;
   /** @throws {LinkError} */
-  symbol(id: number): VenueSymbol;
+  readonly symbol: (id: number) => VenueSymbol;
 }
 
 /** Finds out at the exchange what became of orders. Every function throws {@link LinkError} when that is not known now. */

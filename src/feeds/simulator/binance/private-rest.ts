@@ -18,7 +18,7 @@ export interface PrivateRequest {
   readonly parameters: URLSearchParams;
   readonly engine: MatchingEngine;
   /** Whether there is such a symbol. */
-  isListed(symbol: string): boolean;
+  readonly isListed: (symbol: string) => boolean;
 }
 
 type Handler = (request: PrivateRequest) => object;

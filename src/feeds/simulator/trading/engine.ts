@@ -81,7 +81,7 @@ export class MatchingEngine {
 
   /** What has come of an account's orders since the last time, by the prices of now. */
   advance(account: SimulatedAccount): void {
-    for (const order of [...account.openOrders.values()]) {
+    for (const order of account.openOrders.values()) {
       const market = this.#options.market(order.symbol);
       if (market === undefined) continue;
       const { bid, ask } = prices(market);
