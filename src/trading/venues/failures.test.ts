@@ -1,6 +1,7 @@
 import {
   AuthenticationError,
   BadRequest,
+  BadSymbol,
   DDoSProtection,
   ExchangeError,
   ExchangeNotAvailable,
@@ -66,6 +67,7 @@ test.each<[unknown, HeardAnswer | null, object]>([
     heard(400, { label: "INVALID", message: "Too many" }),
     { code: "VENUE_REJECTED", reason: "Too many" },
   ],
+  [new BadSymbol(url), null, { kind: "refused", code: "SYMBOL_NOT_TRADING" }],
   [new InvalidOrder(url), null, { kind: "refused", reason: "the request failed (InvalidOrder)" }],
 ])("%s, %j", (error, answer, expected) => {
   const failure = failureOf(error, answer, ["KEY"]);

@@ -41,6 +41,8 @@ const codesByWords: readonly (readonly [RegExp, RejectCode])[] = [
   [/price/i, "PRICE_OUT_OF_RANGE"],
 ];
 
+const oursByClass = ["ArgumentsRequired", "BadRequest", "InvalidOrder", "NotSupported"];
+
 const defaultPauseMs = 10_000;
 const longestPauseMs = 3 * 24 * 3_600_000;
 
@@ -67,7 +69,8 @@ export function failureOf(error: unknown, heard: HeardAnswer | null, secrets: re
   if (is("InvalidNonce") || code === "-1021") return { kind: "clock", reason: words };
   if (is("DuplicateOrderId") || /duplicate order/i.test(words)) return { kind: "duplicate", reason: words };
   if (is("OrderNotFound") || code === "-2011" || code === "-2013") return { kind: "missing", reason: words };
-  const isOurs = heard === null && (is("ArgumentsRequired") || is("NotSupported") || is("InvalidOrder"));
+  // ccxt itself has refused it.
+  const isOurs = heard === null && oursByClass.some(is);
   const isRefusal = heard !== null && heard.status < 500 && is("ExchangeError");
   if (!isOurs && !isRefusal) return { kind: "unknown", reason: words };
   return { kind: "refused", code: rejectCode(classes, words), reason: words, body: heard?.body };
