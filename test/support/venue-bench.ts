@@ -52,6 +52,7 @@ export class VenueBench {
       accounts: [{ ...trader, balances: initial }],
     });
     bench.openVenue(tuning);
+    await bench.#warmUp();
     // What comes now was not sent by a process before.
     bench.time.aheadMs += 20_000;
     return bench;
@@ -88,7 +89,7 @@ export class VenueBench {
         Object.assign(opened.exchange, { enableRateLimit: false });
         return opened;
       },
-      tuning: { timeoutMs: 500, pollMs: 50, retryBaseMs: 5, settleMs: 5, ...tuning },
+      tuning: { timeoutMs: 1_000, pollMs: 50, retryBaseMs: 5, settleMs: 5, ...tuning },
     });
   }
 
@@ -104,6 +105,12 @@ export class VenueBench {
     this.#watch = null;
     await this.venue.close();
     this.openVenue(tuning);
+    await this.#warmUp();
+  }
+
+  /** The library and the list of symbols are loaded, so that no answer is late because of them. */
+  async #warmUp(): Promise<void> {
+    await until(async () => (await this.venue.openOrders(accountId)).kind === "answered", patienceMs);
   }
 
   newOrder({
