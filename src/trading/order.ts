@@ -70,6 +70,8 @@ export interface NewOrder extends OrderTerms {
   readonly id: string;
   /** Unique per account. */
   readonly clientOrderId: string;
+  /** Types without a price: what is locked for a unit, and no fill on paper is dearer; null for the others. */
+  readonly reservePrice: Decimal | null;
   /** The order whose fills this one protects. Orders with the same parent are one-cancels-other. */
   readonly parentOrderId: string | null;
 }
@@ -96,6 +98,7 @@ export interface Order extends NewOrder {
   readonly cancelRequestedAt: Date | null;
   /** A replacement that the venue has not answered yet. */
   readonly pendingReplacement: ReplaceableTerms | null;
+  readonly replacedAt: Date | null;
   readonly filledQuantity: Decimal;
   /** Sum of price × quantity over the fills; the average price is a quotient of this, and is not stored rounded. */
   readonly filledQuote: Decimal;
@@ -107,7 +110,9 @@ export interface Order extends NewOrder {
   readonly rejectReason: string | null;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-  /** Time of the fill that completed it; null unless FILLED. */
+  /** The newest time of its fills; null before the first one. */
+  readonly lastFillAt: Date | null;
+  /** The same, once it is FILLED; null before. */
   readonly filledAt: Date | null;
   /** Null unless CANCELLED. */
   readonly cancelledAt: Date | null;

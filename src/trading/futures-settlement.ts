@@ -1,0 +1,118 @@
+import type { Decimal } from "../core/decimal.js";
+import { type Balances, MovementDraft } from "./balances.js";
+import { cut, larger, notionalOf, smaller, zero } from "./money.js";
+import type { Fill, Order } from "./order.js";
+import { type Execution, openOrAdd, type Position, reduce, splitFill } from "./position.js";
+import { type Booking, bookingOf, payCommission } from "./reservation.js";
+import type { TradingSymbol } from "./trading-symbol.js";
+import type { LiquidationEvent } from "./venue.js";
+
+export interface PositionBooking extends Booking {
+  /** As they are afterwards: the one that was reduced, then the one that was opened or added to. */
+  readonly positions: readonly Position[];
+  readonly realizedPnl: Decimal;
+}
+
+/**
+ * What a fill of a futures order moves. The part that reduces sets margin free and books its profit; the part that opens
+ * takes its margin from what the order holds, and from what is available where the price was dearer than reserved. Where
+ * that is not enough, the position has less margin and is nearer to its liquidation. The commission is paid in any case.
+ * @param positions the open positions of the account and symbol
+ * @param held what is locked for the order
+ * @throws {RangeError} when in hedge mode more is closed than is open
+ */
+export function settleFutures(
+  order: Pick<Order, "accountId" | "symbolId" | "side" | "positionSide" | "leverage" | "marginMode">,
+  fill: Fill,
+  positions: readonly Position[],
+  symbol: TradingSymbol,
+  held: Decimal,
+  balances: Balances,
+): PositionBooking {
+  const draft = new MovementDraft(balances);
+  const asset = symbol.quoteAsset;
+  const split = splitFill(order, fill.quantity, positions);
+  const part = (quantity: Decimal): Execution => ({ price: fill.price, quantity, at: fill.filledAt });
+  const changed: Position[] = [];
+  let realizedPnl = zero;
+  if (split.reduced !== null && split.reducing.gt(0)) {
+    const reduction = reduce(split.reduced, part(split.reducing));
+    ({ realizedPnl } = reduction);
+    settleReduction(draft, asset, reduction.releasedMargin, realizedPnl, "TRADE");
+    changed.push(reduction.position);
+  }
+  let left = held.minus(payCommission(draft, fill, asset, held));
+  if (split.opening.gt(0)) {
+    const execution = part(split.opening);
+    const wanted = cut(notionalOf(execution).div(order.leverage));
+    const fromHeld = smaller(wanted, left);
+    const fromAvailable = smaller(wanted.minus(fromHeld), draft.available(asset));
+    draft.lock(asset, fromAvailable);
+    left = left.minus(fromHeld);
+    const { accountId, symbolId, leverage, marginMode } = order;
+    const opening = {
+      accountId,
+      symbolId,
+      side: order.side === "BUY" ? "LONG" : "SHORT",
+      leverage,
+      marginMode,
+    } as const;
+    changed.push(openOrAdd(split.added, opening, execution, fromHeld.plus(fromAvailable)));
+  }
+  return { ...bookingOf(draft, left), positions: changed, realizedPnl };
+}
+
+/**
+ * The venue has closed a position, or a part of it. Of an isolated one no more is lost than its margin: what the price took
+ * beyond that is an ADJUSTMENT, paid by the venue's insurance fund.
+ */
+export function settleLiquidation(
+  event: LiquidationEvent,
+  position: Position,
+  symbol: TradingSymbol,
+  balances: Balances,
+): PositionBooking {
+  const draft = new MovementDraft(balances);
+  const asset = symbol.quoteAsset;
+  const quantity = smaller(event.quantity, position.quantity);
+  const reduction = reduce(position, { price: event.price, quantity, at: event.at }, "LIQUIDATED");
+  const { releasedMargin, realizedPnl } = reduction;
+  if (position.marginMode === "ISOLATED") {
+    const commission = event.commissionAsset === asset ? event.commission : zero;
+    const beyond = larger(zero, commission.minus(realizedPnl).minus(releasedMargin));
+    draft.receive(asset, "ADJUSTMENT", beyond);
+  }
+  settleReduction(draft, asset, releasedMargin, realizedPnl, "LIQUIDATION");
+  payCommission(draft, { ...event, isMaker: false, filledAt: event.at }, asset, zero);
+  return { ...bookingOf(draft, zero), positions: [reduction.position], realizedPnl };
+}
+
+/**
+ * A funding payment: received, or paid from what is available and then from the position's margin.
+ * @param amount as the venue says; on paper `fundingAmount`
+ */
+export function settleFunding(amount: Decimal, position: Position, asset: string, balances: Balances): PositionBooking {
+  const draft = new MovementDraft(balances);
+  let marginUsed = position.marginUsed;
+  if (amount.gte(0)) draft.receive(asset, "FUNDING", cut(amount));
+  else {
+    const owed = cut(amount.neg());
+    const fromMargin = smaller(larger(zero, owed.minus(draft.available(asset))), marginUsed);
+    draft.pay(asset, "FUNDING", owed, fromMargin);
+    marginUsed = marginUsed.minus(fromMargin);
+  }
+  return { ...bookingOf(draft, zero), positions: [{ ...position, marginUsed }], realizedPnl: zero };
+}
+
+/** Margin comes free first, so that a loss can be paid from it. */
+function settleReduction(
+  draft: MovementDraft,
+  asset: string,
+  releasedMargin: Decimal,
+  realizedPnl: Decimal,
+  reason: "TRADE" | "LIQUIDATION",
+): void {
+  draft.unlock(asset, releasedMargin);
+  if (realizedPnl.gte(0)) draft.receive(asset, reason, realizedPnl);
+  else draft.pay(asset, reason, realizedPnl.neg());
+}
