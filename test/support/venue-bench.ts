@@ -145,6 +145,7 @@ export class VenueBench {
       postOnly: false,
       stopLoss: null,
       takeProfit: null,
+      reservePrice: null,
       parentOrderId: null,
       version: 1,
       status: "PENDING",
@@ -153,6 +154,7 @@ export class VenueBench {
       triggeredAt: null,
       cancelRequestedAt: null,
       pendingReplacement: null,
+      replacedAt: null,
       filledQuantity: new Decimal(0),
       filledQuote: new Decimal(0),
       commissions: [],
@@ -161,6 +163,7 @@ export class VenueBench {
       rejectReason: null,
       createdAt: now,
       updatedAt: now,
+      lastFillAt: null,
       filledAt: null,
       cancelledAt: null,
       ...terms,
@@ -169,11 +172,13 @@ export class VenueBench {
 
   /** Asks once; what is answered goes to the ledger. */
   async ask(known: LedgerOrder, command: "place" | "cancel" | "find"): Promise<string> {
+    if (command === "cancel") known.request({ kind: "cancelRequested", at: new Date(this.clock.nowMs()) });
     return this.#taken(known, await this.venue[command](known.current));
   }
 
   async askReplace(known: LedgerOrder, terms: ReplaceableTerms): Promise<string> {
     known.pendingReplacement = terms;
+    known.request({ kind: "replaceRequested", at: new Date(this.clock.nowMs()), terms });
     return this.#taken(known, await this.venue.replace(known.current, terms));
   }
 
@@ -230,6 +235,7 @@ export class VenueBench {
         found.push(`${name}: another order stands for it`);
     }
     for (const { id } of this.account.orders.values()) if (!legs.has(id)) found.push(`order ${id} is none of ours`);
+    for (const known of this.ledger.orders.values()) found.push(...known.differences());
     found.push(...this.#balanceDifferences());
     return found;
   }

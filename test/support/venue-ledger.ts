@@ -1,6 +1,7 @@
 import { Decimal } from "../../src/core/decimal.js";
 import type { Fill, Order, OrderStatus, ReplaceableTerms } from "../../src/trading/order.js";
-import type { OrderReport } from "../../src/trading/order-event.js";
+import type { OrderEvent, OrderReport, OrderRequest } from "../../src/trading/order-event.js";
+import { transition } from "../../src/trading/order-life.js";
 import type { VenueEvent } from "../../src/trading/venue.js";
 
 /** What the ledger would know of one order. */
@@ -13,10 +14,40 @@ export class LedgerOrder {
   rejectCode: string | null = null;
   readonly fills = new Map<string, Fill>();
   readonly refusals: string[] = [];
+  /** The same by the rules of the ledger, and what they would not have. */
+  #life: Order | null = null;
+  readonly #outOfOrder: string[] = [];
 
   constructor(order: Order) {
     this.order = order;
     this.terms = order;
+    this.#happen({ kind: "placed", at: order.createdAt, order });
+  }
+
+  request(request: OrderRequest): void {
+    const next = transition(this.#life, request);
+    if (next.kind === "changed") this.#life = next.order;
+  }
+
+  report(report: OrderReport): void {
+    this.#happen(report);
+  }
+
+  /** Between what is kept here and what the rules of the ledger make of the same reports. */
+  differences(): string[] {
+    const life = this.#life;
+    if (life === null) return ["the order has no life"];
+    const found = [...this.#outOfOrder];
+    if (life.status !== this.status) found.push(`the ledger would have ${life.status} for ${this.status}`);
+    if (!life.filledQuantity.eq(this.filled)) found.push("the ledger would have other fills");
+    if (life.exchangeOrderId !== this.exchangeOrderId) found.push("the ledger would have another order there");
+    return found;
+  }
+
+  #happen(event: OrderEvent): void {
+    const next = transition(this.#life, event);
+    if (next.kind === "changed") this.#life = next.order;
+    if (next.kind === "refused") this.#outOfOrder.push(`${event.kind}: ${next.message}`);
   }
 
   get filled(): Decimal {
@@ -66,6 +97,7 @@ export class VenueLedger {
       this.faults.push(`${report.kind} of an unknown order ${clientOrderId}`);
       return;
     }
+    known.report(report);
     switch (report.kind) {
       case "accepted":
         if (known.status === "PENDING") known.status = "NEW";
