@@ -10,6 +10,9 @@ import type { ConnectionLimits, RestAnswer } from "./face.js";
 import { faces } from "./faces.js";
 import type { SimulatedInstrument } from "./instruments.js";
 import { Player, RecordedResponses, type Replay, type ReplayOptions } from "./replay.js";
+import type { SimulatedAccountOptions } from "./trading/account.js";
+import { simulatedTrader, TradingDesk } from "./trading/desk.js";
+import { serveTrading } from "./trading/serve.js";
 import { Venue } from "./venue.js";
 
 export interface SimulatorOptions {
@@ -30,6 +33,8 @@ export interface SimulatorOptions {
    * responses are served where their path and query match.
    */
   readonly replay?: ReplayOptions;
+  /** Who may trade, in place of {@link simulatedTrader}. */
+  readonly accounts?: readonly SimulatedAccountOptions[];
 }
 
 /** Where a market of the simulated exchange is found; what an exchange's paths begin with follows. */
@@ -48,6 +53,8 @@ export interface Simulator extends SimulatedAddress {
   readonly addresses: ReadonlyMap<string, SimulatedAddress>;
   /** Null without a recording. */
   readonly replay: Replay | null;
+  /** Accounts on {@link recordedMarket}, and how their requests and streams fail; null with a recording. */
+  readonly trading: TradingDesk | null;
   /** WebSocket connections that are open now. */
   readonly connections: number;
   /** Updates that were not sent because a client did not read, since the start. */
@@ -72,7 +79,7 @@ export interface Simulator extends SimulatedAddress {
   close(): Promise<void>;
 }
 
-/** Whose traffic a recording holds, and who is at the server's root. */
+/** Whose traffic a recording holds, who is at the server's root, and where there is trading. */
 const recordedMarket = "BINANCE_SPOT";
 
 const defaultUpdatesPerSecond = 5;
@@ -94,6 +101,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 class SimulatorServer implements Simulator {
   url = "";
   websocketUrl = "";
+  readonly trading: TradingDesk | null;
   readonly #options: SimulatorOptions;
   readonly #venues: ReadonlyMap<string, Venue>;
   readonly #player: Player | null;
@@ -125,6 +133,9 @@ class SimulatorServer implements Simulator {
     this.#venues = venues;
     this.#player = replay === undefined ? null : new Player(replay, this.#venueAt(recordedMarket).streams);
     this.#responses = new RecordedResponses(replay?.recording ?? []);
+    const { accounts = [simulatedTrader], clock, log } = options;
+    this.trading =
+      replay === undefined ? new TradingDesk(this.#venueAt(recordedMarket), { accounts, clock, log }) : null;
     this.#server = createServer((request, response) => this.#serve(request, response));
     this.#server.maxConnections = maxSockets;
     this.#server.on("connection", (socket: Socket) => {
@@ -213,6 +224,7 @@ class SimulatorServer implements Simulator {
 
   async #close(): Promise<void> {
     for (const venue of this.#venues.values()) venue.stop();
+    this.trading?.stop();
     this.disconnectAll();
     await this.#player?.close();
     const closed = once(this.#server, "close");
@@ -249,6 +261,14 @@ class SimulatorServer implements Simulator {
     const target = parseTarget(request.url ?? "/");
     const route = target && this.#route(target);
     const venue = route?.venue ?? this.#venueAt(recordedMarket);
+    if (
+      route !== null &&
+      this.#isTrading(route.venue) &&
+      this.trading?.isFor(request.method ?? "", route.url.pathname)
+    ) {
+      void serveTrading(this.trading, request, response, route.url, venue.faults);
+      return;
+    }
     const { status, body } = route === null ? venue.face.refusal(400) : this.#answer(request, route.venue, route.url);
     const { limiting } = venue.faults;
     response
@@ -265,12 +285,19 @@ class SimulatorServer implements Simulator {
     return recorded === undefined ? venue.rest(method, url) : { status: 200, body: recorded };
   }
 
+  #isTrading({ face }: Venue): boolean {
+    return face.market === recordedMarket;
+  }
+
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const target = parseTarget(request.url ?? "/");
     const route = target && this.#route(target);
     const opening = route?.venue.face.open(route.url) ?? null;
     if (this.#closing !== undefined || route?.venue.faults.refusing) refuse(socket, "503 Service Unavailable");
-    else if (route === null || opening === null) refuse(socket, "404 Not Found");
+    else if (route !== null && this.#isTrading(route.venue) && this.trading?.opens(route.url.pathname)) {
+      const { trading } = this;
+      this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => trading.welcome(webSocket));
+    } else if (route === null || opening === null) refuse(socket, "404 Not Found");
     else if (opening.streams.length > route.venue.limits.maxStreams) refuse(socket, "400 Bad Request");
     else this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => route.venue.welcome(webSocket, opening));
   }

@@ -98,12 +98,15 @@ export class Venue {
     return this.face.rest(method, url, {
       nowMs: this.#options.clock.nowMs(),
       instruments: this.face.instruments,
-      market: (ticker) => {
-        const symbol = this.#symbols.get(ticker);
-        symbol?.catchUp(this.#time.nowMs());
-        return symbol?.market;
-      },
+      market: (ticker) => this.market(ticker),
     });
+  }
+
+  /** Up to date; undefined when there is no such symbol. */
+  market(ticker: string): SymbolMarket | undefined {
+    const symbol = this.#symbols.get(ticker);
+    symbol?.catchUp(this.#time.nowMs());
+    return symbol?.market;
   }
 
   /** The next change of every book that somebody is told of gets lost. */

@@ -1,0 +1,77 @@
+import type { Order, ReplaceableTerms } from "../order.js";
+import type { TradedExchange } from "./offers.js";
+
+/** What ccxt is asked for. Numbers are decimal text. */
+export interface CcxtOrderRequest {
+  readonly type: string;
+  readonly side: "buy" | "sell";
+  readonly amount: string;
+  readonly price: string | undefined;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+const hasPrice: ReadonlySet<string> = new Set(["LIMIT", "LIMIT_MAKER", "STOP_LIMIT", "TAKE_PROFIT_LIMIT"]);
+
+/**
+ * An order that {@link refusalOf} lets pass, in ccxt's words.
+ * @param terms in place of the order's own
+ */
+export function ccxtOrder(
+  exchange: TradedExchange,
+  order: Order,
+  clientOrderId: string,
+  terms: ReplaceableTerms = order,
+): CcxtOrderRequest {
+  const { orderType, timeInForce } = order;
+  const { quantity, price, stopPrice } = terms;
+  const isPriced = hasPrice.has(orderType);
+  const isMaker = orderType === "LIMIT_MAKER" || timeInForce === "GTX" || order.postOnly;
+  const trigger = stopPrice?.toFixed();
+  return {
+    type: isPriced ? "limit" : "market",
+    side: order.side === "BUY" ? "buy" : "sell",
+    amount: quantity.toFixed(),
+    price: isPriced ? price?.toFixed() : undefined,
+    params: {
+      clientOrderId,
+      ...(isPriced && isMaker ? { postOnly: true } : {}),
+      ...(isPriced && !isMaker ? { timeInForce } : {}),
+      ...triggerOf(exchange, order, trigger),
+      ...(order.icebergQuantity === null ? {} : { icebergAmount: order.icebergQuantity.toFixed() }),
+    },
+  };
+}
+
+function triggerOf(exchange: TradedExchange, { orderType, callbackRate }: Order, trigger: string | undefined): object {
+  switch (orderType) {
+    case "STOP_MARKET":
+    case "STOP_LIMIT":
+      return { triggerPrice: trigger };
+    case "TAKE_PROFIT":
+    case "TAKE_PROFIT_LIMIT":
+      // Bybit's spot market has one kind of trigger, whose direction follows from the price of now.
+      return exchange === "BYBIT" ? { triggerPrice: trigger } : { takeProfitPrice: trigger };
+    case "TRAILING_STOP":
+      return {
+        trailingPercent: callbackRate?.toFixed(),
+        stopLossOrTakeProfit: "stopLoss",
+        ...(trigger === undefined ? {} : { trailingTriggerPrice: trigger }),
+      };
+    case "MARKET":
+    case "LIMIT":
+    case "LIMIT_MAKER":
+      return {};
+    default:
+      return orderType satisfies never;
+  }
+}
+
+/** How Binance calls a type where ccxt does not translate it. */
+export const binanceTypes: Readonly<Record<string, string>> = {
+  LIMIT: "limit",
+  LIMIT_MAKER: "LIMIT_MAKER",
+  STOP_MARKET: "STOP_LOSS",
+  STOP_LIMIT: "STOP_LOSS_LIMIT",
+  TAKE_PROFIT: "TAKE_PROFIT",
+  TAKE_PROFIT_LIMIT: "TAKE_PROFIT_LIMIT",
+};

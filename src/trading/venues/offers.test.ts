@@ -1,0 +1,197 @@
+import { pro } from "ccxt";
+import { describe, expect, test } from "vitest";
+import { type PartialTerms, VenueBench } from "../../../test/support/venue-bench.js";
+import { Decimal } from "../../core/decimal.js";
+import type { Order } from "../order.js";
+import { ccxtOrder } from "./ccxt-order.js";
+import { offers, refusalOf, type TradedExchange, tradedExchanges } from "./offers.js";
+
+const bench = new VenueBench();
+const order = (terms: PartialTerms): Order => bench.newOrder(terms).order;
+
+const terms: Readonly<Record<string, PartialTerms>> = {
+  "MARKET buy": { orderType: "MARKET" },
+  "MARKET sell": { orderType: "MARKET", side: "SELL" },
+  LIMIT: {},
+  "LIMIT IOC": { timeInForce: "IOC" },
+  "LIMIT FOK": { timeInForce: "FOK" },
+  "LIMIT GTX": { timeInForce: "GTX" },
+  "LIMIT DAY": { timeInForce: "DAY" },
+  LIMIT_MAKER: { orderType: "LIMIT_MAKER" },
+  STOP_MARKET: { orderType: "STOP_MARKET", stopPrice: "60000" },
+  STOP_LIMIT: { orderType: "STOP_LIMIT", stopPrice: "60000" },
+  TAKE_PROFIT: { orderType: "TAKE_PROFIT", stopPrice: "40000" },
+  TAKE_PROFIT_LIMIT: { orderType: "TAKE_PROFIT_LIMIT", stopPrice: "40000" },
+  TRAILING_STOP: { orderType: "TRAILING_STOP", callbackRate: new Decimal("1.5") },
+};
+
+/** What is sent to each exchange; null: refused before. */
+type Sent = Readonly<Record<string, unknown>> | null;
+const binance = (fields: object): Sent => ({ symbol: "BTCUSDT", side: "BUY", quantity: "0.01", ...fields });
+const bybit = (fields: object): Sent => ({ category: "spot", symbol: "BTCUSDT", side: "Buy", qty: "0.01", ...fields });
+const okx = (fields: object): Sent => ({ instId: "BTC-USDT", tdMode: "cash", side: "buy", sz: "0.01", ...fields });
+const mexc = (fields: object): Sent => ({ symbol: "BTCUSDT", side: "BUY", quantity: "0.01", ...fields });
+const gate = (fields: object): Sent => ({
+  currency_pair: "BTC_USDT",
+  account: "spot",
+  side: "buy",
+  amount: "0.01",
+  ...fields,
+});
+
+const price = "50000";
+const table: Readonly<Record<string, Readonly<Record<TradedExchange, Sent>>>> = {
+  "MARKET buy": {
+    BINANCE: binance({ type: "MARKET" }),
+    BYBIT: bybit({ orderType: "Market", marketUnit: "baseCoin" }),
+    OKX: okx({ ordType: "market", tgtCcy: "base_ccy" }),
+    MEXC: mexc({ type: "MARKET" }),
+    GATEIO: null,
+  },
+  "MARKET sell": {
+    BINANCE: binance({ type: "MARKET", side: "SELL" }),
+    BYBIT: bybit({ orderType: "Market", side: "Sell", marketUnit: "baseCoin" }),
+    OKX: okx({ ordType: "market", side: "sell", tgtCcy: "base_ccy" }),
+    MEXC: mexc({ type: "MARKET", side: "SELL" }),
+    GATEIO: gate({ type: "market", side: "sell", time_in_force: "ioc" }),
+  },
+  LIMIT: {
+    BINANCE: binance({ type: "LIMIT", timeInForce: "GTC", price }),
+    BYBIT: bybit({ orderType: "Limit", timeInForce: "GTC", price }),
+    OKX: okx({ ordType: "limit", px: price }),
+    MEXC: mexc({ type: "LIMIT", price }),
+    GATEIO: gate({ type: "limit", time_in_force: "gtc", price }),
+  },
+  "LIMIT IOC": {
+    BINANCE: binance({ type: "LIMIT", timeInForce: "IOC", price }),
+    BYBIT: bybit({ orderType: "Limit", timeInForce: "IOC", price }),
+    OKX: okx({ ordType: "ioc", px: price }),
+    MEXC: mexc({ type: "IMMEDIATE_OR_CANCEL", price }),
+    GATEIO: gate({ type: "limit", time_in_force: "ioc", price }),
+  },
+  "LIMIT FOK": {
+    BINANCE: binance({ type: "LIMIT", timeInForce: "FOK", price }),
+    BYBIT: bybit({ orderType: "Limit", timeInForce: "FOK", price }),
+    OKX: okx({ ordType: "fok", px: price }),
+    MEXC: mexc({ type: "FILL_OR_KILL", price }),
+    GATEIO: gate({ type: "limit", time_in_force: "fok", price }),
+  },
+  "LIMIT GTX": {
+    BINANCE: binance({ type: "LIMIT_MAKER", price }),
+    BYBIT: bybit({ orderType: "Limit", timeInForce: "PostOnly", price }),
+    OKX: okx({ ordType: "post_only", px: price }),
+    MEXC: mexc({ type: "LIMIT_MAKER", price }),
+    GATEIO: gate({ type: "limit", time_in_force: "poc", price }),
+  },
+  "LIMIT DAY": { BINANCE: null, BYBIT: null, OKX: null, MEXC: null, GATEIO: null },
+  LIMIT_MAKER: {
+    BINANCE: binance({ type: "LIMIT_MAKER", price }),
+    BYBIT: bybit({ orderType: "Limit", timeInForce: "PostOnly", price }),
+    OKX: okx({ ordType: "post_only", px: price }),
+    MEXC: mexc({ type: "LIMIT_MAKER", price }),
+    GATEIO: gate({ type: "limit", time_in_force: "poc", price }),
+  },
+  STOP_MARKET: {
+    BINANCE: binance({ type: "STOP_LOSS", stopPrice: "60000" }),
+    BYBIT: bybit({ orderType: "Market", orderFilter: "StopOrder", triggerPrice: "60000" }),
+    OKX: null,
+    MEXC: null,
+    GATEIO: null,
+  },
+  STOP_LIMIT: {
+    BINANCE: binance({ type: "STOP_LOSS_LIMIT", timeInForce: "GTC", stopPrice: "60000", price }),
+    BYBIT: bybit({ orderType: "Limit", orderFilter: "StopOrder", triggerPrice: "60000", price }),
+    OKX: null,
+    MEXC: null,
+    GATEIO: null,
+  },
+  TAKE_PROFIT: {
+    BINANCE: binance({ type: "TAKE_PROFIT", stopPrice: "40000" }),
+    BYBIT: bybit({ orderType: "Market", orderFilter: "StopOrder", triggerPrice: "40000" }),
+    OKX: null,
+    MEXC: null,
+    GATEIO: null,
+  },
+  TAKE_PROFIT_LIMIT: {
+    BINANCE: binance({ type: "TAKE_PROFIT_LIMIT", timeInForce: "GTC", stopPrice: "40000", price }),
+    BYBIT: bybit({ orderType: "Limit", orderFilter: "StopOrder", triggerPrice: "40000", price }),
+    OKX: null,
+    MEXC: null,
+    GATEIO: null,
+  },
+  TRAILING_STOP: {
+    BINANCE: binance({ type: "STOP_LOSS", trailingDelta: "150" }),
+    BYBIT: null,
+    OKX: null,
+    MEXC: null,
+    GATEIO: null,
+  },
+};
+
+interface Requests {
+  setMarkets(markets: object[]): void;
+  market(symbol: string): unknown;
+  createOrderRequest(...order: unknown[]): Record<string, unknown>;
+  createSpotOrderRequest(market: unknown, ...order: unknown[]): Record<string, unknown>;
+}
+const ids = { BINANCE: "binance", BYBIT: "bybit", OKX: "okx", MEXC: "mexc", GATEIO: "gate" } as const;
+const marketIds = { BINANCE: "BTCUSDT", BYBIT: "BTCUSDT", OKX: "BTC-USDT", MEXC: "BTCUSDT", GATEIO: "BTC_USDT" };
+const types = ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"];
+
+/** The request as ccxt would send it. */
+function sent(exchange: TradedExchange, given: Order): Record<string, unknown> {
+  const Exchange = pro[ids[exchange]] as unknown as new (options: object) => Requests;
+  const made = new Exchange({ number: String, options: { defaultType: "spot" } });
+  const kinds = { type: "spot", spot: true, swap: false, contract: false, linear: undefined, active: true };
+  const names = {
+    id: marketIds[exchange],
+    symbol: "BTC/USDT",
+    base: "BTC",
+    quote: "USDT",
+    baseId: "BTC",
+    quoteId: "USDT",
+  };
+  const precision = { amount: "0.00001", price: "0.01" };
+  made.setMarkets([{ ...names, ...kinds, precision, limits: {}, info: { orderTypes: types } }]);
+  const { type, side, amount, price: limit, params } = ccxtOrder(exchange, given, "name");
+  return exchange === "MEXC"
+    ? made.createSpotOrderRequest(made.market("BTC/USDT"), type, side, amount, limit, undefined, params)
+    : made.createOrderRequest("BTC/USDT", type, side, amount, limit, params);
+}
+
+describe.each(Object.keys(table))("%s", (name) => {
+  test.each([...tradedExchanges])("%s", (exchange) => {
+    const given = order(terms[name] ?? {});
+    const expected = table[name]?.[exchange] ?? null;
+    const refusal = refusalOf(exchange, "SPOT", given);
+    if (expected === null) {
+      expect(refusal).toContain(offers[exchange].name);
+      return;
+    }
+    expect(refusal).toBeNull();
+    expect(sent(exchange, given)).toMatchObject(expected);
+  });
+});
+
+test.each<[Partial<Order>, string, string]>([
+  [{}, "FUTURES", "spot markets only"],
+  [{ reduceOnly: true }, "SPOT", "reduceOnly"],
+  [{ leverage: 2 }, "SPOT", "leverage"],
+  [{ positionSide: "LONG" }, "SPOT", "position sides"],
+  [{ timeInForce: "IOC", postOnly: true }, "SPOT", "post-only"],
+  [{ orderType: "MARKET", postOnly: true }, "SPOT", "post-only"],
+  [{ orderType: "STOP_MARKET", timeInForce: "IOC" }, "SPOT", "GTC"],
+  [{ stopLoss: new Decimal(1), takeProfit: new Decimal(2) }, "SPOT", "stop-loss or a take-profit"],
+  [{ icebergQuantity: new Decimal(1), timeInForce: "IOC" }, "SPOT", "iceberg"],
+])("refused on Binance: %j, %s", (changes, marketType, words) => {
+  expect(refusalOf("BINANCE", marketType, { ...order({}), ...changes })).toContain(words);
+});
+
+test("protection and icebergs need an exchange that has them", () => {
+  const protectedOrder = { ...order({}), stopLoss: new Decimal(40_000) };
+  const iceberg = { ...order({}), icebergQuantity: new Decimal("0.001") };
+  const of = (given: Order) => tradedExchanges.filter((exchange) => refusalOf(exchange, "SPOT", given) === null);
+  expect(of(protectedOrder)).toEqual(["BINANCE", "BYBIT"]);
+  expect(of(iceberg)).toEqual(["BINANCE"]);
+  expect(sent("BINANCE", iceberg)).toMatchObject({ icebergQty: "0.001", timeInForce: "GTC" });
+});

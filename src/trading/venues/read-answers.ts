@@ -1,0 +1,120 @@
+import { Decimal, parseDecimalText } from "../../core/decimal.js";
+import type { Fill } from "../order.js";
+
+/** An order as the exchange has it. */
+export interface ExchangeOrder {
+  readonly exchangeOrderId: string;
+  readonly clientId: string | null;
+  /** Null where the answer does not say, as some do when an order is placed. */
+  readonly state: "open" | "filled" | "cancelled" | "expired" | "rejected" | null;
+  readonly filled: Decimal | null;
+  readonly quantity: Decimal | null;
+  readonly price: Decimal | null;
+  readonly atMs: number | null;
+}
+
+/** A trade of an order. */
+export interface ExchangeFill {
+  /** Null in the answer to the order that it is of. */
+  readonly exchangeOrderId: string | null;
+  readonly fill: Fill;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const states: Readonly<Record<string, ExchangeOrder["state"]>> = {
+  open: "open",
+  closed: "filled",
+  canceled: "cancelled",
+  canceling: "open",
+  expired: "expired",
+  expired_in_match: "expired",
+  rejected: "rejected",
+};
+
+/** Null for what is no order: an answer that cannot be read says nothing. */
+export function readExchangeOrder(raw: unknown): ExchangeOrder | null {
+  if (!isFields(raw)) return null;
+  const exchangeOrderId = textOf(raw.id);
+  if (exchangeOrderId === null) return null;
+  return {
+    exchangeOrderId,
+    clientId: textOf(raw.clientOrderId),
+    state: (typeof raw.status === "string" && states[raw.status.toLowerCase()]) || null,
+    filled: amountOf(raw.filled),
+    quantity: amountOf(raw.amount),
+    price: amountOf(raw.price),
+    atMs: timeOf(raw.lastUpdateTimestamp) ?? timeOf(raw.lastTradeTimestamp) ?? timeOf(raw.timestamp),
+  };
+}
+
+export function readExchangeOrders(raw: unknown): ExchangeOrder[] {
+  return Array.isArray(raw) ? raw.map(readExchangeOrder).filter((order) => order !== null) : [];
+}
+
+/**
+ * @param ticker part of the fill's id: an exchange counts the trades of each symbol by themselves
+ * @param inAnswerTo the order whose answer it stands in: there, it has taken at that time
+ */
+export function readExchangeFill(
+  raw: unknown,
+  ticker: string,
+  inAnswerTo: { readonly exchangeOrderId: string; readonly atMs: number } | null = null,
+): ExchangeFill | null {
+  if (!isFields(raw)) return null;
+  const id = textOf(raw.id);
+  const exchangeOrderId = textOf(raw.order) ?? inAnswerTo?.exchangeOrderId ?? null;
+  const price = amountOf(raw.price);
+  const quantity = amountOf(raw.amount);
+  const atMs = timeOf(raw.timestamp) ?? inAnswerTo?.atMs ?? null;
+  if (id === null || exchangeOrderId === null || price === null || quantity === null || atMs === null) return null;
+  if (!price.isPositive() || quantity.lte(0)) return null;
+  const fee = isFields(raw.fee) ? raw.fee : {};
+  const commission = amountOf(fee.cost) ?? new Decimal(0);
+  return {
+    exchangeOrderId,
+    fill: {
+      exchangeFillId: `${ticker}:${exchangeOrderId}:${id}`,
+      price,
+      quantity,
+      commission,
+      commissionAsset: commission.isZero() ? null : textOf(fee.currency),
+      isMaker: raw.takerOrMaker === "maker",
+      filledAt: new Date(atMs),
+    },
+  };
+}
+
+export interface ExchangeBalance {
+  readonly asset: string;
+  readonly available: Decimal;
+  readonly locked: Decimal;
+}
+
+/** Only what is there. Null for what are no balances. */
+export function readBalances(raw: unknown): ExchangeBalance[] | null {
+  if (!isFields(raw) || !isFields(raw.free) || !isFields(raw.used)) return null;
+  const balances: ExchangeBalance[] = [];
+  for (const [asset, free] of Object.entries(raw.free)) {
+    const available = amountOf(free);
+    const locked = amountOf(raw.used[asset]) ?? new Decimal(0);
+    if (available === null) return null;
+    if (!available.isZero() || !locked.isZero()) balances.push({ asset, available, locked });
+  }
+  return balances;
+}
+
+export const isFields = (value: unknown): value is Fields => typeof value === "object" && value !== null;
+
+function textOf(value: unknown): string | null {
+  if (typeof value === "number") return String(value);
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+function amountOf(value: unknown): Decimal | null {
+  const text = parseDecimalText(typeof value === "number" ? String(value) : value);
+  return text === null ? null : new Decimal(text);
+}
+
+const timeOf = (value: unknown): number | null =>
+  typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : null;
