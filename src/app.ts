@@ -74,6 +74,8 @@ export interface Overrides {
   readonly exchange?: { readonly url: string; readonly websocketUrl: string };
   /** Used in place of SMTP, or of printing. */
   readonly mailer?: Mailer;
+  /** Between two comparisons of an account with its exchange. */
+  readonly accountSyncMs?: number;
 }
 
 export interface App {
@@ -230,7 +232,18 @@ async function build(
     closers.add("forgotten sign-ins", () => forgetting.close());
   }
   const trading = await openTrading(
-    { config, database, catalogue, quotes, live, bus, keyRing, clock, log: log.child({ room: "trading" }) },
+    {
+      config,
+      database,
+      catalogue,
+      quotes,
+      live,
+      bus,
+      keyRing,
+      clock,
+      log: log.child({ room: "trading" }),
+      accountSyncMs: overrides.accountSyncMs,
+    },
     closers,
   );
   const services: ApiServices = {

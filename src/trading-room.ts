@@ -15,8 +15,10 @@ import { Ledger } from "./trading/ledger.js";
 import type { LedgerChange } from "./trading/ledger-rows.js";
 import { OrderDesk } from "./trading/order-desk.js";
 import { PaperVenue } from "./trading/paper-venue.js";
+import { RealVenues } from "./trading/real-venues.js";
 import type { Trading } from "./trading/trading.js";
 import { TradingMarkets } from "./trading/trading-markets.js";
+import { VenueOfAccounts } from "./trading/venue-of-accounts.js";
 
 interface Around {
   readonly config: Config;
@@ -28,11 +30,13 @@ interface Around {
   readonly keyRing: KeyRing | null;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Between two comparisons of an account with its exchange, where it is not the usual time. */
+  readonly accountSyncMs?: number | undefined;
 }
 
 /** The ledger with what takes orders, what executes those on paper, and what tells of every change. */
 export async function openTrading(
-  { config, database, catalogue, quotes, live, bus, keyRing, clock, log }: Around,
+  { config, database, catalogue, quotes, live, bus, keyRing, clock, log, accountSyncMs }: Around,
   closers: Closers,
 ): Promise<Trading> {
   const markets = new TradingMarkets(catalogue, quotes, live.books, clock);
@@ -71,8 +75,23 @@ export async function openTrading(
   closers.add("paper funding", stopFunding);
   // Where prices are: with a feed, or by the bus from one.
   if (config.roles.has("worker")) await paper.start();
-  const desk = new OrderDesk({ database, ledger, markets, venue: paper, clock });
-  return { database, accounts: { database, catalogue, keyRing, clock }, desk, markets, events };
+  const isSimulated = config.mode === "simulated";
+  const real = new RealVenues({
+    database,
+    ledger,
+    markets,
+    catalogue,
+    keyRing,
+    clock,
+    log,
+    isSimulated,
+    ...(accountSyncMs === undefined ? {} : { syncMs: accountSyncMs }),
+  });
+  closers.add("exchanges", () => real.close());
+  if (config.roles.has("worker")) await real.start();
+  const desk = new OrderDesk({ database, ledger, markets, venue: new VenueOfAccounts([paper, real]), clock });
+  const onOpened = () => real.look();
+  return { database, accounts: { database, catalogue, keyRing, clock, isSimulated, onOpened }, desk, markets, events };
 }
 
 const queuedEventsOf = ({ queue }: LedgerChange): QueuedEvent[] =>

@@ -9,6 +9,7 @@ import type { Database } from "../db/connect.js";
 import { LedgerDraft } from "./ledger-draft.js";
 import type { BalanceRow } from "./ledger-rows.js";
 import type { PositionMode } from "./order.js";
+import { offers, tradedExchanges } from "./venues/offers.js";
 
 export type AccountEnvironment = "PAPER" | "TESTNET" | "PRODUCTION";
 
@@ -45,6 +46,10 @@ export interface AccountServices {
   readonly catalogue: Catalogue;
   readonly keyRing: KeyRing | null;
   readonly clock: Clock;
+  /** Accounts at exchanges are then at the simulated one. */
+  readonly isSimulated?: boolean;
+  /** Told when an account at an exchange is there. */
+  readonly onOpened?: () => void;
 }
 
 const accountColumns = (
@@ -76,6 +81,7 @@ export async function createAccount(on: AccountServices, userId: string, input: 
   const isPaper = input.environment === "PAPER";
   if (!isPaper && input.initialBalances != null)
     throw badInput("initialBalances", "only a paper account begins with chosen balances");
+  if (!isPaper) requireTraded(exchange.code, input, on.isSimulated ?? false);
   const keys = isPaper ? noKeys(input) : sealedKeys(on.keyRing, id, input);
   const deposits = isPaper ? depositsOf(catalogue, exchange.id, input) : new Map<string, DecimalText>();
   const positionMode = input.positionMode ?? "ONE_WAY";
@@ -121,6 +127,7 @@ export async function createAccount(on: AccountServices, userId: string, input: 
       sql`insert into account_sequences (account_id, user_id) values (${id}, ${userId})`,
       sql`select write_ledger(${draft.json()}::text::jsonb)`,
     ]);
+    if (!isPaper) on.onOpened?.();
     return rows[0] as Account;
   } catch (error) {
     throw explained(error);
@@ -181,6 +188,19 @@ interface AccountKeys {
   readonly sealedApiSecret: string | null;
   readonly sealedPassphrase: string | null;
   readonly apiKeyHint: string | null;
+}
+
+/** @throws {DomainError} BAD_USER_INPUT where orders of such an account could not be executed */
+function requireTraded(code: string, { environment, passphrase }: CreateAccount, isSimulated: boolean): void {
+  const traded = tradedExchanges.find((name) => name === code);
+  if (traded === undefined) throw badInput("exchange", `accounts at ${code} are on paper only`);
+  if (isSimulated && environment === "PRODUCTION")
+    throw badInput("environment", "the markets are simulated here: production accounts need a program started with --live");
+  if (isSimulated && traded !== "BINANCE")
+    throw badInput("exchange", "the simulated exchange takes accounts of BINANCE only");
+  const { name, testnet } = offers[traded];
+  if (environment === "TESTNET" && !testnet) throw badInput("environment", `${name} has no testnet`);
+  if (traded === "OKX" && passphrase == null) throw badInput("passphrase", "a key of OKX has a passphrase");
 }
 
 function noKeys(input: CreateAccount): AccountKeys {

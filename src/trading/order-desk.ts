@@ -26,6 +26,8 @@ export interface AskedOrder extends PlaceOrder {
 export interface OrderVenue {
   /** Whether it executes orders of such an account. */
   takes(account: LedgerAccount): boolean;
+  /** Why it can not execute such an order of the account, in words for its owner; null when it can. */
+  refusal?(account: LedgerAccount, order: NewOrder, symbol: TradingSymbol): string | null;
   /** Does within the same change what the venue does at once; the paper venue is such a one. */
   react(draft: LedgerDraft): void;
   /** Hands over what was committed and needs an answer from elsewhere. */
@@ -204,6 +206,8 @@ export class OrderDesk {
       );
     if (this.options.markets.exchangeIdOf(symbol) !== draft.account.exchangeId)
       throw badInput("symbolId", "the symbol is of another exchange than the account");
+    const refusal = this.options.venue.refusal?.(draft.account, order, symbol) ?? null;
+    if (refusal !== null) throw badInput("input", refusal);
     requireNone(brokenRules(order, this.#conditions(draft, symbol)));
     const violations = this.#violations(draft, order, symbol);
     if (violations.length > 0) throw new RiskRefusal(violations);

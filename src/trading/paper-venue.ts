@@ -10,9 +10,9 @@ import type { LedgerAccount, LedgerDraft, VenueCommand } from "./ledger-draft.js
 import { isOpen } from "./order.js";
 import type { OrderVenue } from "./order-desk.js";
 import { PaperEngine } from "./paper/paper-engine.js";
-import { PaperLease } from "./paper-lease.js";
 import type { TradingMarkets } from "./trading-markets.js";
 import type { VenueEvent } from "./venue.js";
+import { VenueLease } from "./venue-lease.js";
 
 export interface PaperVenueOptions {
   readonly database: Database;
@@ -33,7 +33,7 @@ const rememberedOrders = 10_000;
  * something could not be booked, the venue forgets everything and begins anew from there.
  */
 export class PaperVenue implements OrderVenue {
-  readonly #lease: PaperLease;
+  readonly #lease: VenueLease;
   readonly #timer: NodeJS.Timeout;
   readonly #markets = new Map<number, () => void>();
   /** Who each account that the engine knows belongs to. */
@@ -45,7 +45,7 @@ export class PaperVenue implements OrderVenue {
   #closed = false;
 
   constructor(private readonly options: PaperVenueOptions) {
-    this.#lease = new PaperLease(options.database, options.log, (isHeld) => {
+    this.#lease = new VenueLease(options.database, options.log, "paper", (isHeld) => {
       if (isHeld && this.#engine === null) this.#begin();
       else if (!isHeld) this.#forget();
     });

@@ -6,10 +6,10 @@ import type { Database } from "../db/connect.js";
 const tryEveryMs = 1_000;
 
 /**
- * Which process of an installation runs the paper venue: the one whose connection holds the lock. The lock ends with the
+ * Which process of an installation runs a venue: the one whose connection holds the lock. The lock ends with the
  * connection, so a successor has it soon after its holder has died.
  */
-export class PaperLease {
+export class VenueLease {
   #connection: postgres.ReservedSql | undefined;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
@@ -19,6 +19,8 @@ export class PaperLease {
   constructor(
     private readonly database: Database,
     private readonly log: Logger,
+    /** Of what is held, e.g. "paper". */
+    private readonly name: string,
     /** Told with every look while it is held, and once when it is lost. */
     private readonly onLook: (isHeld: boolean) => void,
   ) {}
@@ -58,7 +60,7 @@ export class PaperLease {
       if (wasHeld) await this.#connection`select 1`;
       else {
         const [row] = await this.#connection<{ held: boolean }[]>`
-          select pg_try_advisory_lock(hashtext('tradegraph.paper')) as held`;
+          select pg_try_advisory_lock(hashtext(${`tradegraph.${this.name}`})) as held`;
         this.#isHeld = row?.held === true;
         // Who waits for the lock keeps no connection from others.
         if (!this.#isHeld) {
@@ -67,7 +69,7 @@ export class PaperLease {
         }
       }
     } catch (error) {
-      if (wasHeld) this.log.warn({ error: errorMessage(error) }, "paper.lease-lost");
+      if (wasHeld) this.log.warn({ venue: this.name, error: errorMessage(error) }, "venue.lease-lost");
       this.#isHeld = false;
       this.#connection?.release();
       this.#connection = undefined;

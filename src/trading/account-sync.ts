@@ -1,0 +1,170 @@
+import { type Decimal, decimalText } from "../core/decimal.js";
+import { DomainError, errorMessage } from "../core/errors.js";
+import type { Logger } from "../core/logger.js";
+import type { Clock } from "../core/time.js";
+import { asUserAtOnce } from "../db/as-user.js";
+import type { Database } from "../db/connect.js";
+import { type Balances, balanceOf, type Movement } from "./balances.js";
+import type { Ledger } from "./ledger.js";
+import { smaller, zero } from "./money.js";
+import type { CcxtVenue } from "./venues/ccxt-venue.js";
+
+export interface AccountSyncOptions {
+  readonly venue: CcxtVenue;
+  readonly accountId: string;
+  readonly userId: string;
+  readonly database: Database;
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly syncMs: number;
+  /** After each comparison that came to an end. */
+  readonly onSynced: () => void;
+}
+
+/** Some exchanges have assets that the ledger cannot name; nothing here is traded against them. */
+const assetPattern = /^[A-Z0-9][A-Z0-9._-]{0,19}$/;
+const maxErrorLength = 500;
+const firstRetryMs = 2_000;
+
+/**
+ * Compares an account's balances with the exchange's, which is right. The first time, everything is paid in. Later, a
+ * difference that is the same at two comparisons in a row comes from elsewhere (a deposit, a withdrawal, a trade by hand) and is
+ * booked as an ADJUSTMENT; before, it may be an execution that is still on its way. Only sums are compared: what orders hold
+ * differs by the exchange's own rules.
+ */
+export class AccountSync {
+  readonly #options: AccountSyncOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #lastDifference = "";
+  /** What does not go away by itself. */
+  #fault: string | null = null;
+  #isClosed = false;
+
+  constructor(options: AccountSyncOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.soon();
+  }
+
+  /** Compares now, or when the comparison that is under way has ended at the next time. */
+  soon(): void {
+    if (this.#isClosed || this.#running !== undefined) return;
+    clearTimeout(this.#timer);
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  /** Shown as the account's sync error until the program begins anew. */
+  fault(text: string): void {
+    this.#fault = text;
+    void this.#store({ status: "ERROR", error: text }).catch((error: unknown) => this.#notStored(error));
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { syncMs, onSynced } = this.#options;
+    let nextMs = syncMs;
+    try {
+      await this.#compare();
+      onSynced();
+    } catch (error) {
+      nextMs = Math.min(syncMs, firstRetryMs);
+      await this.#failed(error).catch((failure: unknown) => this.#notStored(failure));
+    }
+    if (!this.#isClosed) this.#timer = setTimeout(() => this.soon(), nextMs);
+  }
+
+  async #compare(): Promise<void> {
+    const { venue, accountId, userId, database, ledger } = this.#options;
+    const [[row]] = await asUserAtOnce(database, userId, (sql) => [
+      sql<{ last_sync_at: string | null }[]>`select last_sync_at from accounts where id = ${accountId}`,
+    ]);
+    const isFirst = row?.last_sync_at === null;
+    const permissions = isFirst ? await venue.permissions(accountId) : null;
+    if (permissions?.includes("WITHDRAW"))
+      throw new DomainError("BAD_USER_INPUT", "this key may withdraw: make one that may only read and trade");
+    const there = new Map<string, Decimal>();
+    for (const { asset, available, locked } of await venue.balances(accountId))
+      if (assetPattern.test(asset)) there.set(asset, available.plus(locked));
+    const { result: error } = await ledger.change(userId, { accountId, ofAccount: true }, (draft) => {
+      const { movements, missing } = differences(there, draft.balances, isFirst);
+      const difference = movements.map(({ asset, availableChange }) => {
+        const { available, locked } = balanceOf(draft.balances, asset);
+        return [asset, decimalText(availableChange), decimalText(available.plus(locked))];
+      });
+      const text = JSON.stringify(difference);
+      if (movements.length > 0 && (isFirst || text === this.#lastDifference)) {
+        draft.record(isFirst ? "deposited" : "adjusted", draft.now, { source: "exchange" }, movements);
+        this.#lastDifference = "";
+      } else this.#lastDifference = text;
+      return missing.length === 0 ? null : `the exchange has less than orders hold here: ${missing.join(", ")}`;
+    });
+    const shown = this.#fault ?? error;
+    await this.#store({
+      status: shown === null ? "SYNCED" : "ERROR",
+      error: shown,
+      syncedAt: new Date(this.#options.clock.nowMs()),
+      ...(permissions === null ? {} : { permissions }),
+    });
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    const { accountId, log } = this.#options;
+    const isKnown = error instanceof DomainError;
+    log.warn({ accountId, code: isKnown ? error.code : null, error: errorMessage(error) }, "exchanges.not-synced");
+    const text = isKnown ? error.message : "the comparison with the exchange failed";
+    await this.#store({ status: "ERROR", error: text, isRefused: isKnown && error.code === "BAD_USER_INPUT" });
+  }
+
+  /** Accounts that were ended meanwhile stay as they are. */
+  async #store(told: {
+    readonly status: "SYNCED" | "ERROR";
+    readonly error: string | null;
+    readonly syncedAt?: Date;
+    readonly permissions?: readonly string[];
+    /** The exchange does not take the key: the account ends until there is another one. */
+    readonly isRefused?: boolean;
+  }): Promise<void> {
+    const { database, userId, accountId } = this.#options;
+    const { status, error, syncedAt = null, permissions = null, isRefused = false } = told;
+    await asUserAtOnce(database, userId, (sql) => [
+      sql`
+        update accounts set sync_status = ${status}, sync_error = ${error?.slice(0, maxErrorLength) ?? null},
+          last_sync_at = coalesce(${syncedAt?.toISOString() ?? null}::timestamptz, last_sync_at),
+          permissions = coalesce(${permissions === null ? null : `{${permissions.join()}}`}::text::text[], permissions::text[]),
+          status = case when ${isRefused} then 'ERROR' else status end
+        where id = ${accountId} and status = 'ACTIVE' and deleted_at is null`,
+    ]);
+  }
+
+  #notStored(error: unknown): void {
+    const { accountId, log } = this.#options;
+    log.warn({ accountId, error: errorMessage(error) }, "exchanges.sync-not-stored");
+  }
+}
+
+/** What makes the ledger's sums those of the exchange; `missing` are assets of which orders hold more than there is. */
+function differences(there: ReadonlyMap<string, Decimal>, here: Balances, isFirst: boolean) {
+  const movements: Movement[] = [];
+  const missing: string[] = [];
+  for (const asset of new Set([...there.keys(), ...here.keys()])) {
+    const { available, locked } = balanceOf(here, asset);
+    const change = (there.get(asset) ?? zero).minus(available.plus(locked));
+    if (change.isZero()) continue;
+    const taken = change.isNegative() ? smaller(change.neg(), available).neg() : change;
+    if (!taken.eq(change)) missing.push(asset);
+    const reason = isFirst && taken.gt(0) ? "DEPOSIT" : "ADJUSTMENT";
+    if (!taken.isZero()) movements.push({ asset, reason, availableChange: taken, lockedChange: zero });
+  }
+  return { movements, missing };
+}

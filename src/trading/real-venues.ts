@@ -1,0 +1,196 @@
+import type { Catalogue } from "../catalogue/catalogue.js";
+import { errorMessage } from "../core/errors.js";
+import type { KeyRing } from "../core/key-ring.js";
+import type { Logger } from "../core/logger.js";
+import type { Clock } from "../core/time.js";
+import type { Database } from "../db/connect.js";
+import { readAccountKeys } from "./account-keys.js";
+import type { Ledger } from "./ledger.js";
+import type { LedgerAccount, VenueCommand } from "./ledger-draft.js";
+import type { NewOrder } from "./order.js";
+import type { OrderVenue } from "./order-desk.js";
+import { RealAccount } from "./real-account.js";
+import type { TradingMarkets } from "./trading-markets.js";
+import type { TradingSymbol } from "./trading-symbol.js";
+import { VenueLease } from "./venue-lease.js";
+import { CcxtVenue } from "./venues/ccxt-venue.js";
+import { refusalOf, type TradedExchange, tradedExchanges } from "./venues/offers.js";
+
+export interface RealVenuesOptions {
+  readonly database: Database;
+  readonly ledger: Ledger;
+  readonly markets: TradingMarkets;
+  readonly catalogue: Catalogue;
+  /** Null: no keys can be opened, so no account can be there. */
+  readonly keyRing: KeyRing | null;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Only TESTNET accounts trade then, on the simulated exchange. */
+  readonly isSimulated: boolean;
+  /** Between two comparisons of the balances of an account with its exchange. */
+  readonly syncMs?: number;
+}
+
+interface RealAccountRow {
+  readonly account_id: string;
+  readonly user_id: string;
+  readonly exchange_code: TradedExchange;
+  readonly environment: LedgerAccount["environment"];
+  readonly is_waiting: boolean;
+}
+
+const lookMs = 1_000;
+const defaultSyncMs = 30_000;
+/** Where the simulated exchange takes orders. */
+const simulatedMarket = "BINANCE_SPOT";
+
+/**
+ * Executes the orders of accounts at exchanges. One process of an installation does, for as long as it holds the lease; orders
+ * and accounts that others have stored meanwhile it finds in the database.
+ */
+export class RealVenues implements OrderVenue {
+  readonly #lease: VenueLease;
+  readonly #timer: NodeJS.Timeout;
+  readonly #accounts = new Map<string, RealAccount>();
+  readonly #ending = new Set<Promise<void>>();
+  #venue: CcxtVenue | null = null;
+  #looking: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(private readonly options: RealVenuesOptions) {
+    this.#lease = new VenueLease(options.database, options.log, "exchanges", (isHeld) => {
+      if (!isHeld) this.#forget();
+      else if (this.#venue === null && !this.#isClosed) {
+        this.#venue = this.#newVenue();
+        void this.#look();
+      }
+    });
+    this.#timer = setInterval(() => void this.#look(), lookMs);
+  }
+
+  async start(): Promise<void> {
+    await this.#lease.start();
+    await this.#looking;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    await this.#looking;
+    this.#forget();
+    await Promise.allSettled(this.#ending);
+    await this.#lease.close();
+  }
+
+  takes({ environment, exchangeId }: LedgerAccount): boolean {
+    const code = this.options.catalogue.findExchange(exchangeId)?.code;
+    if (environment === "PAPER" || this.options.keyRing === null || !isTraded(code)) return false;
+    return !this.options.isSimulated || (environment === "TESTNET" && code === "BINANCE");
+  }
+
+  refusal({ exchangeId }: LedgerAccount, order: NewOrder, symbol: TradingSymbol): string | null {
+    const code = this.options.catalogue.findExchange(exchangeId)?.code;
+    return isTraded(code) ? refusalOf(code, symbol.marketType, order) : null;
+  }
+
+  /** An exchange does nothing at once. */
+  react(): void {}
+
+  send(_userId: string, accountId: string, commands: readonly VenueCommand[]): void {
+    this.#accounts.get(accountId)?.send(commands);
+  }
+
+  /** Looks now for accounts and orders that were stored. */
+  look(): void {
+    void this.#look();
+  }
+
+  #look(): Promise<void> {
+    if (this.#venue === null || this.#isClosed) return Promise.resolve();
+    this.#looking ??= this.#followAccounts(this.#venue)
+      .catch((error: unknown) => this.options.log.warn({ error: errorMessage(error) }, "exchanges.look-failed"))
+      .finally(() => {
+        this.#looking = undefined;
+      });
+    return this.#looking;
+  }
+
+  async #followAccounts(venue: CcxtVenue): Promise<void> {
+    const rows = await this.options.database.sql<RealAccountRow[]>`select * from real_accounts()`;
+    if (venue !== this.#venue) return;
+    const found = new Set<string>();
+    for (const { account_id: accountId, user_id: userId, exchange_code: code, environment, is_waiting } of rows) {
+      if (!isTraded(code) || (this.options.isSimulated && (environment !== "TESTNET" || code !== "BINANCE"))) continue;
+      found.add(accountId);
+      const known = this.#accounts.get(accountId);
+      if (known === undefined) this.#begin(venue, accountId, userId);
+      else if (is_waiting) known.look();
+    }
+    for (const accountId of this.#accounts.keys()) if (!found.has(accountId)) this.#end(accountId, venue);
+  }
+
+  #begin(venue: CcxtVenue, accountId: string, userId: string): void {
+    const { database, ledger, clock, log, syncMs = defaultSyncMs } = this.options;
+    const account = new RealAccount({ venue, accountId, userId, database, ledger, clock, log, syncMs });
+    this.#accounts.set(accountId, account);
+    account.start();
+  }
+
+  #end(accountId: string, venue: CcxtVenue): void {
+    const account = this.#accounts.get(accountId);
+    this.#accounts.delete(accountId);
+    const ending: Promise<void> = Promise.resolve(account?.close())
+      .then(() => venue.forget(accountId))
+      .catch((error: unknown) => this.options.log.warn({ accountId, error: errorMessage(error) }, "exchanges.end-failed"))
+      .finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+
+  #forget(): void {
+    const venue = this.#venue;
+    this.#venue = null;
+    if (venue === null) return;
+    for (const accountId of this.#accounts.keys()) this.#end(accountId, venue);
+    const ending: Promise<void> = venue
+      .close()
+      .catch((error: unknown) => this.options.log.warn({ error: errorMessage(error) }, "exchanges.end-failed"))
+      .finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+
+  #newVenue(): CcxtVenue {
+    const { database, keyRing, markets, clock, log } = this.options;
+    return new CcxtVenue({
+      clock,
+      log,
+      account: (accountId) => readAccountKeys(database, keyRing, this.#userOf(accountId), accountId),
+      symbol: (id) => {
+        const { ticker, marketType } = markets.symbol(id);
+        return { id, ticker: ticker.toUpperCase(), marketType };
+      },
+      readOrder: async (accountId, orderId) => (await this.#accounts.get(accountId)?.readOrder(orderId)) ?? null,
+      endpoint: () => this.#endpoint(),
+    });
+  }
+
+  #userOf(accountId: string): string {
+    const account = this.#accounts.get(accountId);
+    if (account === undefined) throw new Error("an account is asked about that is not worked for");
+    return account.userId;
+  }
+
+  /** Whoever runs the simulated exchange has stored where it is. */
+  #endpoint(): { url: string; websocketUrl: string } | null {
+    if (!this.options.isSimulated) return null;
+    const market = this.options.catalogue.marketByCode(simulatedMarket);
+    const provider = this.options.catalogue.providers.find(
+      ({ providerType, marketId, endpointUrl, websocketUrl }) =>
+        providerType === "SIMULATED" && marketId === market?.id && endpointUrl !== null && websocketUrl !== null,
+    );
+    if (provider === undefined) throw new Error("the simulated exchange is not there");
+    return { url: provider.endpointUrl as string, websocketUrl: provider.websocketUrl as string };
+  }
+}
+
+const isTraded = (code: string | undefined): code is TradedExchange =>
+  (tradedExchanges as readonly (string | undefined)[]).includes(code);
