@@ -27,7 +27,7 @@ const sendableMs = 60_000;
 const atOnce = 5;
 const maxSteps = 8;
 const firstRetryMs = 1_000;
-const lastRetryMs = 30_000;
+const lastRetryMs = 5_000;
 
 /**
  * One account at an exchange: hands over what the ledger wants done, books what the exchange says, and compares orders and
