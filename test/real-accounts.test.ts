@@ -131,7 +131,9 @@ describe("an account at an exchange", () => {
     expect(account.lastSyncAt).not.toBeNull();
     await expectSameBalances(id);
     const { data } = await ask("query ($id: ID!) { ledgerEntries(accountId: $id) { nodes { reason } } }", { id });
-    expect(new Set(data.ledgerEntries.nodes.map(({ reason }: { reason: string }) => reason))).toEqual(new Set(["DEPOSIT"]));
+    expect(new Set(data.ledgerEntries.nodes.map(({ reason }: { reason: string }) => reason))).toEqual(
+      new Set(["DEPOSIT"]),
+    );
   });
 
   test("with a key that the exchange refuses is in error, says why, and takes no orders", async () => {
@@ -186,9 +188,7 @@ describe("orders", () => {
     const id = await open();
     const { authorization } = user.headers;
     const watch = (text: string) => openStream(on.websocketUrl, text, { id }, { authorization });
-    const orders = watch(
-      'subscription ($id: ID!) { orderUpdated(accountId: $id, after: "1") { id status } }',
-    );
+    const orders = watch('subscription ($id: ID!) { orderUpdated(accountId: $id, after: "1") { id status } }');
     const balances = watch(
       'subscription ($id: ID!) { balanceUpdated(accountId: $id, after: "1") { asset available } }',
     );
@@ -246,10 +246,11 @@ describe("orders", () => {
     const id = await open();
     desk().faults.add("POST", "/api/v3/order", { kind: "lostRequest" });
     const order = await placed(id);
-    await becomes(order, "REJECTED");
+    // As long as the client waits for the answer, and then until the request can not arrive any more.
+    await expect.poll(async () => (await orderOf(order)).status, { timeout: 50_000 }).toBe("REJECTED");
     expect(trader().orders.size).toBe(0);
     expect((await accountOf(id)).balances.every(({ locked }: { locked: string }) => locked === "0")).toBe(true);
-  });
+  }, 60_000);
 
   test("what was paid in at the exchange itself comes as an adjustment", async () => {
     const id = await open();

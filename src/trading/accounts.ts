@@ -195,7 +195,10 @@ function requireTraded(code: string, { environment, passphrase }: CreateAccount,
   const traded = tradedExchanges.find((name) => name === code);
   if (traded === undefined) throw badInput("exchange", `accounts at ${code} are on paper only`);
   if (isSimulated && environment === "PRODUCTION")
-    throw badInput("environment", "the markets are simulated here: production accounts need a program started with --live");
+    throw badInput(
+      "environment",
+      "the markets are simulated here: production accounts need a program started with --live",
+    );
   if (isSimulated && traded !== "BINANCE")
     throw badInput("exchange", "the simulated exchange takes accounts of BINANCE only");
   const { name, testnet } = offers[traded];

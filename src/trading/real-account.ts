@@ -159,8 +159,7 @@ export class RealAccount {
         this.#retryLater(id);
         return;
       }
-      const reports =
-        answer.kind === "missing" ? [missingReport(order, this.#now())] : answer.reports;
+      const reports = answer.kind === "missing" ? [missingReport(order, this.#now())] : answer.reports;
       order = await this.#book({ orderId: id }, reports);
       // Nothing new: what is missing comes by the stream, or is asked for later.
       if (order !== null && order.version === before.version && actionOf(order) !== null) {
@@ -213,7 +212,8 @@ export class RealAccount {
       this.send(written.commands.filter(({ order }) => order.id !== written.result?.id));
       return written.result;
     } catch (error) {
-      const isLater = error instanceof DomainError && (error.code === "PROVIDER_UNAVAILABLE" || error.code === "RATE_LIMITED");
+      const isLater =
+        error instanceof DomainError && (error.code === "PROVIDER_UNAVAILABLE" || error.code === "RATE_LIMITED");
       if (!isLater) this.#refused(events[0]?.kind ?? "nothing", error instanceof DomainError ? error.code : "INTERNAL");
       // A rule of ours stands against it, now and later: the events behind it must not wait for that.
       if (!isLater && error instanceof DomainError) return null;

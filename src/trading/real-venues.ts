@@ -141,7 +141,9 @@ export class RealVenues implements OrderVenue {
     this.#accounts.delete(accountId);
     const ending: Promise<void> = Promise.resolve(account?.close())
       .then(() => venue.forget(accountId))
-      .catch((error: unknown) => this.options.log.warn({ accountId, error: errorMessage(error) }, "exchanges.end-failed"))
+      .catch((error: unknown) =>
+        this.options.log.warn({ accountId, error: errorMessage(error) }, "exchanges.end-failed"),
+      )
       .finally(() => this.#ending.delete(ending));
     this.#ending.add(ending);
   }
