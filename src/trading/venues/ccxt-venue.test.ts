@@ -105,6 +105,23 @@ describe("the life of an order", () => {
   });
 });
 
+test("an order that the exchange has forgotten is cancelled, after a while, with the fills that there were", async () => {
+  const bench = await start();
+  const order = await bench.placed();
+  bench.fill(order, "0.004");
+  const { last } = bench.atExchange(order);
+  if (last === undefined) throw new Error("the order is not at the exchange");
+  bench.account.orders.delete(last.id);
+  bench.account.openOrders.delete(last.id);
+  expect(await bench.ask(order, "find")).toBe("unknown");
+  bench.time.aheadMs += 61_000;
+  await bench.restart();
+  bench.time.aheadMs += 61_000;
+  expect(await bench.ask(order, "find")).toBe("answered");
+  expect(order.status).toBe("CANCELLED");
+  expect(order.filled.toString()).toBe("0.004");
+});
+
 describe("replacing", () => {
   test("an untouched order, in one request", async () => {
     const bench = await start(noPolls);

@@ -6,6 +6,8 @@ import type { ExchangeOrder } from "./read-answers.js";
 
 /** Orders are looked for a little before they were created: the exchange's clock is another one. */
 const clockSlackMs = 60_000;
+/** So long an exchange's answers about an order that it has accepted may be behind. */
+const forgetMs = 60_000;
 /** Gate.io finds ended orders by our name for an hour only. */
 const findableMs = 30 * 60_000;
 
@@ -93,13 +95,34 @@ export class OrderSearch {
     const clientId = clientIdOf(this.#link.code, order.id);
     const seen = await this.#link.lookUp(listed, known === null ? { clientId } : { exchangeOrderId: known });
     if (seen === null) {
-      if (known === null) return null;
-      throw new LinkError({ kind: "unknown", reason: "the exchange does not know the order any more" });
+      return known === null ? null : this.#forgotten(entry, listed, known);
     }
     const isLater = !tracked.isAccepted && seen.clientId !== null && isMarked(this.#link.code, seen.clientId);
     if (isLater) await this.#retrace(entry, listed, seen);
     else this.#registry.sawOrder(entry, { ...seen, clientId: null });
     return seen;
+  }
+
+  /**
+   * An order that the exchange has had and does not know any more is not open there: it has forgotten an ended one, or has
+   * begun anew as testnets do. Answers may be behind for a while, so that is believed after a time only.
+   * @throws {LinkError} until then
+   */
+  async #forgotten(entry: Entry, listed: ListedSymbol, exchangeOrderId: string): Promise<ExchangeOrder> {
+    const { tracked, sentAtMs } = entry;
+    const { createdAt, updatedAt } = tracked.order;
+    const nowMs = this.#options.nowMs();
+    const isFresh = nowMs - Math.max(updatedAt.getTime(), sentAtMs ?? 0) < forgetMs;
+    const open = isFresh ? [] : await this.#link.openOrders(listed);
+    if (isFresh || this.mayArrive(entry) || open.some((other) => other.exchangeOrderId === exchangeOrderId))
+      throw new LinkError({ kind: "unknown", reason: "the exchange does not know the order any more" });
+    const gone = { exchangeOrderId, clientId: null, filled: null, quantity: null, price: null, atMs: null };
+    if (!tracked.has(exchangeOrderId)) this.#registry.sawOrder(entry, { ...gone, state: "open" });
+    for (const fill of await this.#link.fillsSince(listed, createdAt.getTime() - clockSlackMs))
+      this.#registry.sawFill(fill);
+    const ended: ExchangeOrder = { ...gone, state: "cancelled" };
+    this.#registry.sawOrder(entry, ended);
+    return ended;
   }
 
   /** The orders at the exchange that stood for ours before the one that does now. */
