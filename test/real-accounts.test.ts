@@ -4,6 +4,7 @@ import { KeyRing } from "../src/core/key-ring.js";
 import { systemClock } from "../src/core/time.js";
 import { type Simulator, startSimulator } from "../src/feeds/simulator/simulator.js";
 import { simulatedTrader, type TradingDesk } from "../src/feeds/simulator/trading/desk.js";
+import { rebuild } from "../src/trading/rebuild.js";
 import { query, startTestApp, type TestApp } from "./support/app.js";
 import { signIn, signUp } from "./support/people.js";
 import { openStream } from "./support/stream.js";
@@ -276,6 +277,24 @@ describe("orders", () => {
   });
 });
 
+test("an execution that does not fit the order becomes a sync error, and the account goes on", async () => {
+  const id = await open();
+  const order = await placed(id);
+  await becomes(order, "NEW");
+  const [there] = trader().openOrders.values();
+  if (there?.price == null) throw new Error("no order");
+  // An exchange that executes twice of what was wanted.
+  const more = there.price.times(there.quantity);
+  trader().lock("USDT", more);
+  Object.assign(there, { quantity: there.quantity.times(2), locked: there.locked.plus(more) });
+  desk().engine.fill(trader(), there, there.quantity);
+  await expect
+    .poll(async () => (await accountOf(id)).syncError, patience)
+    .toContain("does not fit the order here (OVERFILL)");
+  const next = await placed(id);
+  await becomes(next, "NEW");
+});
+
 describe("the program begins anew", () => {
   test("and finds what happened meanwhile: one order filled, one cancelled, one whose answer was lost", async () => {
     const id = await open();
@@ -299,6 +318,10 @@ describe("the program begins anew", () => {
     expect(trader().orders.size).toBe(3);
     await expectSameBalances(id);
   }, 60_000);
+});
+
+test("what the events make is what is stored", async () => {
+  expect((await rebuild(on.database.owner, false)).differences).toEqual([]);
 });
 
 const cancel = (id: string) => ask("mutation ($id: ID!) { cancelOrder(id: $id) { status } }", { id });
