@@ -72,6 +72,9 @@ const addedArguments = new Set([
   "Symbol.candles.fillGaps",
   "Mutation.updateDashboardItem.expectedVersion",
   "Mutation.reorderDashboard.expectedIds",
+  "Subscription.orderUpdated.after",
+  "Subscription.positionUpdated.after",
+  "Subscription.balanceUpdated.after",
 ]);
 
 const fieldsOf = (type: GraphQLNamedType | undefined): Record<string, string> => {

@@ -78,7 +78,7 @@ export const positionNode = (row: PositionRow) => ({
   side: row.side,
   status: row.status,
   quantity: text(row.quantity),
-  entryPrice: textOrNull(row.entry_price),
+  entryPrice: text(row.entry_price),
   liquidationPrice: textOrNull(row.liquidation_price),
   leverage: row.leverage,
   marginMode: row.margin_mode,

@@ -272,8 +272,8 @@ export class PositionType extends NodeType {
   status!: string;
   @Field(() => DecimalScalar, { description: "In the base currency; zero when it is closed." })
   quantity!: DecimalText;
-  @Field(() => DecimalScalar, { nullable: true, description: "Volume-weighted; null when it is closed." })
-  entryPrice!: DecimalText | null;
+  @Field(() => DecimalScalar, { description: "Volume-weighted; of a closed one the last that it had." })
+  entryPrice!: DecimalText;
   @Field(() => DecimalScalar, {
     nullable: true,
     description: "Price at which its margin is used up, as of its last change; null when no price does that.",

@@ -9,7 +9,7 @@ import type { OrderEvent } from "./order-event.js";
 import { dataOfOrderEvent, dataOfVenueEvent, type EventData } from "./order-event-data.js";
 import { type OrderEffect, type OrderRefusal, transition } from "./order-life.js";
 import { type KeptOrder, rowOfOrder } from "./order-row.js";
-import { liquidationPrice, type Position } from "./position.js";
+import { entryPriceOf, liquidationPrice, type Position } from "./position.js";
 import { type KeptPosition, rowOfPosition } from "./position-row.js";
 import { protectionOrders } from "./protection.js";
 import { type Booking, needOfGroup, release, reservationOwner, reserve, settleSpot } from "./reservation.js";
@@ -362,6 +362,7 @@ export class LedgerDraft {
       version: (known?.version ?? 0) + 1,
       sequence: this.#sequence + 1,
       position,
+      entryPrice: entryPriceOf(position) ?? known?.entryPrice ?? zero,
       liquidationPrice: this.#liquidationPrice(position, symbol),
       stopLoss: order?.stopLoss ?? known?.stopLoss ?? null,
       takeProfit: order?.takeProfit ?? known?.takeProfit ?? null,

@@ -83,7 +83,7 @@ export interface PositionRow extends OfAccount {
   readonly status: "OPEN" | "CLOSED" | "LIQUIDATED";
   readonly quantity: string;
   readonly entry_cost: string;
-  readonly entry_price: string | null;
+  readonly entry_price: string;
   readonly liquidation_price: string | null;
   readonly leverage: number;
   readonly margin_mode: "ISOLATED" | "CROSS";

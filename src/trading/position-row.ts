@@ -1,6 +1,6 @@
 import { Decimal, decimalText } from "../core/decimal.js";
 import type { PositionRow } from "./ledger-rows.js";
-import { entryPriceOf, type Position } from "./position.js";
+import type { Position } from "./position.js";
 
 /** A position with what the ledger knows of it beside its life. */
 export interface KeptPosition {
@@ -11,6 +11,8 @@ export interface KeptPosition {
   /** Of the account's event that it is as of. */
   readonly sequence: number;
   readonly position: Position;
+  /** Of what is open; of a closed one the last that it had. */
+  readonly entryPrice: Decimal;
   /** As of its last change. */
   readonly liquidationPrice: Decimal | null;
   readonly stopLoss: Decimal | null;
@@ -40,6 +42,7 @@ export const keptPositionOfRow = (row: PositionRow): KeptPosition => ({
     updatedAt: new Date(row.updated_at),
     closedAt: row.closed_at === null ? null : new Date(row.closed_at),
   },
+  entryPrice: new Decimal(row.entry_price),
   liquidationPrice: decimalOf(row.liquidation_price),
   stopLoss: decimalOf(row.stop_loss),
   takeProfit: decimalOf(row.take_profit),
@@ -54,7 +57,7 @@ export const rowOfPosition = ({ position, ...kept }: KeptPosition): PositionRow 
   status: position.status,
   quantity: decimalText(position.quantity),
   entry_cost: decimalText(position.entryCost),
-  entry_price: textOf(entryPriceOf(position)),
+  entry_price: decimalText(kept.entryPrice),
   liquidation_price: textOf(kept.liquidationPrice),
   leverage: position.leverage,
   margin_mode: position.marginMode,
