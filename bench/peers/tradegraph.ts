@@ -12,6 +12,7 @@ export const start: StartPeer = async ({ address, exchange }) => {
     KEEPALIVE_MS: "600000",
     // One address asks for everything: it is counted as ever, and never too much.
     RATE_LIMIT_COST_PER_ADDRESS: "1000000000",
+    RATE_LIMIT_COST_PER_USER: "1000000000",
     RATE_LIMIT_CONNECTIONS_PER_ADDRESS: "1000000000",
   });
   const overrides = { database: address, ...(exchange === null ? {} : { exchange }) };

@@ -6,7 +6,6 @@ import type { SharedPayload } from "./payload.js";
 type Waiting = { readonly payload: SharedPayload; readonly id: Buffer } | { readonly frame: Buffer };
 
 const nothing = Buffer.alloc(0);
-const noId = Buffer.alloc(0);
 
 /** Those with something to write in this turn of the event loop. One task at its end serves all: a task for each costs more than its message. */
 let due: Outbox[] = [];
@@ -27,7 +26,7 @@ function flushDue(): void {
 export class Outbox {
   /** Mostly there is one message to write, which then needs nothing around it. */
   #payload: SharedPayload | null = null;
-  #id: Buffer = noId;
+  #id: Buffer = nothing;
   /** All there is to write, where it is more or something else. */
   #waiting: Waiting[] | null = null;
   #isBehind = false;
