@@ -30,25 +30,31 @@ interface SetUp {
 
 /** One server and its clients. It costs nothing while no quote changes. */
 class Line {
-  readonly slices: Slice[] = [];
+  #slices: Slice[] = [];
   readonly #server: Helper;
-  readonly #clients: Helper;
+  #clients: Helper | undefined;
+  #url = "";
 
   constructor(
     private readonly peer: string,
-    private readonly intervalMs: number,
     private readonly setUp: SetUp,
   ) {
     this.#server = Helper.start("server", "live/server.js", peer);
-    this.#clients = Helper.start("clients", "live/clients.js");
   }
 
-  async connect(): Promise<void> {
+  async start(): Promise<void> {
+    this.#url = await this.#server.ask<string>("start", this.setUp.input);
+  }
+
+  /** New clients, in the place of those that were there. */
+  async connect(intervalMs: number): Promise<void> {
+    await this.#clients?.stop();
+    this.#clients = Helper.start("clients", "live/clients.js");
     const connect: ConnectInput = {
-      url: await this.#server.ask<string>("start", this.setUp.input),
+      url: this.#url,
       watchlists: this.setUp.watchlists,
       query: liveQuery,
-      intervalMs: this.intervalMs,
+      intervalMs,
       mark: bidMark,
       sampleEvery: Number.POSITIVE_INFINITY,
     };
@@ -56,41 +62,52 @@ class Line {
   }
 
   async measure(warmUpMs: number, forMs: number): Promise<void> {
+    const clients = this.#clients;
+    if (clients === undefined) throw new Error(`${this.peer} has no clients`);
     const { symbolIds } = this.setUp;
     await this.#server.ask("traffic", { perSecond: changesPerSecond, symbolIds });
     await sleep(warmUpMs);
-    await Promise.all([this.#server.ask("measure"), this.#clients.ask("count")]);
+    await Promise.all([this.#server.ask("measure"), clients.ask("count")]);
     await sleep(forMs);
     const [usage, counted] = await Promise.all([
       this.#server.ask<ServerUsage>("usage"),
-      this.#clients.ask<Counted>("counted"),
+      clients.ask<Counted>("counted"),
     ]);
     await this.#server.ask("traffic", { perSecond: 0, symbolIds });
     const { quotes, messages, connected } = counted;
     if (connected < clientCount) throw new Error(`${this.peer} lost ${clientCount - connected} clients`);
-    this.slices.push({
+    this.#slices.push({
       cpuUsPerQuote: (usage.cpuMs * 1000) / quotes,
       quotesPerSecond: (quotes / forMs) * 1000,
       quotesPerMessage: quotes / messages,
     });
   }
 
-  median(of: keyof Slice): number {
-    return median(this.slices.map((slice) => slice[of]));
+  /** Of what was measured since it was asked last. */
+  takeMedian(): Slice {
+    const slices = this.#slices;
+    this.#slices = [];
+    const of = (figure: keyof Slice) => median(slices.map((slice) => slice[figure]));
+    return {
+      cpuUsPerQuote: of("cpuUsPerQuote"),
+      quotesPerSecond: of("quotesPerSecond"),
+      quotesPerMessage: of("quotesPerMessage"),
+    };
   }
 
   stop(): Promise<unknown> {
-    return Promise.all([this.#server.stop(), this.#clients.stop()]);
+    return Promise.all([this.#server.stop(), this.#clients?.stop()]);
   }
 }
 
-/** All at once and measured in turns, so that whatever else the machine does meets all of them. */
-async function measureInTurns(lines: readonly Line[]): Promise<void> {
-  // One after the other: each start takes all of the machine.
-  for (const line of lines) await line.connect();
-  for (const line of lines) await line.measure(750, 400);
-  for (const line of lines) line.slices.length = 0;
-  for (let round = 0; round < 3; round++) for (const line of lines) await line.measure(250, 1_000);
+/** In turns, so that whatever else the machine does meets all of them. */
+async function measureInTurns(lines: readonly Line[], intervalMs: number): Promise<Slice[]> {
+  // One after the other: each takes all of the machine.
+  for (const line of lines) await line.connect(intervalMs);
+  for (const line of lines) await line.measure(1_000, 500);
+  for (const line of lines) line.takeMedian();
+  for (let round = 0; round < 3; round++) for (const line of lines) await line.measure(500, 1_000);
+  return lines.map((line) => line.takeMedian());
 }
 
 /** They send each change as a message, have no interval, and are measured once. */
@@ -111,32 +128,37 @@ async function fanOut(
       symbolIds: symbols.map(({ id }) => id),
       watchlists: watchlistsOf(idsOf(symbols)),
     };
-    const open = (peer: string, intervalMs: number): Line => {
-      const line = new Line(peer, intervalMs, setUp);
+    for (const peer of ["tradegraph", "raw-frames", "graphql-ws-windows", ...peersOfEachChange]) {
+      const line = new Line(peer, setUp);
       lines.push(line);
-      return line;
-    };
-    const compared = intervalsMs.map((intervalMs) => ({
-      intervalMs,
-      ours: open("tradegraph", intervalMs),
-      limit: open("raw-frames", intervalMs),
-      windows: open("graphql-ws-windows", intervalMs),
-    }));
-    const peers = peersOfEachChange.map((peer) => [peer, open(peer, 0)] as const);
-    await measureInTurns(lines);
-    return compared.map(({ intervalMs, ours, limit, windows }) => ({
-      case: `${name}, ${intervalMs} ms`,
-      unit: "CPU µs per quote",
-      better: "less",
-      ours: ours.median("cpuUsPerQuote"),
-      peers: Object.fromEntries(peers.map(([peer, line]) => [peer, line.median("cpuUsPerQuote")])),
-      limit: limit.median("cpuUsPerQuote"),
-      reach,
-      growsWith: "clients × messages",
-      note:
-        `${figure(ours.median("quotesPerSecond"))} quotes/s, ${figure(ours.median("quotesPerMessage"))} in a message; ` +
-        `graphql-ws with windows written by hand ${figure(windows.median("cpuUsPerQuote"))}`,
-    }));
+      await line.start();
+    }
+    const results: BenchResult[] = [];
+    let peers: Record<string, number> = {};
+    for (const intervalMs of intervalsMs) {
+      // The others send each change by itself, whatever the interval.
+      const measured = results.length === 0 ? lines : lines.slice(0, 3);
+      const [ours, limit, windows, ...others] = await measureInTurns(measured, intervalMs);
+      if (ours === undefined || limit === undefined || windows === undefined) throw new Error("a line is missing");
+      if (results.length === 0)
+        peers = Object.fromEntries(
+          peersOfEachChange.map((peer, index) => [peer, others[index]?.cpuUsPerQuote ?? Number.NaN]),
+        );
+      results.push({
+        case: `${name}, ${intervalMs} ms`,
+        unit: "CPU µs per quote",
+        better: "less",
+        ours: ours.cpuUsPerQuote,
+        peers,
+        limit: limit.cpuUsPerQuote,
+        reach,
+        growsWith: "clients × messages",
+        note:
+          `${figure(ours.quotesPerSecond)} quotes/s, ${figure(ours.quotesPerMessage)} in a message; ` +
+          `graphql-ws with windows written by hand ${figure(windows.cpuUsPerQuote)}`,
+      });
+    }
+    return results;
   } finally {
     await Promise.all(lines.map((line) => line.stop()));
     await database.close();

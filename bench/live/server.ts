@@ -9,6 +9,8 @@ let peer: Peer | undefined;
 let stopTraffic = () => {};
 let cpu = process.cpuUsage();
 let changes = 0;
+/** Goes on from one measurement to the next: a change with an earlier number is one that every honest server leaves out. */
+let changeNumber = 0;
 
 export interface ServerUsage {
   readonly cpuMs: number;
@@ -26,7 +28,8 @@ answer({
   traffic({ perSecond, symbolIds }: { perSecond: number; symbolIds: number[] }) {
     stopTraffic();
     if (perSecond === 0) return;
-    stopTraffic = atRate(perSecond, (n) => {
+    stopTraffic = atRate(perSecond, () => {
+      const n = changeNumber++;
       changes++;
       peer?.apply(changeOf(symbolIds[n % symbolIds.length] ?? 0, n));
     });

@@ -28,13 +28,12 @@ export function changeOf(symbolId: number, n: number): BookTickerEvent {
 const maxPerTick = 20;
 
 /** Calls back so many times a second, as even as a timer can. Returns the function that ends it. */
-export function atRate(perSecond: number, callBack: (n: number) => void): () => void {
+export function atRate(perSecond: number, callBack: () => void): () => void {
   let startMs = performance.now();
-  let n = 0;
   let madeSinceStart = 0;
   const timer = setInterval(() => {
     const due = Math.floor(((performance.now() - startMs) * perSecond) / 1000) - madeSinceStart;
-    for (let made = 0; made < Math.min(due, maxPerTick); made++) callBack(n++);
+    for (let made = 0; made < Math.min(due, maxPerTick); made++) callBack();
     madeSinceStart += Math.min(due, maxPerTick);
     if (due > maxPerTick) {
       startMs = performance.now();
