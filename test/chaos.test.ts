@@ -5,6 +5,7 @@ import { brokenPromises, untold } from "../bench/load/proof.js";
 import { type System, startSystem } from "../bench/load/system.js";
 import type { TraderReport } from "../bench/load/trader.js";
 import { makeTraders, Traders } from "../bench/load/traders.js";
+import { errorMessage } from "../src/core/errors.js";
 import { findNats } from "./support/nats.js";
 import { runToEnd } from "./support/program.js";
 import { until } from "./support/until.js";
@@ -40,7 +41,7 @@ describe.skipIf(natsServer === null)("while people trade on two API nodes", () =
           reports().every((report, index) => report.quotes > (quotes[index] ?? 0) + 2) && acknowledged() > orders + 2,
         60_000,
       ).catch((error: unknown) => {
-        throw new Error(`after ${part.name} was killed: ${error}\n${system.log()}`);
+        throw new Error(`after ${part.name} was killed: ${errorMessage(error)}\n${system.log()}`);
       });
     }
     await traders.stop();

@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 export async function until(condition: () => boolean | Promise<boolean>, timeoutMs: number): Promise<void> {
   const deadlineMs = performance.now() + timeoutMs;
   while (!(await condition())) {
-    if (performance.now() > deadlineMs) throw new Error(`not so after ${timeoutMs} ms: ${condition}`);
+    if (performance.now() > deadlineMs) throw new Error(`not so after ${timeoutMs} ms: ${condition.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
