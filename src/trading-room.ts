@@ -7,6 +7,7 @@ import type { KeyRing } from "./core/key-ring.js";
 import type { Logger } from "./core/logger.js";
 import type { Clock } from "./core/time.js";
 import type { Database } from "./db/connect.js";
+import type { Leaderships } from "./db/leadership.js";
 import { EventDispatcher, type QueuedEvent } from "./events/dispatch-events.js";
 import { textOfEvent, UserEvents, userSubject } from "./events/follow-users.js";
 import type { LiveMarket } from "./market-data/live-market.js";
@@ -23,6 +24,7 @@ import { VenueOfAccounts } from "./trading/venue-of-accounts.js";
 interface Around {
   readonly config: Config;
   readonly database: Database;
+  readonly leaderships: Leaderships;
   readonly catalogue: Catalogue;
   readonly quotes: QuoteBoard;
   readonly live: LiveMarket;
@@ -36,7 +38,7 @@ interface Around {
 
 /** The ledger with what takes orders, what executes those on paper, and what tells of every change. */
 export async function openTrading(
-  { config, database, catalogue, quotes, live, bus, keyRing, clock, log, accountSyncMs }: Around,
+  { config, database, leaderships, catalogue, quotes, live, bus, keyRing, clock, log, accountSyncMs }: Around,
   closers: Closers,
 ): Promise<Trading> {
   const markets = new TradingMarkets(catalogue, quotes, live.books, clock);
@@ -59,6 +61,7 @@ export async function openTrading(
   });
   const paper = new PaperVenue({
     database,
+    leaderships,
     ledger,
     markets,
     clock,
@@ -78,6 +81,7 @@ export async function openTrading(
   const isSimulated = config.mode === "simulated";
   const real = new RealVenues({
     database,
+    leaderships,
     ledger,
     markets,
     catalogue,

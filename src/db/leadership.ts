@@ -10,7 +10,8 @@ const lookEveryMs = 500;
 const marginMs = 250;
 /** A look that has no answer by then gets another connection. */
 const answerWithinMs = 1_500;
-const notLeaderCode = "TG001";
+/** Of the database's error when a write comes under a term that is over. */
+export const notLeaderCode = "TG001";
 
 /** Thrown by {@link Leadership.fence}: another node leads now, so nothing of the transaction may count. */
 export class LeadershipLostError extends Error {
