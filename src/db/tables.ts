@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { bigint, check, pgTable, uuid, varchar } from "drizzle-orm/pg-core";
+import { bigint, boolean, check, pgTable, unique, uuid, varchar } from "drizzle-orm/pg-core";
 import { instant } from "./columns.js";
 
 /** Who leads what. Times are of the database's clock. */
@@ -15,4 +15,15 @@ export const leases = pgTable(
     expiresAt: instant("expires_at").notNull(),
   },
   (t) => [check("ck_leases_term", sql`${t.term} > 0`)],
+);
+
+/** Tells this installation from others that use the same broker. One row. */
+export const installation = pgTable(
+  "installation",
+  {
+    id: uuid("id").primaryKey().defaultRandom(),
+    createdAt: instant("created_at").notNull().defaultNow(),
+    isOnly: boolean("is_only").notNull().default(true),
+  },
+  (t) => [unique("installation_is_only_unique").on(t.isOnly), check("ck_installation_is_only", sql`${t.isOnly}`)],
 );

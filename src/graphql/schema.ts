@@ -20,6 +20,7 @@ import {
   SymbolSeriesResolver,
 } from "../market-data/graphql-series.js";
 import { AuditResolver } from "../people/graphql-audit.js";
+import { EventOperatorResolver } from "../trading/graphql-events.js";
 import { DashboardResolver, UserDashboardResolver } from "../people/graphql-dashboard.js";
 import { SessionResolver, SignInResolver } from "../people/graphql-sign-in.js";
 import { ApiKeyResolver, UserResolver } from "../people/graphql-users.js";
@@ -70,6 +71,7 @@ export function buildSchema(): GraphQLSchema {
       DashboardResolver,
       UserDashboardResolver,
       AuditResolver,
+      EventOperatorResolver,
       SignInResolver,
       SessionResolver,
       UserResolver,
