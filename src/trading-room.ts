@@ -9,8 +9,8 @@ import type { Logger } from "./core/logger.js";
 import type { Clock } from "./core/time.js";
 import type { Database } from "./db/connect.js";
 import type { Leaderships } from "./db/leadership.js";
-import { EventDispatcher, type QueuedEvent } from "./events/dispatch-events.js";
 import { EventOperations } from "./events/dead-letters.js";
+import { EventDispatcher, type QueuedEvent } from "./events/dispatch-events.js";
 import { eventOf, textOfEvent, UserEvents, userSubject } from "./events/follow-users.js";
 import { ProjectionRunner } from "./events/project-events.js";
 import type { LiveMarket } from "./market-data/live-market.js";
@@ -115,7 +115,15 @@ export async function openTrading(
   const eventOperations = new EventOperations(database, projections);
   const desk = new OrderDesk({ database, ledger, markets, venue: new VenueOfAccounts([paper, real]), clock });
   const onOpened = () => real.look();
-  return { database, accounts: { database, catalogue, keyRing, clock, isSimulated, onOpened }, desk, markets, events, eventOperations, durable };
+  return {
+    database,
+    accounts: { database, catalogue, keyRing, clock, isSimulated, onOpened },
+    desk,
+    markets,
+    events,
+    eventOperations,
+    durable,
+  };
 }
 
 const projections = [accountActivity];

@@ -9,7 +9,13 @@ import {
 import { type NatsConnection, NoRespondersError, nanos } from "@nats-io/transport-node";
 import { errorMessage } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
-import { BusAwayError, type DurableBus, type DurableOptions, type DurableState, MessageRefusedError } from "./durable.js";
+import {
+  BusAwayError,
+  type DurableBus,
+  type DurableOptions,
+  type DurableState,
+  MessageRefusedError,
+} from "./durable.js";
 
 const streamName = "TRADEGRAPH_EVENTS";
 const streamSubjects = ["ledger.>"];

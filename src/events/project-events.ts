@@ -112,7 +112,10 @@ export class ProjectionRunner {
       } catch (error) {
         if (this.#isClosed) return;
         if (this.#failures++ === 0)
-          this.options.log.warn({ projection: this.options.projection.name, error: errorCode(error) }, "projection.stuck");
+          this.options.log.warn(
+            { projection: this.options.projection.name, error: errorCode(error) },
+            "projection.stuck",
+          );
         return;
       }
     }
@@ -127,7 +130,8 @@ export class ProjectionRunner {
     for (const { account_id: accountId, user_id: userId, attempts } of rows) {
       if (this.#isClosed || !this.isLeading) return false;
       // One at a time after a failure, so that only the one that fails waits.
-      if ((await this.#advance(userId, accountId, attempts, attempts === 0 ? batchSize : 1)) === batchSize) hasMore = true;
+      if ((await this.#advance(userId, accountId, attempts, attempts === 0 ? batchSize : 1)) === batchSize)
+        hasMore = true;
     }
     if (rows.length === 0) await this.#caughtUp();
     // An account whose first event had failed goes on with the others.
@@ -174,7 +178,13 @@ export class ProjectionRunner {
   }
 
   /** Later again, or never: then it is a dead letter. */
-  async #failed(userId: string, accountId: string, event: StoredEvent, attempts: number, reason: string): Promise<void> {
+  async #failed(
+    userId: string,
+    accountId: string,
+    event: StoredEvent,
+    attempts: number,
+    reason: string,
+  ): Promise<void> {
     const { database, projection, log, firstRetryMs = defaultFirstRetryMs } = this.options;
     const isDead = attempts >= maxAttempts;
     const waitMs = Math.min(lastRetryMs, firstRetryMs * 2 ** (attempts - 1));

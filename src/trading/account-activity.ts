@@ -4,7 +4,10 @@ import type { Projection } from "../events/projection.js";
 export const accountActivity: Projection = {
   name: "account-activity",
   async apply(sql, events) {
-    const counts = new Map<string, { userId: string; accountId: string; day: string; type: string; count: number; last: number }>();
+    const counts = new Map<
+      string,
+      { userId: string; accountId: string; day: string; type: string; count: number; last: number }
+    >();
     for (const { userId, accountId, type, sequence, occurredAt } of events) {
       const day = occurredAt.toISOString().slice(0, 10);
       const key = `${day} ${type}`;

@@ -20,7 +20,9 @@ const ProjectionStatusEnum = enumOf(
   },
 );
 
-@ObjectType("EventProjection", { description: "Something that is made of the events of accounts, and how far it has come." })
+@ObjectType("EventProjection", {
+  description: "Something that is made of the events of accounts, and how far it has come.",
+})
 class EventProjectionType {
   @Field(() => String, { description: "Its name, for `rebuildProjection`." })
   name!: string;
@@ -62,7 +64,10 @@ class DeadLetterType {
   error!: string;
   @Field(() => DateTimeScalar, { description: "When it was given up." })
   failedAt!: Date;
-  @Field(() => DateTimeScalar, { nullable: true, description: "When it was replayed with success; null: it is still dead." })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: "When it was replayed with success; null: it is still dead.",
+  })
   replayedAt!: Date | null;
 }
 
@@ -151,7 +156,8 @@ export class EventOperatorResolver {
   }
 
   @Mutation(() => EventProjectionType, {
-    description: "Operators: makes a projection anew from the first event on; meanwhile it shows what it has taken in so far.",
+    description:
+      "Operators: makes a projection anew from the first event on; meanwhile it shows what it has taken in so far.",
   })
   rebuildProjection(
     @Arg("name", () => String, { description: "Name of the projection." }) name: string,

@@ -34,7 +34,17 @@ export async function startNats(path: string, { jetStream = false } = {}): Promi
   const server: NatsServer = {
     url: `nats://127.0.0.1:${port}`,
     start: async () => {
-      process = spawn(path, ["--addr", "127.0.0.1", "--port", String(port), ...(store === null ? [] : ["--jetstream", "--store_dir", store])], { stdio: "ignore" });
+      process = spawn(
+        path,
+        [
+          "--addr",
+          "127.0.0.1",
+          "--port",
+          String(port),
+          ...(store === null ? [] : ["--jetstream", "--store_dir", store]),
+        ],
+        { stdio: "ignore" },
+      );
       await until(() => answers(port));
     },
     remove: async () => {
