@@ -15,7 +15,14 @@ import type { Logger } from "./core/logger.js";
 import { type Clock, systemClock } from "./core/time.js";
 import { noTracer, type Tracer } from "./core/tracer.js";
 import { uuidV7 } from "./core/uuid.js";
-import { connect, type Database, type DatabaseAddress, describeAddress, waitForDatabase } from "./db/connect.js";
+import {
+  connect,
+  type Database,
+  type DatabaseAddress,
+  describeAddress,
+  requireLoginSettings,
+  waitForDatabase,
+} from "./db/connect.js";
 import { openEmbeddedDatabase } from "./db/embedded-database.js";
 import { Leaderships } from "./db/leadership.js";
 import { migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
@@ -131,9 +138,11 @@ async function build(
     poolSize: config.databasePoolSize,
     applicationName: "tradegraph",
     tracer,
+    direct: directOf(config, overrides),
   });
   closers.add("database pool", () => database.close());
   await waitForDatabase(database, address, config.databaseWaitMs, log);
+  if (directOf(config, overrides) !== null) await requireLoginSettings(database, config.databaseRole);
   await requireMigrated(database);
   await requireSeeded(database, mode);
 
@@ -301,16 +310,24 @@ async function openDatabase(config: Config, log: Logger, closers: Closers): Prom
 
 /** On connections of their own: a busy pool must not look like a dead node. */
 function openLeaderships(
-  { databaseRole, databaseUrl }: Config,
+  config: Config,
   address: DatabaseAddress,
   overrides: Overrides,
   log: Logger,
   clock: Clock,
   closers: Closers,
 ): Leaderships {
+  const { databaseRole, databaseUrl } = config;
   const isEmbedded = databaseUrl === null && overrides.database === undefined;
   const leaderships = new Leaderships({
-    open: () => connect({ address, role: databaseRole, poolSize: 1, applicationName: "tradegraph leases" }),
+    open: () =>
+      connect({
+        address,
+        role: databaseRole,
+        poolSize: 1,
+        applicationName: "tradegraph leases",
+        direct: directOf(config, overrides),
+      }),
     // Nobody else can be at an embedded database: after a crash the next run need not wait for its leases.
     nodeId: isEmbedded ? onlyNodeId : uuidV7(clock.nowMs()),
     log: log.child({ room: "leadership" }),
@@ -318,6 +335,10 @@ function openLeaderships(
   closers.add("leaderships", () => leaderships.close());
   return leaderships;
 }
+
+/** Null where the program's connections are Postgres's own. */
+const directOf = ({ databaseDirectUrl: url }: Config, { database }: Overrides): DatabaseAddress | null =>
+  url === null || database !== undefined ? null : { url };
 
 const onlyNodeId = "00000000-0000-7000-8000-000000000001";
 

@@ -18,6 +18,8 @@ export interface Config {
   readonly port: number;
   /** Null: the embedded Postgres in `dataDirectory`. */
   readonly databaseUrl: string | null;
+  /** Postgres itself, where `databaseUrl` is a pooler of transactions; null: it is none. */
+  readonly databaseDirectUrl: string | null;
   /** The owner of the tables, used by migrate, rollback and seed; by default the same as `databaseUrl`. */
   readonly migrationDatabaseUrl: string | null;
   /** The role that the running program acts as; it owns no table. */
@@ -93,13 +95,18 @@ const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"]
 export function parseConfig(env: Environment, defaults: { logLevel?: string } = {}): Config {
   const read = new EnvironmentReader(env);
   const databaseUrl = read.url("DATABASE_URL", ["postgres:", "postgresql:"]);
+  const databaseDirectUrl = read.url("DATABASE_DIRECT_URL", ["postgres:", "postgresql:"]);
+  if (databaseDirectUrl !== null && databaseUrl === null)
+    read.problem("DATABASE_DIRECT_URL is for a pooler in DATABASE_URL, which is not set");
   const config: Config = {
     mode: read.choice("MODE", ["simulated", "live"], "simulated"),
     roles: read.choices("ROLES", allRoles),
     host: read.text("HOST") ?? "127.0.0.1",
     port: read.integer("PORT", 4000, 0, 65_535),
     databaseUrl,
-    migrationDatabaseUrl: read.url("MIGRATION_DATABASE_URL", ["postgres:", "postgresql:"]) ?? databaseUrl,
+    databaseDirectUrl,
+    migrationDatabaseUrl:
+      read.url("MIGRATION_DATABASE_URL", ["postgres:", "postgresql:"]) ?? databaseDirectUrl ?? databaseUrl,
     databaseRole: read.identifier("DATABASE_ROLE", "tradegraph_app"),
     databasePoolSize: read.integer("DATABASE_POOL_SIZE", 10, 1, 500),
     databaseWaitMs: read.integer("DATABASE_WAIT_MS", 10_000, 0, 600_000),
@@ -173,6 +180,10 @@ const absolute = (path: string): string => (isAbsolute(path) ? path : resolve(pr
 class EnvironmentReader {
   readonly #problems: string[] = [];
   constructor(private readonly env: Environment) {}
+
+  problem(text: string): void {
+    this.#problems.push(text);
+  }
 
   text(name: string): string | null {
     const value = this.env[name]?.trim();
