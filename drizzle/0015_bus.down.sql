@@ -1,3 +1,6 @@
+drop function forget_node(uuid);
+drop function beat(uuid, text, text, integer, jsonb, integer);
+drop table nodes;
 drop function has_event(uuid);
 drop function drop_dead_letters();
 drop function dead_letter_failed(uuid, text);

@@ -323,3 +323,38 @@ begin
   end loop;
 end
 $$;
+--> statement-breakpoint
+-- The nodes that run, by their heartbeats: what they are, and how far their clocks are from the database's.
+create table nodes (
+  id uuid primary key,
+  version varchar(40) not null,
+  roles varchar(60) not null,
+  schema_version integer not null,
+  -- Of each setting that should be the same everywhere, a short hash.
+  settings jsonb not null,
+  clock_skew_ms integer not null,
+  started_at timestamptz not null default now(),
+  seen_at timestamptz not null
+);
+--> statement-breakpoint
+grant select on nodes to tradegraph_app, tradegraph_admin, tradegraph_readonly, tradegraph_monitor;
+--> statement-breakpoint
+-- Says that a node is there, and returns the nodes that were there within the last quarter of a minute.
+create function beat(node uuid, node_version text, node_roles text, node_schema integer, node_settings jsonb, skew_ms integer) returns setof nodes
+  language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+  insert into nodes as n (id, version, roles, schema_version, settings, clock_skew_ms, seen_at)
+  values (node, node_version, node_roles, node_schema, node_settings, skew_ms, clock_timestamp())
+  on conflict (id) do update set clock_skew_ms = excluded.clock_skew_ms, seen_at = excluded.seen_at;
+  delete from nodes n where n.seen_at < clock_timestamp() - interval '1 hour';
+  return query select * from nodes n where n.seen_at > clock_timestamp() - interval '15 seconds' order by n.started_at, n.id;
+end
+$$;
+--> statement-breakpoint
+create function forget_node(node uuid) returns void language sql security definer set search_path = pg_catalog, public, pg_temp
+as $$ delete from nodes n where n.id = node $$;
+--> statement-breakpoint
+revoke execute on function beat(uuid, text, text, integer, jsonb, integer), forget_node(uuid) from public;
+--> statement-breakpoint
+grant execute on function beat(uuid, text, text, integer, jsonb, integer), forget_node(uuid) to tradegraph_app;

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { Bus } from "./bus/bus.js";
+import type { DurableBus } from "./bus/durable.js";
 import { joinNats } from "./bus/nats.js";
 import { Catalogue } from "./catalogue/catalogue.js";
 import { followCatalogue } from "./catalogue/follow.js";
@@ -8,7 +9,7 @@ import { MarketStatusWatch } from "./catalogue/market-status-watch.js";
 import { type CatalogueOperations, type RecordOperation, setMarketStatus, updateSymbol } from "./catalogue/operate.js";
 import { requireCredentialsOpen } from "./catalogue/provider-credentials.js";
 import { requireSeeded, seedReferenceData } from "./catalogue/seed.js";
-import type { Config } from "./config.js";
+import { type Config, sharedSettings } from "./config.js";
 import { Closers } from "./core/closers.js";
 import { errorMessage, StartError } from "./core/errors.js";
 import type { Logger } from "./core/logger.js";
@@ -26,6 +27,7 @@ import {
 import { openEmbeddedDatabase } from "./db/embedded-database.js";
 import { Leaderships } from "./db/leadership.js";
 import { migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
+import { NodeRegistry } from "./db/node-registry.js";
 import { reseal } from "./db/sealed-columns.js";
 import { openKeyRing } from "./encryption-keys.js";
 import { FeedRoom } from "./feed-room.js";
@@ -55,7 +57,7 @@ import { openDashboards } from "./people/dashboards.js";
 import type { Mailer } from "./people/mail.js";
 import { openPeople } from "./people-access.js";
 import { readPersistedOperations } from "./persisted-operations.js";
-import { databaseMetrics, programMetrics, serverMetrics } from "./program-metrics.js";
+import { databaseMetrics, nodeMetrics, programMetrics, serverMetrics } from "./program-metrics.js";
 import { openProviderAccess } from "./provider-access.js";
 import { Metrics } from "./telemetry/metrics.js";
 import { listenForMetrics, MetricsEndpoint } from "./telemetry/metrics-endpoint.js";
@@ -74,6 +76,8 @@ export interface Overrides {
   readonly mailer?: Mailer;
   /** Between two comparisons of an account with its exchange. */
   readonly accountSyncMs?: number;
+  /** The machine's clock, as it is compared with the database's. */
+  readonly wallClock?: Clock;
 }
 
 export interface App {
@@ -154,11 +158,13 @@ async function build(
   }
 
   const leaderships = openLeaderships(config, address, overrides, log, clock, closers);
+  const registry = await openRegistry(config, database, leaderships.nodeId, overrides, log, closers);
   const simulator = await openSimulator(config, log, clock, overrides, closers);
 
   const catalogue = new Catalogue();
   const metrics = new Metrics();
   metrics.add(...programMetrics(programVersion, catalogue), ...databaseMetrics(database));
+  metrics.add(...nodeMetrics(registry, leaderships));
   const follower = await followCatalogue(database, catalogue, log.child({ room: "catalogue" }));
   closers.add("catalogue", () => follower.close());
   const quotes = new QuoteBoard(clock);
@@ -219,7 +225,12 @@ async function build(
   };
 
   const checkHealth = async (): Promise<Health> => {
-    const checks = [await checkDatabase(database), ...busChecks(bus, rejected), ...feedChecks(catalogue, feeds)];
+    const checks = [
+      await checkDatabase(database),
+      ...busChecks(bus, rejected, trading.durable),
+      ...nodeChecks(registry),
+      ...feedChecks(catalogue, feeds),
+    ];
     return {
       status: overallStatus(checks),
       version: programVersion,
@@ -243,6 +254,7 @@ async function build(
       config,
       database,
       leaderships,
+      registry,
       catalogue,
       quotes,
       live,
@@ -334,6 +346,31 @@ function openLeaderships(
   });
   closers.add("leaderships", () => leaderships.close());
   return leaderships;
+}
+
+/** @throws {StartError} when the clock is too far from the database's for anything that depends on time */
+async function openRegistry(
+  config: Config,
+  database: Database,
+  nodeId: string,
+  { wallClock = systemClock }: Overrides,
+  log: Logger,
+  closers: Closers,
+): Promise<NodeRegistry> {
+  const identity = {
+    id: nodeId,
+    version: programVersion,
+    roles: [...config.roles],
+    schemaVersion: (await readMigrations()).length,
+    settings: sharedSettings(config),
+  };
+  const registry = new NodeRegistry(database, wallClock, identity, log.child({ room: "nodes" }));
+  closers.add("node registry", () => registry.close());
+  await registry.start();
+  const refusal = registry.clockRefusal();
+  if (refusal !== null) throw new StartError(refusal);
+  for (const difference of registry.differences()) log.warn({ difference }, "nodes.differ");
+  return registry;
 }
 
 /** Null where the program's connections are Postgres's own. */
@@ -469,17 +506,38 @@ function joinBus({ natsUrl, roles }: Config, log: Logger, closers: Closers): Bus
   return bus;
 }
 
-const busChecks = (bus: Bus | null, rejected: RejectedMessages): HealthCheck[] =>
-  bus === null
-    ? []
-    : [
-        {
-          name: "bus",
-          status: bus.isConnected ? "OK" : "DEGRADED",
-          detail: rejected.count > 0 ? `${rejected.count} messages not understood` : null,
-          latencyMs: null,
-        },
-      ];
+function busChecks(bus: Bus | null, rejected: RejectedMessages, durable: DurableBus | null): HealthCheck[] {
+  if (bus === null) return [];
+  const state = durable?.state ?? null;
+  const details = [
+    ...(state?.kind === "unsupported" ? [state.reason] : []),
+    ...(durable !== null && durable.realignments > 0
+      ? ["the bus was ahead of the database, as after restoring an older state: its stream was emptied"]
+      : []),
+    ...(rejected.count > 0 ? [`${rejected.count} messages not understood`] : []),
+  ];
+  return [
+    {
+      name: "bus",
+      status: bus.isConnected ? "OK" : "DEGRADED",
+      detail: details.length > 0 ? details.join("; ") : null,
+      latencyMs: null,
+    },
+  ];
+}
+
+/** Nodes that differ, and clocks. */
+function nodeChecks(registry: NodeRegistry): HealthCheck[] {
+  const differences = registry.differences();
+  return [
+    {
+      name: "nodes",
+      status: differences.length === 0 ? "OK" : "DEGRADED",
+      detail: differences.length === 0 ? `${Math.max(1, registry.nodes.length)} running` : differences.join("; "),
+      latencyMs: null,
+    },
+  ];
+}
 
 async function checkDatabase(database: Database): Promise<HealthCheck> {
   const startMs = performance.now();

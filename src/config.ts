@@ -158,6 +158,26 @@ export function parseConfig(env: Environment, defaults: { logLevel?: string } = 
   return Object.freeze(config);
 }
 
+/** What should be the same on every node, by the names that operators know. No secret is among them. */
+export const sharedSettings = (config: Config): Readonly<Record<string, unknown>> => ({
+  MODE: config.mode,
+  DATABASE_ROLE: config.databaseRole,
+  ENCRYPTION_KEYS: config.encryptionKeys?.ids ?? [],
+  ACCESS_TOKEN_LIFE_MS: config.accessTokenLifeMs,
+  SESSION_LIFE_MS: config.sessionLifeMs,
+  APP_URL: config.appUrl,
+  CANDLE_BACKFILL_HOURS: config.candleBackfillHours,
+  MAX_BODY_BYTES: config.maxBodyBytes,
+  MAX_QUERY_DEPTH: config.maxQueryDepth,
+  MAX_QUERY_FIELDS: config.maxQueryFields,
+  MAX_QUERY_ROOT_FIELDS: config.maxQueryRootFields,
+  MAX_QUERY_ALIASES: config.maxQueryAliases,
+  MAX_QUERY_COST: config.maxQueryCost,
+  INTROSPECTION: config.introspection,
+  RATE_LIMIT: config.rateLimits,
+  HAS_NATS: config.natsUrl !== null,
+});
+
 const maxRate = 1_000_000_000;
 const maxSignIns = 100_000;
 

@@ -9,6 +9,7 @@ import type { Logger } from "./core/logger.js";
 import type { Clock } from "./core/time.js";
 import type { Database } from "./db/connect.js";
 import type { Leaderships } from "./db/leadership.js";
+import type { NodeRegistry } from "./db/node-registry.js";
 import { EventOperations } from "./events/dead-letters.js";
 import { EventDispatcher, type QueuedEvent } from "./events/dispatch-events.js";
 import { eventOf, textOfEvent, UserEvents, userSubject } from "./events/follow-users.js";
@@ -29,6 +30,7 @@ interface Around {
   readonly config: Config;
   readonly database: Database;
   readonly leaderships: Leaderships;
+  readonly registry: NodeRegistry;
   readonly catalogue: Catalogue;
   readonly quotes: QuoteBoard;
   readonly live: LiveMarket;
@@ -42,11 +44,16 @@ interface Around {
 
 /** The ledger with what takes orders, what executes those on paper, and what tells of every change. */
 export async function openTrading(
-  { config, database, leaderships, catalogue, quotes, live, bus, keyRing, clock, log, accountSyncMs }: Around,
+  { config, database, leaderships, registry, catalogue, quotes, live, bus, keyRing, clock, log, accountSyncMs }: Around,
   closers: Closers,
 ): Promise<Trading> {
   const markets = new TradingMarkets(catalogue, quotes, live.books, clock);
-  const ledger = new Ledger({ database, clock, symbolOf: (id) => markets.symbol(id) });
+  const ledger = new Ledger({
+    database,
+    clock,
+    symbolOf: (id) => markets.symbol(id),
+    clockRefusal: () => registry.clockRefusal(),
+  });
   const toNodes = bus ?? new LocalBus();
   const events = new UserEvents({ database, bus: toNodes, log });
   closers.add("user events", () => events.close());

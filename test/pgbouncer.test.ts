@@ -113,7 +113,11 @@ describe.skipIf(path === null)("the program behind PgBouncer in transaction mode
           headers,
         );
         // Nobody sees what belongs to somebody else, although all share the connections.
-        const { viewer } = await ask("{ viewer { id accounts { id } dashboard { id } orders(first: 50) { nodes { id } } } }", {}, headers);
+        const { viewer } = await ask(
+          "{ viewer { id accounts { id } dashboard { id } orders(first: 50) { nodes { id } } } }",
+          {},
+          headers,
+        );
         expect(viewer.id).toBe(userId);
         expect(viewer.accounts).toHaveLength(1);
         expect(viewer.dashboard).toHaveLength(1);
@@ -143,15 +147,25 @@ describe.skipIf(path === null)("the program behind PgBouncer in transaction mode
 
   test("race: the pooler is killed while the node leads; it comes back, and so do orders and prices", async () => {
     await pooler.kill();
-    await until(async () => (await query(url(), "{ health { checks { name status } } }")).data.health.checks.some(
-      ({ name, status }: { name: string; status: string }) => name === "database" && status !== "OK",
-    ), 20_000);
+    await until(
+      async () =>
+        (await query(url(), "{ health { checks { name status } } }")).data.health.checks.some(
+          ({ name, status }: { name: string; status: string }) => name === "database" && status !== "OK",
+        ),
+      20_000,
+    );
     await pooler.start();
     await until(async () => {
-      const { data } = await query(url(), "{ defaultSymbols { quote { isStale } } health { checks { name status } } }", {}, operatorHeaders);
+      const { data } = await query(
+        url(),
+        "{ defaultSymbols { quote { isStale } } health { checks { name status } } }",
+        {},
+        operatorHeaders,
+      );
       return (
-        data.health.checks.every(({ name, status }: { name: string; status: string }) => name !== "database" || status === "OK") &&
-        data.defaultSymbols.every(({ quote }: { quote: { isStale: boolean } | null }) => quote?.isStale === false)
+        data.health.checks.every(
+          ({ name, status }: { name: string; status: string }) => name !== "database" || status === "OK",
+        ) && data.defaultSymbols.every(({ quote }: { quote: { isStale: boolean } | null }) => quote?.isStale === false)
       );
     }, 40_000);
     await signUp(url());

@@ -2,6 +2,7 @@ import type postgres from "postgres";
 import { errorCode } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
 import type { Database } from "./connect.js";
+import { refusesWrites } from "./refused-writes.js";
 
 /** How long a lease is good for. A successor has it at most this and one look after its holder has died. */
 const leaseLifeMs = 3_000;
@@ -120,8 +121,29 @@ export class Leaderships {
       this.#failures = 0;
     } catch (error) {
       if (this.#isClosed) return;
+      if (refusesWrites(error) && (await this.#keepWhatNobodyCanTake(names))) return;
       // What is held expires by itself.
       if (this.#failures++ === 0) this.options.log.warn({ error: errorCode(error) }, "leadership.unreachable");
+    }
+  }
+
+  /**
+   * A database that refuses writes (read-only, or a full disk) lets nobody take a lease, so who leads goes on for as long as the
+   * row is its own. When it takes writes again, two may act for one look; what is written is fenced.
+   */
+  async #keepWhatNobodyCanTake(names: readonly string[]): Promise<boolean> {
+    const sentAtMs = performance.now();
+    try {
+      const rows = await this.#inTime(
+        this.#database.sql<{ name: string; term: string }[]>`
+          select name, term from leases where holder = ${this.nodeId} and name = any (${names as never}::text[])`,
+      );
+      const own = new Map(rows.map((row) => [row.name, Number(row.term)]));
+      for (const name of names) this.#candidates.get(name)?.goesOn(own.get(name) ?? null, sentAtMs + answerWithinMs);
+      if (this.#failures++ === 0) this.options.log.warn({}, "leadership.database-refuses-writes");
+      return true;
+    } catch {
+      return false;
     }
   }
 
@@ -200,6 +222,11 @@ class Candidate implements Leadership {
     this.#term = term;
     this.log.info({ leadership: this.name, term }, "leadership.gained");
     this.onChange(true);
+  }
+
+  /** The same term, for who leads; nobody begins to lead by this. */
+  goesOn(term: number | null, untilMs: number): void {
+    if (this.#term !== null && term === this.#term) this.looked(term, untilMs);
   }
 
   lose(): void {

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { bigint, boolean, check, pgTable, unique, uuid, varchar } from "drizzle-orm/pg-core";
+import { bigint, boolean, check, integer, jsonb, pgTable, unique, uuid, varchar } from "drizzle-orm/pg-core";
 import { instant } from "./columns.js";
 
 /** Who leads what. Times are of the database's clock. */
@@ -27,3 +27,16 @@ export const installation = pgTable(
   },
   (t) => [unique("installation_is_only_unique").on(t.isOnly), check("ck_installation_is_only", sql`${t.isOnly}`)],
 );
+
+/** The nodes that run, by their heartbeats. */
+export const nodes = pgTable("nodes", {
+  id: uuid("id").primaryKey(),
+  version: varchar("version", { length: 40 }).notNull(),
+  roles: varchar("roles", { length: 60 }).notNull(),
+  schemaVersion: integer("schema_version").notNull(),
+  /** Of each setting that should be the same everywhere, a short hash. */
+  settings: jsonb("settings").$type<Record<string, string>>().notNull(),
+  clockSkewMs: integer("clock_skew_ms").notNull(),
+  startedAt: instant("started_at").notNull().defaultNow(),
+  seenAt: instant("seen_at").notNull(),
+});

@@ -20,11 +20,11 @@ import {
   SymbolSeriesResolver,
 } from "../market-data/graphql-series.js";
 import { AuditResolver } from "../people/graphql-audit.js";
-import { EventOperatorResolver } from "../trading/graphql-events.js";
 import { DashboardResolver, UserDashboardResolver } from "../people/graphql-dashboard.js";
 import { SessionResolver, SignInResolver } from "../people/graphql-sign-in.js";
 import { ApiKeyResolver, UserResolver } from "../people/graphql-users.js";
 import { AccountResolver, BalanceResolver, LedgerResolver } from "../trading/graphql.js";
+import { EventOperatorResolver } from "../trading/graphql-events.js";
 import { OrderFillResolver, OrderResolver } from "../trading/graphql-orders.js";
 import { PositionResolver } from "../trading/graphql-positions.js";
 import { AccountRiskResolver, RiskViolationResolver } from "../trading/graphql-risk.js";

@@ -12,6 +12,8 @@ export interface LedgerOptions {
   readonly database: Database;
   readonly clock: Clock;
   readonly symbolOf: DraftTools["symbolOf"];
+  /** Why nothing may be booked by this node's clock; null while it may. */
+  readonly clockRefusal?: () => string | null;
 }
 
 /** What a change has come to, after it was committed. */
@@ -61,6 +63,8 @@ export class Ledger {
    */
   change<T>(userId: string, scope: LedgerScope, decide: (draft: LedgerDraft) => T): Promise<Written<T>> {
     return this.#inTurn(scope.accountId, async () => {
+      const refusal = this.options.clockRefusal?.() ?? null;
+      if (refusal !== null) throw new DomainError("PROVIDER_UNAVAILABLE", refusal);
       const written = await this.#transact(userId, scope, decide).catch((error: unknown) => {
         throw explained(error);
       });
