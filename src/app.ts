@@ -1,31 +1,38 @@
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { Bus } from "./bus/bus.js";
+import type { DurableBus } from "./bus/durable.js";
 import { joinNats } from "./bus/nats.js";
 import { Catalogue } from "./catalogue/catalogue.js";
 import { followCatalogue } from "./catalogue/follow.js";
 import { MarketStatusWatch } from "./catalogue/market-status-watch.js";
 import { type CatalogueOperations, type RecordOperation, setMarketStatus, updateSymbol } from "./catalogue/operate.js";
 import { requireCredentialsOpen } from "./catalogue/provider-credentials.js";
-import { ProviderStatusWriter } from "./catalogue/provider-status.js";
-import { requireSeeded, seedReferenceData, setSimulatorEndpoints } from "./catalogue/seed.js";
-import type { Config } from "./config.js";
+import { requireSeeded, seedReferenceData } from "./catalogue/seed.js";
+import { type Config, sharedSettings } from "./config.js";
 import { Closers } from "./core/closers.js";
 import { errorMessage, StartError } from "./core/errors.js";
 import type { Logger } from "./core/logger.js";
 import { type Clock, systemClock } from "./core/time.js";
 import { noTracer, type Tracer } from "./core/tracer.js";
 import { uuidV7 } from "./core/uuid.js";
-import { connect, type Database, type DatabaseAddress, describeAddress, waitForDatabase } from "./db/connect.js";
+import {
+  connect,
+  type Database,
+  type DatabaseAddress,
+  describeAddress,
+  requireLoginSettings,
+  waitForDatabase,
+} from "./db/connect.js";
 import { openEmbeddedDatabase } from "./db/embedded-database.js";
+import { Leaderships } from "./db/leadership.js";
 import { migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
+import { NodeRegistry } from "./db/node-registry.js";
 import { reseal } from "./db/sealed-columns.js";
 import { openKeyRing } from "./encryption-keys.js";
-import { adapterOf } from "./feeds/adapters.js";
-import { BackFill } from "./feeds/back-fill.js";
+import { FeedRoom } from "./feed-room.js";
 import { parseRecording, type RecordedEntry } from "./feeds/simulator/recording.js";
 import { type Simulator, startSimulator } from "./feeds/simulator/simulator.js";
-import { endpointOf, FeedSupervisor, type ProviderAccess } from "./feeds/supervisor.js";
 import type { ApiServices } from "./graphql/context.js";
 import { type Health, type HealthCheck, overallStatus } from "./graphql/health.js";
 import { RequestLimits } from "./graphql/request-limits.js";
@@ -39,26 +46,19 @@ import { KeepTrading } from "./jobs/keep-trading.js";
 import { syncInstruments } from "./jobs/sync-instruments.js";
 import { LiveMarket } from "./market-data/live-market.js";
 import { QuoteBoard } from "./market-data/quotes.js";
-import { closeForgottenOpportunities, MarketRecorder } from "./market-data/record-market.js";
 import { searchSymbols } from "./market-data/search-symbols.js";
-import { CandleSeeder } from "./market-data/seed-candles.js";
 import { SeriesReader } from "./market-data/series/series-reader.js";
-import { publishQuotes, receiveQuotes } from "./market-data/share-quotes.js";
-import { LivePublisher, type LiveSharing } from "./market-data/sharing/publish-live.js";
-import { LiveReceiver } from "./market-data/sharing/receive-live.js";
 import { RejectedMessages } from "./market-data/sharing/rejected-messages.js";
 import { watchStaleness } from "./market-data/staleness.js";
-import { MinuteStore } from "./market-data/store-minutes.js";
-import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
+import { loadQuotes } from "./market-data/store-quotes.js";
 import { readAudit, recordOperation } from "./people/audit.js";
 import type { Authenticator } from "./people/authenticator.js";
 import { openDashboards } from "./people/dashboards.js";
 import type { Mailer } from "./people/mail.js";
 import { openPeople } from "./people-access.js";
 import { readPersistedOperations } from "./persisted-operations.js";
-import { databaseMetrics, feedMetrics, programMetrics, serverMetrics, writerMetrics } from "./program-metrics.js";
+import { databaseMetrics, nodeMetrics, programMetrics, serverMetrics } from "./program-metrics.js";
 import { openProviderAccess } from "./provider-access.js";
-import { FeedSpans } from "./telemetry/feed-spans.js";
 import { Metrics } from "./telemetry/metrics.js";
 import { listenForMetrics, MetricsEndpoint } from "./telemetry/metrics-endpoint.js";
 import { openTrading } from "./trading-room.js";
@@ -76,6 +76,8 @@ export interface Overrides {
   readonly mailer?: Mailer;
   /** Between two comparisons of an account with its exchange. */
   readonly accountSyncMs?: number;
+  /** The machine's clock, as it is compared with the database's. */
+  readonly wallClock?: Clock;
 }
 
 export interface App {
@@ -140,9 +142,11 @@ async function build(
     poolSize: config.databasePoolSize,
     applicationName: "tradegraph",
     tracer,
+    direct: directOf(config, overrides),
   });
   closers.add("database pool", () => database.close());
   await waitForDatabase(database, address, config.databaseWaitMs, log);
+  if (directOf(config, overrides) !== null) await requireLoginSettings(database, config.databaseRole);
   await requireMigrated(database);
   await requireSeeded(database, mode);
 
@@ -153,41 +157,50 @@ async function build(
     if (keyRing !== null) await reseal(database, keyRing);
   }
 
+  const leaderships = openLeaderships(config, address, overrides, log, clock, closers);
+  const registry = await openRegistry(config, database, leaderships.nodeId, overrides, log, closers);
   const simulator = await openSimulator(config, log, clock, overrides, closers);
-  if (simulator !== null) await setSimulatorEndpoints(database, simulator.addresses);
 
   const catalogue = new Catalogue();
   const metrics = new Metrics();
   metrics.add(...programMetrics(programVersion, catalogue), ...databaseMetrics(database));
+  metrics.add(...nodeMetrics(registry, leaderships));
   const follower = await followCatalogue(database, catalogue, log.child({ room: "catalogue" }));
   closers.add("catalogue", () => follower.close());
   const quotes = new QuoteBoard(clock);
-  quotes.restore(await loadQuotes(database), roles.has("feed"));
+  quotes.restore(await loadQuotes(database));
   closers.add("staleness watch", watchStaleness(quotes, catalogue, clock));
   const live = new LiveMarket({ catalogue, quotes, clock, newId: () => uuidV7(clock.nowMs()) });
-  const recorder = roles.has("feed") ? new MarketRecorder(live, database, log.child({ room: "market-data" })) : null;
-  if (recorder !== null) closers.add("series", () => recorder.close());
   closers.add("live market", () => live.close());
 
   // Before the feeds, so that it is there until they have said that they are gone.
   const bus = joinBus(config, log, closers);
   const rejected = new RejectedMessages(log.child({ room: "bus" }));
-  if (bus !== null) shareMarkets(roles.has("feed"), { quotes, live, catalogue, bus, clock, rejected }, closers);
 
   const access = openProviderAccess(database, catalogue, keyRing, clock, log.child({ room: "catalogue" }));
   closers.add("provider usage", () => access.close());
-  const feeds =
-    recorder !== null
-      ? await startFeeds(
-          config,
-          log,
-          clock,
-          overrides,
-          announce,
-          { database, catalogue, quotes, live, recorder, access, metrics, tracer },
-          closers,
-        )
-      : null;
+  const feeds = await FeedRoom.open({
+    mayLead: roles.has("feed"),
+    database,
+    leaderships,
+    catalogue,
+    follower,
+    quotes,
+    live,
+    bus,
+    rejected,
+    access,
+    simulator,
+    metrics,
+    tracer,
+    clock,
+    log,
+    random: overrides.random ?? Math.random,
+    announce,
+    quoteFlushMs: config.quoteFlushMs,
+    candleBackfillHours: config.candleBackfillHours,
+  });
+  closers.add("feeds", () => feeds.close());
   if (roles.has("worker")) {
     const retention = new DropOldSeries(database, log.child({ room: "jobs" }));
     closers.add("retention", () => retention.close());
@@ -212,7 +225,12 @@ async function build(
   };
 
   const checkHealth = async (): Promise<Health> => {
-    const checks = [await checkDatabase(database), ...busChecks(bus, rejected), ...feedChecks(catalogue, feeds)];
+    const checks = [
+      await checkDatabase(database),
+      ...busChecks(bus, rejected, trading.durable),
+      ...nodeChecks(registry),
+      ...feedChecks(catalogue, feeds),
+    ];
     return {
       status: overallStatus(checks),
       version: programVersion,
@@ -235,6 +253,8 @@ async function build(
     {
       config,
       database,
+      leaderships,
+      registry,
       catalogue,
       quotes,
       live,
@@ -260,7 +280,7 @@ async function build(
     searchSymbols: (search) => searchSymbols(database, search),
     readAudit: (search) => readAudit(database.sql, search),
     health: shared(checkHealth, healthMaxAgeMs),
-    messagesPerSecond: (provider) => feeds?.messagesPerSecond(provider.id) ?? provider.messagesPerSecond,
+    messagesPerSecond: (provider) => feeds.supervisor?.messagesPerSecond(provider.id) ?? provider.messagesPerSecond,
   };
 
   let closing = false;
@@ -275,7 +295,7 @@ async function build(
     metrics.add(...serverMetrics(server.stats));
   }
   // What is stored can be asked for while the exchanges are still being connected.
-  feeds?.start();
+  feeds.start();
   return {
     url: server?.url ?? null,
     database: describeAddress(address),
@@ -299,6 +319,65 @@ async function openDatabase(config: Config, log: Logger, closers: Closers): Prom
   closers.add("embedded Postgres", () => embedded.close());
   return embedded.address;
 }
+
+/** On connections of their own: a busy pool must not look like a dead node. */
+function openLeaderships(
+  config: Config,
+  address: DatabaseAddress,
+  overrides: Overrides,
+  log: Logger,
+  clock: Clock,
+  closers: Closers,
+): Leaderships {
+  const { databaseRole, databaseUrl } = config;
+  const isEmbedded = databaseUrl === null && overrides.database === undefined;
+  const leaderships = new Leaderships({
+    open: () =>
+      connect({
+        address,
+        role: databaseRole,
+        poolSize: 1,
+        applicationName: "tradegraph leases",
+        direct: directOf(config, overrides),
+      }),
+    // Nobody else can be at an embedded database: after a crash the next run need not wait for its leases.
+    nodeId: isEmbedded ? onlyNodeId : uuidV7(clock.nowMs()),
+    log: log.child({ room: "leadership" }),
+  });
+  closers.add("leaderships", () => leaderships.close());
+  return leaderships;
+}
+
+/** @throws {StartError} when the clock is too far from the database's for anything that depends on time */
+async function openRegistry(
+  config: Config,
+  database: Database,
+  nodeId: string,
+  { wallClock = systemClock }: Overrides,
+  log: Logger,
+  closers: Closers,
+): Promise<NodeRegistry> {
+  const identity = {
+    id: nodeId,
+    version: programVersion,
+    roles: [...config.roles],
+    schemaVersion: (await readMigrations()).length,
+    settings: sharedSettings(config),
+  };
+  const registry = new NodeRegistry(database, wallClock, identity, log.child({ room: "nodes" }));
+  closers.add("node registry", () => registry.close());
+  await registry.start();
+  const refusal = registry.clockRefusal();
+  if (refusal !== null) throw new StartError(refusal);
+  for (const difference of registry.differences()) log.warn({ difference }, "nodes.differ");
+  return registry;
+}
+
+/** Null where the program's connections are Postgres's own. */
+const directOf = ({ databaseDirectUrl: url }: Config, { database }: Overrides): DatabaseAddress | null =>
+  url === null || database !== undefined ? null : { url };
+
+const onlyNodeId = "00000000-0000-7000-8000-000000000001";
 
 /** Migrations and reference data, as the owner of the tables. */
 async function prepareDatabase(config: Config, address: DatabaseAddress, log: Logger): Promise<void> {
@@ -350,111 +429,6 @@ async function readRecording(path: string): Promise<RecordedEntry[]> {
   } catch (error) {
     throw new StartError(`SIMULATOR_REPLAY cannot be read: ${errorMessage(error)}`);
   }
-}
-
-async function startFeeds(
-  config: Config,
-  log: Logger,
-  clock: Clock,
-  overrides: Overrides,
-  announce: (line: string) => void,
-  on: {
-    database: Database;
-    catalogue: Catalogue;
-    quotes: QuoteBoard;
-    live: LiveMarket;
-    recorder: MarketRecorder;
-    access: ProviderAccess;
-    metrics: Metrics;
-    tracer: Tracer;
-  },
-  closers: Closers,
-): Promise<FeedSupervisor> {
-  const { database, catalogue, quotes, live, recorder, access, metrics } = on;
-  await closeForgottenOpportunities(database, clock.nowMs());
-  const seeder = new CandleSeeder(live, catalogue, database, clock, log.child({ room: "market-data" }));
-  closers.add("candle seeds", () => seeder.close());
-  await seeder.ready;
-  const writer = new QuoteWriter(quotes, database, config.quoteFlushMs, log.child({ room: "market-data" }));
-  closers.add("quote writer", () => writer.close());
-  const statuses = new ProviderStatusWriter(database, clock, log.child({ room: "catalogue" }));
-  closers.add("provider status", () => statuses.close());
-  metrics.add(...writerMetrics(() => ({ quotes: writer.stats, ...recorder.stats })));
-  const spans = new FeedSpans(on.tracer);
-  closers.add("feed spans", () => spans.close());
-  let backFill: BackFill | undefined;
-  const supervisor = new FeedSupervisor({
-    catalogue,
-    clock,
-    log: log.child({ room: "feeds" }),
-    random: overrides.random ?? Math.random,
-    access,
-    onRejected: (provider, count, detail) => statuses.errorsSeen(provider, count, detail),
-    onEvent: (event, provider) => {
-      live.take(event, provider);
-      recorder.take(event);
-    },
-    onStatus: (provider, status, detail) => {
-      statuses.statusChanged(provider, status, detail);
-      backFill?.statusChanged(provider, status);
-      spans.statusChanged(provider.code, status, detail);
-      // CONNECTING comes before any message; every other state than CONNECTED means that messages stopped.
-      if (status !== "CONNECTED" && status !== "CONNECTING")
-        quotes.markStale((quote) => quote.providerId === provider.id);
-      log.info({ provider: provider.code, status, detail }, "feed.status");
-      announce(
-        `feed ${provider.code}: ${status}${detail === null ? "" : ` (${detail})`}${status === "RECONNECTING" ? "; trying again" : ""}`,
-      );
-    },
-  });
-  closers.add("feeds", () => supervisor.close());
-  metrics.add(...feedMetrics(() => supervisor.measures()));
-  backFill = startBackFill(config, log, clock, overrides, on, supervisor, closers);
-  const measuring = setInterval(() => {
-    for (const { provider, lastMessageAtMs, messagesPerSecond } of supervisor.states())
-      statuses.measured(provider, lastMessageAtMs, messagesPerSecond);
-  }, measureEveryMs);
-  closers.add("provider measures", () => clearInterval(measuring));
-  return supervisor;
-}
-
-const measureEveryMs = 5_000;
-
-function startBackFill(
-  { candleBackfillHours }: Config,
-  log: Logger,
-  clock: Clock,
-  overrides: Overrides,
-  on: {
-    database: Database;
-    catalogue: Catalogue;
-    live: LiveMarket;
-    recorder: MarketRecorder;
-    access: ProviderAccess;
-  },
-  supervisor: FeedSupervisor,
-  closers: Closers,
-): BackFill {
-  const { database, catalogue, live, recorder, access } = on;
-  const backFill = new BackFill({
-    catalogue,
-    keeper: new MinuteStore(live, recorder, database, clock, log.child({ room: "market-data" })),
-    servingOf: (symbolId) => supervisor.servingOf(symbolId),
-    sourceOf: (provider) => {
-      const source = adapterOf(provider, catalogue.market(provider.marketId).code)?.minutes ?? null;
-      const endpoint = endpointOf(provider, access);
-      return source === null || endpoint === null ? null : { source, endpoint };
-    },
-    depthMs: candleBackfillHours * 60 * 60_000,
-    clock,
-    log: log.child({ room: "feeds" }),
-    random: overrides.random ?? Math.random,
-  });
-  // Before the feeds end, so that what they have brought counts.
-  closers.add("back-fill", () => backFill.close());
-  const stopListening = live.onTooLate((trade) => backFill.tradeTooLate(trade.symbolId, trade.exchangeTimeMs));
-  closers.add("late trades", stopListening);
-  return backFill;
 }
 
 /** Who does not ask for tracing does not load it. */
@@ -532,25 +506,38 @@ function joinBus({ natsUrl, roles }: Config, log: Logger, closers: Closers): Bus
   return bus;
 }
 
-/** What this node's feeds say goes to the other nodes; without a feed, what they say comes here. */
-function shareMarkets(isSource: boolean, on: LiveSharing & { readonly quotes: QuoteBoard }, closers: Closers): void {
-  const sharing = { ...on, board: on.quotes };
-  closers.add("shared quotes", isSource ? publishQuotes(sharing, on.clock) : receiveQuotes(sharing, on.rejected));
-  const shared = isSource ? new LivePublisher(sharing, uuidV7(on.clock.nowMs())) : new LiveReceiver(sharing);
-  closers.add("shared markets", () => shared.close());
+function busChecks(bus: Bus | null, rejected: RejectedMessages, durable: DurableBus | null): HealthCheck[] {
+  if (bus === null) return [];
+  const state = durable?.state ?? null;
+  const details = [
+    ...(state?.kind === "unsupported" ? [state.reason] : []),
+    ...(durable !== null && durable.realignments > 0
+      ? ["the bus was ahead of the database, as after restoring an older state: its stream was emptied"]
+      : []),
+    ...(rejected.count > 0 ? [`${rejected.count} messages not understood`] : []),
+  ];
+  return [
+    {
+      name: "bus",
+      status: bus.isConnected ? "OK" : "DEGRADED",
+      detail: details.length > 0 ? details.join("; ") : null,
+      latencyMs: null,
+    },
+  ];
 }
 
-const busChecks = (bus: Bus | null, rejected: RejectedMessages): HealthCheck[] =>
-  bus === null
-    ? []
-    : [
-        {
-          name: "bus",
-          status: bus.isConnected ? "OK" : "DEGRADED",
-          detail: rejected.count > 0 ? `${rejected.count} messages not understood` : null,
-          latencyMs: null,
-        },
-      ];
+/** Nodes that differ, and clocks. */
+function nodeChecks(registry: NodeRegistry): HealthCheck[] {
+  const differences = registry.differences();
+  return [
+    {
+      name: "nodes",
+      status: differences.length === 0 ? "OK" : "DEGRADED",
+      detail: differences.length === 0 ? `${Math.max(1, registry.nodes.length)} running` : differences.join("; "),
+      latencyMs: null,
+    },
+  ];
+}
 
 async function checkDatabase(database: Database): Promise<HealthCheck> {
   const startMs = performance.now();
@@ -582,9 +569,9 @@ async function checkDatabase(database: Database): Promise<HealthCheck> {
 }
 
 /** The feeds of this node; without the feed role, what their node wrote into the providers' rows. */
-function feedChecks(catalogue: Catalogue, feeds: FeedSupervisor | null): HealthCheck[] {
+function feedChecks(catalogue: Catalogue, feeds: FeedRoom): HealthCheck[] {
   const states =
-    feeds?.states() ??
+    feeds.supervisor?.states() ??
     catalogue.providers
       .filter((provider) => catalogue.trackedSymbolsOf(provider.id).length > 0)
       .map((provider) => ({

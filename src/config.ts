@@ -18,6 +18,8 @@ export interface Config {
   readonly port: number;
   /** Null: the embedded Postgres in `dataDirectory`. */
   readonly databaseUrl: string | null;
+  /** Postgres itself, where `databaseUrl` is a pooler of transactions; null: it is none. */
+  readonly databaseDirectUrl: string | null;
   /** The owner of the tables, used by migrate, rollback and seed; by default the same as `databaseUrl`. */
   readonly migrationDatabaseUrl: string | null;
   /** The role that the running program acts as; it owns no table. */
@@ -93,13 +95,18 @@ const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"]
 export function parseConfig(env: Environment, defaults: { logLevel?: string } = {}): Config {
   const read = new EnvironmentReader(env);
   const databaseUrl = read.url("DATABASE_URL", ["postgres:", "postgresql:"]);
+  const databaseDirectUrl = read.url("DATABASE_DIRECT_URL", ["postgres:", "postgresql:"]);
+  if (databaseDirectUrl !== null && databaseUrl === null)
+    read.problem("DATABASE_DIRECT_URL is for a pooler in DATABASE_URL, which is not set");
   const config: Config = {
     mode: read.choice("MODE", ["simulated", "live"], "simulated"),
     roles: read.choices("ROLES", allRoles),
     host: read.text("HOST") ?? "127.0.0.1",
     port: read.integer("PORT", 4000, 0, 65_535),
     databaseUrl,
-    migrationDatabaseUrl: read.url("MIGRATION_DATABASE_URL", ["postgres:", "postgresql:"]) ?? databaseUrl,
+    databaseDirectUrl,
+    migrationDatabaseUrl:
+      read.url("MIGRATION_DATABASE_URL", ["postgres:", "postgresql:"]) ?? databaseDirectUrl ?? databaseUrl,
     databaseRole: read.identifier("DATABASE_ROLE", "tradegraph_app"),
     databasePoolSize: read.integer("DATABASE_POOL_SIZE", 10, 1, 500),
     databaseWaitMs: read.integer("DATABASE_WAIT_MS", 10_000, 0, 600_000),
@@ -151,6 +158,26 @@ export function parseConfig(env: Environment, defaults: { logLevel?: string } = 
   return Object.freeze(config);
 }
 
+/** What should be the same on every node, by the names that operators know. No secret is among them. */
+export const sharedSettings = (config: Config): Readonly<Record<string, unknown>> => ({
+  MODE: config.mode,
+  DATABASE_ROLE: config.databaseRole,
+  ENCRYPTION_KEYS: config.encryptionKeys?.ids ?? [],
+  ACCESS_TOKEN_LIFE_MS: config.accessTokenLifeMs,
+  SESSION_LIFE_MS: config.sessionLifeMs,
+  APP_URL: config.appUrl,
+  CANDLE_BACKFILL_HOURS: config.candleBackfillHours,
+  MAX_BODY_BYTES: config.maxBodyBytes,
+  MAX_QUERY_DEPTH: config.maxQueryDepth,
+  MAX_QUERY_FIELDS: config.maxQueryFields,
+  MAX_QUERY_ROOT_FIELDS: config.maxQueryRootFields,
+  MAX_QUERY_ALIASES: config.maxQueryAliases,
+  MAX_QUERY_COST: config.maxQueryCost,
+  INTROSPECTION: config.introspection,
+  RATE_LIMIT: config.rateLimits,
+  HAS_NATS: config.natsUrl !== null,
+});
+
 const maxRate = 1_000_000_000;
 const maxSignIns = 100_000;
 
@@ -173,6 +200,10 @@ const absolute = (path: string): string => (isAbsolute(path) ? path : resolve(pr
 class EnvironmentReader {
   readonly #problems: string[] = [];
   constructor(private readonly env: Environment) {}
+
+  problem(text: string): void {
+    this.#problems.push(text);
+  }
 
   text(name: string): string | null {
     const value = this.env[name]?.trim();

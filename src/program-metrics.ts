@@ -1,5 +1,7 @@
 import type { Catalogue } from "./catalogue/catalogue.js";
 import type { Database } from "./db/connect.js";
+import type { Leaderships } from "./db/leadership.js";
+import type { NodeRegistry } from "./db/node-registry.js";
 import type { FeedMeasures } from "./feeds/supervisor.js";
 import type { ServerStats } from "./graphql/server.js";
 import type { BatchWriterStats } from "./market-data/series/batch-writer.js";
@@ -50,6 +52,16 @@ export function databaseMetrics({ stats, poolSize }: Database): Metric[] {
       "database_statement_seconds",
       "From the call to the answer, with the wait for a connection.",
       () => samplesOf(stats.latency, {}),
+    ),
+  ];
+}
+
+export function nodeMetrics(registry: NodeRegistry, leaderships: Leaderships): Metric[] {
+  return [
+    gauge("clock_skew_seconds", "This node's clock less the database's.", () => registry.skewMs / 1_000),
+    gauge("nodes", "Nodes of the installation that have been heard of lately.", () => registry.nodes.length),
+    metric("gauge", "leads", "1 for what this node leads.", () =>
+      leaderships.led().map((name) => ({ labels: { leadership: name }, value: 1 })),
     ),
   ];
 }

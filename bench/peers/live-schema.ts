@@ -22,7 +22,7 @@ export async function openLiveData({ address, exchange }: PeerInput): Promise<Li
   const catalogue = new Catalogue();
   await readCatalogue(database, catalogue);
   const board = new QuoteBoard(systemClock);
-  board.restore(await loadQuotes(database), true);
+  board.goOn(await loadQuotes(database));
   await database.close();
   if (exchange !== null) followExchange(exchange.websocketUrl, { catalogue, board });
   return { catalogue, board };

@@ -23,6 +23,10 @@ export class LocalBus implements Bus {
     return () => {};
   }
 
+  durable(): null {
+    return null;
+  }
+
   close(): Promise<void> {
     this.#listeners.clear();
     return Promise.resolve();

@@ -2,6 +2,8 @@ import { connect, type NatsConnection, type Subscription } from "@nats-io/transp
 import { errorMessage } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
 import type { Bus } from "./bus.js";
+import type { DurableBus, DurableOptions } from "./durable.js";
+import { JetStreamBus } from "./jetstream.js";
 
 const reconnectWaitMs = 500;
 const reconnectJitterMs = 500;
@@ -28,6 +30,7 @@ class NatsBus implements Bus {
   readonly #joining: Promise<void>;
   #connection: NatsConnection | undefined;
   #retry: { readonly timer: NodeJS.Timeout; readonly resolve: () => void } | undefined;
+  #jetStream: JetStreamBus | undefined;
   #isConnected = false;
   #closed = false;
 
@@ -62,7 +65,14 @@ class NatsBus implements Bus {
     return () => this.#connectionListeners.delete(listener);
   }
 
+  durable(options: DurableOptions): DurableBus {
+    this.#jetStream = new JetStreamBus(options, this.log);
+    if (this.#connection !== undefined && this.#isConnected) this.#jetStream.connected(this.#connection);
+    return this.#jetStream;
+  }
+
   async close(): Promise<void> {
+    await this.#jetStream?.close();
     this.#closed = true;
     this.#connectionListeners.clear();
     clearTimeout(this.#retry?.timer);
@@ -115,6 +125,8 @@ class NatsBus implements Bus {
     this.#isConnected = isConnected;
     if (isConnected) this.log.info({}, "bus.connected");
     else this.log.warn({}, "bus.lost");
+    if (isConnected && this.#connection !== undefined) this.#jetStream?.connected(this.#connection);
+    else this.#jetStream?.lost();
     for (const listener of this.#connectionListeners) listener(isConnected);
   }
 

@@ -20,6 +20,11 @@ export interface ConnectOptions {
   readonly poolSize: number;
   readonly applicationName: string;
   readonly tracer?: Tracer;
+  /**
+   * Where Postgres itself is, when `address` is a pooler of transactions. Then nothing is left in a session: no prepared
+   * statements and no settings at its start, and notifications are heard on a connection that goes past the pooler.
+   */
+  readonly direct?: DatabaseAddress | null;
 }
 
 export interface Database {
@@ -54,19 +59,64 @@ export function connect(options: ConnectOptions): Database {
     onnotice: () => {},
     connection: {
       application_name: options.applicationName,
+      TimeZone: "UTC",
       statement_timeout: statementTimeoutMs,
       idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
-      TimeZone: "UTC",
       ...(options.role === null ? {} : { role: options.role }),
     },
   };
+  const direct = options.direct ?? null;
   const pool =
-    "url" in options.address
-      ? postgres(withoutSocket(options.address.url), { ...settings, ...socketOf(options.address.url) })
-      : postgres({ ...settings, ...options.address });
+    direct === null
+      ? open(options.address, settings)
+      : open(options.address, {
+          ...settings,
+          prepare: false,
+          // What a pooler of transactions keeps apart for each client; the rest belongs to the login.
+          connection: { application_name: options.applicationName, TimeZone: "UTC" },
+        });
+  // The driver opens a connection of its own when somebody listens; the pool itself stays empty.
+  const listener = direct === null ? null : open(direct, { ...settings, max: 1 });
   const stats = new DatabaseStats();
-  const sql = observed(pool, stats, options.tracer ?? noTracer);
-  return { sql, db: drizzle(sql), poolSize: options.poolSize, stats, close: () => pool.end({ timeout: 5 }) };
+  const sql = observed(pool, stats, options.tracer ?? noTracer, listener);
+  return {
+    sql,
+    db: drizzle(sql),
+    poolSize: options.poolSize,
+    stats,
+    close: async () => {
+      await Promise.all([pool.end({ timeout: 5 }), listener?.end({ timeout: 5 })]);
+    },
+  };
+}
+
+function open(
+  address: DatabaseAddress,
+  settings: postgres.Options<Record<string, postgres.PostgresType>>,
+): postgres.Sql {
+  return "url" in address
+    ? postgres(withoutSocket(address.url), { ...settings, ...socketOf(address.url) })
+    : postgres({ ...settings, ...address });
+}
+
+/**
+ * Behind a pooler of transactions the role and the limits of the program cannot be named when a connection begins: they must
+ * belong to the login.
+ * @throws {StartError} that says which statements make it so
+ */
+export async function requireLoginSettings({ sql }: Database, role: string): Promise<void> {
+  const [row] = await sql<{ acts_as: string; login: string; limit: string }[]>`
+    select current_user as acts_as, session_user as login, current_setting('statement_timeout') as limit`;
+  if (row === undefined || (row.acts_as === role && row.limit !== "0")) return;
+  const statements = [
+    `alter role ${row.login} set role = '${role}';`,
+    `alter role ${row.login} set statement_timeout = '${statementTimeoutMs}';`,
+    `alter role ${row.login} set idle_in_transaction_session_timeout = '${idleInTransactionTimeoutMs}';`,
+  ];
+  throw new StartError(
+    `through the pooler of DATABASE_URL the program acts as ${row.acts_as} with a statement_timeout of ${row.limit}; ` +
+      `run as the owner of the database, then reconnect the pooler:\n  ${statements.join("\n  ")}`,
+  );
 }
 
 type ArrayItem = string | number | bigint | boolean | null;

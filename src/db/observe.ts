@@ -30,8 +30,11 @@ const textOf = ({ strings }: Statement): string =>
     .trim()
     .slice(0, maxTextLength);
 
-/** The same pool, whose statements are counted and traced. The driver tells neither, so this looks at what it returns. */
-export function observed(sql: Sql, stats: DatabaseStats, tracer: Tracer): Sql {
+/**
+ * The same pool, whose statements are counted and traced. The driver tells neither, so this looks at what it returns.
+ * @param listener who listens in place of the pool
+ */
+export function observed(sql: Sql, stats: DatabaseStats, tracer: Tracer, listener: Sql | null = null): Sql {
   return wrap(sql as unknown as AnyFunction, true) as unknown as Sql;
 
   /** @param takesConnection whether each statement takes one of its own from the pool, and not the transaction's */
@@ -70,6 +73,7 @@ export function observed(sql: Sql, stats: DatabaseStats, tracer: Tracer): Sql {
       apply: (_target, self, args) => watch(Reflect.apply(target, self, args)),
       get(_target, name) {
         if (name === "unsafe") return unsafe;
+        if (name === "listen" && listener !== null) return listener.listen;
         if (name === "reserve" && takesConnection) return reserve;
         return name === "begin" && takesConnection ? begin : (target as unknown as Record<PropertyKey, unknown>)[name];
       },

@@ -1,3 +1,5 @@
+import type postgres from "postgres";
+import { BusAwayError, MessageRefusedError } from "../bus/durable.js";
 import { errorMessage } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
 import type { Clock } from "../core/time.js";
@@ -16,53 +18,94 @@ export interface QueuedEvent {
 export interface DispatchOptions {
   readonly database: Database;
   readonly clock: Clock;
-  readonly publish: (event: QueuedEvent) => void;
+  /**
+   * Fulfilled when the bus has it.
+   * @throws {BusAwayError} when no event can be taken now {MessageRefusedError} when this one is not taken
+   */
+  readonly publish: (event: QueuedEvent) => Promise<void>;
   readonly log: Logger;
 }
 
 /** Tells every node which accounts have something new. */
 export const accountsChannel = "tradegraph_accounts";
+/** Tells every node that there is something in the outbox. */
+export const outboxChannel = "tradegraph_outbox";
 const batchSize = 500;
 /** Nobody has to say that there is something. */
 const pollMs = 1_000;
 /** Accounts named in one notification, which may hold 8,000 bytes. */
 const accountsPerNotification = 60;
+/** After so many refusals of the bus an event is a dead letter. */
+const maxRefusals = 10;
+/** Users who are told by NOTIFY while the bus is away; the others find out by their own polling. */
+const maxUntold = 10_000;
+
+type Outcome = "published" | "later" | { readonly refused: string };
 
 /**
  * Takes events from the outbox to the bus, each at least once and those of an account in their order. Of several processes
- * one does it at a time; the others find it done.
+ * one does it at a time. Whoever has stored events and finds another process at it wakes that one by NOTIFY, so nothing waits
+ * for the next poll. While the bus is away, what was stored is told by NOTIFY alone and stays in the outbox.
  */
 export class EventDispatcher {
   readonly #timer: NodeJS.Timeout;
+  #listening: { unlisten(): Promise<void> } | undefined;
   #running: Promise<void> | undefined;
-  #wanted = false;
+  #isWanted = false;
+  /** Whether this process has stored events since it had its turn. */
+  #hasOwn = false;
+  #untold = new Set<string>();
+  #isBusAway = false;
   #closed = false;
   #failures = 0;
 
   constructor(private readonly options: DispatchOptions) {
-    this.#timer = setInterval(() => this.wake(), pollMs);
+    this.#timer = setInterval(() => this.#wake(), pollMs);
   }
 
-  /** There is something in the outbox. */
-  wake(): void {
-    if (this.#closed) return;
-    this.#wanted = true;
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+  /** Hears from now on when others have filled the outbox. */
+  async start(): Promise<void> {
+    const { database, log } = this.options;
+    this.#listening = await database.sql
+      .listen(
+        outboxChannel,
+        () => this.#wake(),
+        () => this.#wake(),
+      )
+      .catch((error: unknown) => {
+        log.warn({ error: errorMessage(error) }, "outbox.not-listening");
+        return undefined;
+      });
+  }
+
+  /** This process has stored events of the user. */
+  stored(userId: string): void {
+    this.#hasOwn = true;
+    if (this.#isBusAway && this.#untold.size < maxUntold) this.#untold.add(userId);
+    this.#wake();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
     await this.#running;
+    await this.#listening?.unlisten().catch(() => {});
+  }
+
+  #wake(): void {
+    if (this.#closed) return;
+    this.#isWanted = true;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
   }
 
   async #run(): Promise<void> {
-    while (this.#wanted && !this.#closed) {
-      this.#wanted = false;
+    while (this.#isWanted && !this.#closed) {
+      this.#isWanted = false;
       try {
-        if ((await this.#dispatch()) === batchSize) this.#wanted = true;
+        await this.#tellUntold();
+        if ((await this.#dispatch()) === batchSize) this.#isWanted = true;
         this.#failures = 0;
       } catch (error) {
         // The next poll tries again.
@@ -72,35 +115,77 @@ export class EventDispatcher {
     }
   }
 
+  async #tellUntold(): Promise<void> {
+    const users = [...this.#untold];
+    this.#untold.clear();
+    await notify(this.options.database.sql, users);
+  }
+
+  /** @returns how many events were published */
   async #dispatch(): Promise<number> {
-    const { database, clock, publish } = this.options;
+    const { database, clock } = this.options;
+    const hasOwn = this.#hasOwn;
+    this.#hasOwn = false;
     return await database.sql.begin(async (sql) => {
       const [turn] = await sql<
         { mine: boolean }[]
       >`select pg_try_advisory_xact_lock(hashtext('tradegraph.outbox')) as mine`;
-      if (turn?.mine !== true) return 0;
+      if (turn?.mine !== true) {
+        if (hasOwn) await sql`select pg_notify(${outboxChannel}, '')`;
+        return 0;
+      }
       const rows = await sql<
         { event_id: string; user_id: string; account_id: string; account_sequence: string; payload: object }[]
       >`select * from unpublished_events(${batchSize})`;
       if (rows.length === 0) return 0;
-      const users = new Set<string>();
-      for (const row of rows) {
-        users.add(row.user_id);
-        publish({
+      const events = rows.map(
+        (row): QueuedEvent => ({
           eventId: row.event_id,
           userId: row.user_id,
           accountId: row.account_id,
           sequence: Number(row.account_sequence),
           payload: row.payload as QueuedEvent["payload"],
-        });
+        }),
+      );
+      const outcomes = await Promise.all(events.map((event) => this.#publish(event)));
+      const published = events.filter((_, at) => outcomes[at] === "published");
+      this.#busIs(outcomes.includes("later"));
+      for (const [at, outcome] of outcomes.entries()) {
+        if (typeof outcome === "string") continue;
+        const { eventId, accountId } = events[at] as QueuedEvent;
+        const [row] = await sql<{ dead: boolean }[]>`
+          select event_refused(${eventId}, ${outcome.refused}, ${maxRefusals}) as dead`;
+        if (row?.dead === true) this.options.log.error({ eventId, accountId }, "outbox.dead-letter");
       }
+      if (published.length === 0) return 0;
       // What was published and not marked is published again.
-      const ids = `{${rows.map((row) => row.event_id).join()}}`;
+      const ids = `{${published.map(({ eventId }) => eventId).join()}}`;
       await sql`select mark_events_published(${ids}::text::uuid[], ${new Date(clock.nowMs()).toISOString()})`;
-      const told = [...users];
-      for (let at = 0; at < told.length; at += accountsPerNotification)
-        await sql`select pg_notify(${accountsChannel}, ${told.slice(at, at + accountsPerNotification).join()})`;
+      await notify(sql, [...new Set(published.map(({ userId }) => userId))]);
       return rows.length;
     });
   }
+
+  async #publish(event: QueuedEvent): Promise<Outcome> {
+    try {
+      await this.options.publish(event);
+      return "published";
+    } catch (error) {
+      if (error instanceof BusAwayError) return "later";
+      if (error instanceof MessageRefusedError) return { refused: error.message };
+      throw error;
+    }
+  }
+
+  #busIs(isAway: boolean): void {
+    if (isAway === this.#isBusAway) return;
+    this.#isBusAway = isAway;
+    if (isAway) this.options.log.warn({}, "outbox.waiting-for-bus");
+    else this.options.log.info({}, "outbox.bus-is-back");
+  }
+}
+
+async function notify(sql: postgres.Sql | postgres.TransactionSql, users: readonly string[]): Promise<void> {
+  for (let at = 0; at < users.length; at += accountsPerNotification)
+    await sql`select pg_notify(${accountsChannel}, ${users.slice(at, at + accountsPerNotification).join()})`;
 }

@@ -1,5 +1,6 @@
 import type { Bus } from "../bus/bus.js";
 import { errorMessage } from "../core/errors.js";
+import { isUuid } from "../core/ids.js";
 import type { Logger } from "../core/logger.js";
 import { asUserAtOnce } from "../db/as-user.js";
 import type { Database } from "../db/connect.js";
@@ -141,10 +142,12 @@ export class UserEvents {
 export const textOfEvent = (event: QueuedEvent): string => JSON.stringify(event);
 
 /** Null when it is none: others may publish what they like. */
-function eventOf(text: string): QueuedEvent | null {
+export function eventOf(text: string): QueuedEvent | null {
   try {
     const event = JSON.parse(text) as QueuedEvent;
     const isWhole =
+      typeof event.eventId === "string" &&
+      isUuid(event.eventId) &&
       typeof event.accountId === "string" &&
       typeof event.userId === "string" &&
       Number.isSafeInteger(event.sequence) &&

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { GraphQLError, type GraphQLFormattedError } from "graphql";
 import { DomainError } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
+import { refusedWrite } from "../db/refused-writes.js";
 
 /** Codes that say that the request itself is at fault; their messages are made by the GraphQL library from the request alone. */
 const requestFaults = new Set([
@@ -21,7 +22,8 @@ const requestFaults = new Set([
 export function toClientError(error: unknown, log: Logger, fallbackCode?: string): GraphQLFormattedError {
   const graphQLError = error instanceof GraphQLError ? error : null;
   const location = graphQLError === null ? {} : locationOf(graphQLError);
-  const cause = rootCause(error);
+  const root = rootCause(error);
+  const cause = refusedWrite(root) ?? root;
   // Apollo gives every error of the validation one code; the rule that refused has said it more exactly.
   const code = (cause instanceof GraphQLError ? cause.extensions.code : undefined) ?? graphQLError?.extensions.code;
 

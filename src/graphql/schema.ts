@@ -24,6 +24,7 @@ import { DashboardResolver, UserDashboardResolver } from "../people/graphql-dash
 import { SessionResolver, SignInResolver } from "../people/graphql-sign-in.js";
 import { ApiKeyResolver, UserResolver } from "../people/graphql-users.js";
 import { AccountResolver, BalanceResolver, LedgerResolver } from "../trading/graphql.js";
+import { EventOperatorResolver } from "../trading/graphql-events.js";
 import { OrderFillResolver, OrderResolver } from "../trading/graphql-orders.js";
 import { PositionResolver } from "../trading/graphql-positions.js";
 import { AccountRiskResolver, RiskViolationResolver } from "../trading/graphql-risk.js";
@@ -70,6 +71,7 @@ export function buildSchema(): GraphQLSchema {
       DashboardResolver,
       UserDashboardResolver,
       AuditResolver,
+      EventOperatorResolver,
       SignInResolver,
       SessionResolver,
       UserResolver,

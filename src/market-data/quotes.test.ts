@@ -144,7 +144,7 @@ describe("the sequence", () => {
             board.apply(event, provider);
             if (restart && stored !== undefined) {
               board = new QuoteBoard(clock);
-              board.restore([stored], true);
+              board.goOn([stored]);
               follow();
             }
             expect(last).toBeGreaterThanOrEqual(before);
@@ -164,6 +164,25 @@ test("a quote of another node is taken over when it is newer, and ignored when i
   board.replace({ ...mine, price: decimalText("1"), sequence: mine.sequence - 1 });
   board.replace({ ...mine, price: decimalText("2"), sequence: mine.sequence + 1 });
   expect(seen).toEqual(["2"]);
+});
+
+test("a standby node that goes on with the feed is ahead of all that it has heard and all that is stored, and stale until the feed speaks", () => {
+  const { board: source } = boardAt();
+  source.apply(trade("100"), provider);
+  const stored = { ...(source.get(1) as Quote) };
+  source.apply(trade("101"), provider);
+  const heard = { ...(source.get(1) as Quote) };
+  const { board: standby } = boardAt(startMs - 50_000);
+  standby.restore([stored]);
+  standby.replace(heard);
+  standby.goOn([stored]);
+  const taken = { ...(standby.get(1) as Quote) };
+  expect(taken).toMatchObject({ price: "101", isStale: true });
+  // What the leader told after that, before it died, is passed over too.
+  expect(taken.sequence).toBeGreaterThan(heard.sequence + 50_000_000);
+  standby.apply(trade("102"), provider);
+  expect(standby.get(1)).toMatchObject({ price: "102", isStale: false });
+  expect(standby.get(1)?.sequence).toBeGreaterThan(taken.sequence);
 });
 
 test("a node without a feed counts a quote as fresh while its source receives, and again after it took it for stale", () => {

@@ -88,11 +88,28 @@ export class QuoteBoard {
     return count;
   }
 
-  /** Puts in stored quotes at start. `isSource` tells whether the sequences go on here, or come from another node. */
-  restore(quotes: readonly Quote[], isSource: boolean): void {
+  /** Puts in stored quotes at start, whose sequences come from another node until {@link goOn}. */
+  restore(quotes: readonly Quote[]): void {
     this.#version++;
-    const margin = isSource ? restartMargin : 0;
-    for (const quote of quotes) this.#quotes.set(quote.symbolId, { ...quote, sequence: quote.sequence + margin });
+    for (const quote of quotes) this.#quotes.set(quote.symbolId, { ...quote });
+  }
+
+  /**
+   * From now on the sequences go on here: from what is stored or from what was heard, whichever is newer, and ahead of what
+   * the node before may have told last. Until the feeds have spoken, the values are stale.
+   */
+  goOn(stored: readonly Quote[]): void {
+    this.#version++;
+    for (const quote of stored) {
+      const known = this.#quotes.get(quote.symbolId);
+      if (known === undefined) this.#quotes.set(quote.symbolId, { ...quote });
+      else if (known.sequence < quote.sequence) Object.assign(known, quote);
+    }
+    for (const quote of this.#quotes.values()) {
+      quote.sequence += restartMargin;
+      quote.isStale = true;
+      this.#announce(quote);
+    }
   }
 
   /** Takes over a quote that another node published. One that is not newer than ours only proves that ours is fresh. */

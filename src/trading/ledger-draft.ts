@@ -16,6 +16,7 @@ import { type Booking, needOfGroup, release, reservationOwner, reserve, settleSp
 import type { RiskLimits } from "./risk-rules.js";
 import { isFutures, type TradingSymbol } from "./trading-symbol.js";
 import type { FundingEvent, LiquidationEvent, VenueEvent } from "./venue.js";
+import type { VenueTerm } from "./venue-lease.js";
 
 export interface LedgerAccount {
   readonly id: string;
@@ -75,6 +76,8 @@ export class LedgerDraft {
   readonly account: LedgerAccount;
   /** What a venue is to be told after the change is written. */
   commands: VenueCommand[] = [];
+  /** Set by who decides as the leader of a venue: then the change counts only while it leads. */
+  term: VenueTerm | null = null;
   readonly #orders = new Map<string, KeptOrder>();
   readonly #changedOrders = new Set<string>();
   readonly #positions = new Map<string, KeptPosition>();

@@ -2,14 +2,18 @@ import { DomainError } from "../core/errors.js";
 import type { Clock } from "../core/time.js";
 import { uuidV7 } from "../core/uuid.js";
 import type { Database } from "../db/connect.js";
+import { notLeaderCode } from "../db/leadership.js";
 import { type DraftTools, LedgerDraft, type VenueCommand } from "./ledger-draft.js";
 import type { LedgerChange } from "./ledger-rows.js";
 import { type LedgerScope, ledgerStatements, ledgerStateOf } from "./load-ledger.js";
+import type { VenueTerm } from "./venue-lease.js";
 
 export interface LedgerOptions {
   readonly database: Database;
   readonly clock: Clock;
   readonly symbolOf: DraftTools["symbolOf"];
+  /** Why nothing may be booked by this node's clock; null while it may. */
+  readonly clockRefusal?: () => string | null;
 }
 
 /** What a change has come to, after it was committed. */
@@ -31,10 +35,20 @@ const maxWaiting = 2_000;
  */
 export class Ledger {
   /** Changes of one account take turns here too: who waits for the lock holds no connection. */
-  readonly #turns = new Map<string, { last: Promise<unknown>; waiting: number }>();
-  readonly #listeners = new Set<LedgerListener>();
+  #termOf: (() => VenueTerm | null) | null = null;
+  #turns = new Map<string, { last: Promise<unknown>; waiting: number }>();
+  #listeners = new Set<LedgerListener>();
 
   constructor(private readonly options: LedgerOptions) {}
+
+  /** The same ledger for the leader of a venue: what is changed by it counts only while it leads. */
+  ledBy(termOf: () => VenueTerm | null): Ledger {
+    const led = new Ledger(this.options);
+    led.#turns = this.#turns;
+    led.#listeners = this.#listeners;
+    led.#termOf = termOf;
+    return led;
+  }
 
   /** Calls back after every commit. Returns the function that ends it. */
   onChange(listener: LedgerListener): () => void {
@@ -49,6 +63,8 @@ export class Ledger {
    */
   change<T>(userId: string, scope: LedgerScope, decide: (draft: LedgerDraft) => T): Promise<Written<T>> {
     return this.#inTurn(scope.accountId, async () => {
+      const refusal = this.options.clockRefusal?.() ?? null;
+      if (refusal !== null) throw new DomainError("PROVIDER_UNAVAILABLE", refusal);
       const written = await this.#transact(userId, scope, decide).catch((error: unknown) => {
         throw explained(error);
       });
@@ -73,9 +89,14 @@ export class Ledger {
         newId: () => uuidV7(nowMs),
         symbolOf,
       });
+      if (this.#termOf !== null) draft.term = this.#termOf() ?? lost();
       const result = decide(draft);
       const change = draft.change();
-      if (draft.isChanged) await atOnce([sql`select write_ledger(${draft.json()}::text::jsonb)`, sql`commit`]);
+      const { term } = draft;
+      // The lease is looked at last, so that it is locked for no longer than the writing takes.
+      const fence = term === null ? [] : [sql`select require_lease(${term.name}, ${term.term})`];
+      if (draft.isChanged)
+        await atOnce([...fence, sql`select write_ledger(${draft.json()}::text::jsonb)`, sql`commit`]);
       else await sql`rollback`;
       return { result, change, commands: draft.commands };
     } catch (error) {
@@ -112,10 +133,20 @@ async function atOnce(statements: readonly { execute(): Promise<unknown> }[]): P
   return outcomes.map((outcome) => (outcome as PromiseFulfilledResult<unknown>).value);
 }
 
+const lost = (): never => {
+  throw movedAway();
+};
+const movedAway = (): DomainError =>
+  new DomainError(
+    "PROVIDER_UNAVAILABLE",
+    "the venue is moving to another node; nothing was changed, repeat the request with the same clientOrderId",
+  );
+
 /** A failure of the database in the words of the API; the rest is a fault of ours. */
 function explained(error: unknown): unknown {
   const { code = "", constraint_name: constraint } = error as { code?: string; constraint_name?: string };
   if (error instanceof DomainError) return error;
+  if (code === notLeaderCode) return movedAway();
   if (constraint === "ck_account_balances_available")
     return new DomainError("INSUFFICIENT_BALANCE", "the available balance is too small");
   const isAway =

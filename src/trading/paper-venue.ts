@@ -4,6 +4,7 @@ import { groupBy } from "../core/group-by.js";
 import type { Logger } from "../core/logger.js";
 import type { Clock } from "../core/time.js";
 import type { Database } from "../db/connect.js";
+import type { Leaderships } from "../db/leadership.js";
 import type { FundingRateEvent } from "../market-data/events.js";
 import type { Ledger } from "./ledger.js";
 import type { LedgerAccount, LedgerDraft, VenueCommand } from "./ledger-draft.js";
@@ -16,6 +17,7 @@ import { VenueLease } from "./venue-lease.js";
 
 export interface PaperVenueOptions {
   readonly database: Database;
+  readonly leaderships: Leaderships;
   readonly ledger: Ledger;
   readonly markets: TradingMarkets;
   readonly clock: Clock;
@@ -34,6 +36,7 @@ const rememberedOrders = 10_000;
  */
 export class PaperVenue implements OrderVenue {
   readonly #lease: VenueLease;
+  readonly #ledger: Ledger;
   readonly #timer: NodeJS.Timeout;
   readonly #markets = new Map<number, () => void>();
   /** Who each account that the engine knows belongs to. */
@@ -45,10 +48,11 @@ export class PaperVenue implements OrderVenue {
   #closed = false;
 
   constructor(private readonly options: PaperVenueOptions) {
-    this.#lease = new VenueLease(options.database, options.log, "paper", (isHeld) => {
+    this.#lease = new VenueLease(options.leaderships, "paper", (isHeld) => {
       if (isHeld && this.#engine === null) this.#begin();
       else if (!isHeld) this.#forget();
     });
+    this.#ledger = options.ledger.ledBy(() => this.#lease.term);
     this.#timer = setInterval(() => this.#tick(), tickMs);
   }
 
@@ -87,6 +91,9 @@ export class PaperVenue implements OrderVenue {
     const engine = this.#engine;
     if (engine === null || draft.account.environment !== "PAPER") return;
     if (draft.commands.length === 0) return;
+    const { term } = this.#lease;
+    if (term === null) return;
+    draft.term = term;
     draft.whenLost(() => this.#restart());
     if (!this.#users.has(draft.account.id)) this.#introduce(engine, draft);
     while (draft.commands.length > 0) {
@@ -172,6 +179,7 @@ export class PaperVenue implements OrderVenue {
   /** Reads every paper account that has something open. */
   async #load(): Promise<void> {
     const { database, markets } = this.options;
+    const begun = this.#lease.term;
     // What was decided before must be booked, or lost, before it is read.
     await Promise.allSettled(this.#pending);
     const engine = new PaperEngine({
@@ -182,7 +190,7 @@ export class PaperVenue implements OrderVenue {
     const rows = await database.sql<{ account_id: string; user_id: string }[]>`select * from paper_accounts()`;
     const symbols = new Set<number>();
     for (const { account_id: accountId, user_id: userId } of rows) {
-      await this.options.ledger.change(userId, { accountId, openOrdersOf: "all" }, (draft) => {
+      await this.#ledger.change(userId, { accountId, openOrdersOf: "all" }, (draft) => {
         this.#introduce(engine, draft);
         const open = [...draft.orders()].map(({ order }) => order).filter(isOpen);
         open.sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime() || (a.id < b.id ? -1 : 1));
@@ -193,7 +201,8 @@ export class PaperVenue implements OrderVenue {
         for (const { position } of draft.positions()) symbols.add(position.symbolId);
       });
     }
-    if (this.#closed || !this.#lease.isHeld) return;
+    // Another process may have booked meanwhile what this one has not read.
+    if (this.#closed || begun === null || this.#lease.term?.term !== begun.term) return;
     this.#engine = engine;
     for (const id of symbols) this.#book(this.#watch(engine, id, new Date(this.options.clock.nowMs())));
     this.look();
@@ -242,7 +251,7 @@ export class PaperVenue implements OrderVenue {
         ofAccount: ofAccount.some(({ kind }) => kind !== "order"),
       };
       const engine = this.#engine;
-      const booked = this.options.ledger
+      const booked = this.#ledger
         .change(userId, scope, (draft) => {
           // The venue has begun anew meanwhile: what it did before does not count.
           if (engine !== this.#engine) return;
@@ -263,11 +272,11 @@ export class PaperVenue implements OrderVenue {
   }
 
   async #catchUp(): Promise<void> {
-    const { database, ledger } = this.options;
+    const { database } = this.options;
     const rows = await database.sql<{ account_id: string; user_id: string }[]>`select * from waiting_paper_accounts()`;
     for (const { account_id: accountId, user_id: userId } of rows) {
       if (this.#engine === null) return;
-      await ledger.change(userId, { accountId, openOrdersOf: "all" }, (draft) => {
+      await this.#ledger.change(userId, { accountId, openOrdersOf: "all" }, (draft) => {
         for (const { order } of draft.orders()) {
           if (!isOpen(order)) continue;
           if (order.status === "PENDING") draft.commands.push({ command: "place", order });

@@ -4,6 +4,7 @@ import type { KeyRing } from "../core/key-ring.js";
 import type { Logger } from "../core/logger.js";
 import type { Clock } from "../core/time.js";
 import type { Database } from "../db/connect.js";
+import type { Leaderships } from "../db/leadership.js";
 import { readAccountKeys } from "./account-keys.js";
 import type { Ledger } from "./ledger.js";
 import type { LedgerAccount, VenueCommand } from "./ledger-draft.js";
@@ -18,6 +19,7 @@ import { refusalOf, type TradedExchange, tradedExchanges } from "./venues/offers
 
 export interface RealVenuesOptions {
   readonly database: Database;
+  readonly leaderships: Leaderships;
   readonly ledger: Ledger;
   readonly markets: TradingMarkets;
   readonly catalogue: Catalogue;
@@ -50,6 +52,7 @@ const simulatedMarket = "BINANCE_SPOT";
  */
 export class RealVenues implements OrderVenue {
   readonly #lease: VenueLease;
+  readonly #ledger: Ledger;
   readonly #timer: NodeJS.Timeout;
   readonly #accounts = new Map<string, RealAccount>();
   readonly #ending = new Set<Promise<void>>();
@@ -58,13 +61,14 @@ export class RealVenues implements OrderVenue {
   #isClosed = false;
 
   constructor(private readonly options: RealVenuesOptions) {
-    this.#lease = new VenueLease(options.database, options.log, "exchanges", (isHeld) => {
+    this.#lease = new VenueLease(options.leaderships, "exchanges", (isHeld) => {
       if (!isHeld) this.#forget();
       else if (this.#venue === null && !this.#isClosed) {
         this.#venue = this.#newVenue();
         void this.#look();
       }
     });
+    this.#ledger = options.ledger.ledBy(() => this.#lease.term);
     this.#timer = setInterval(() => void this.#look(), lookMs);
   }
 
@@ -130,7 +134,8 @@ export class RealVenues implements OrderVenue {
   }
 
   #begin(venue: CcxtVenue, accountId: string, userId: string): void {
-    const { database, ledger, clock, log, syncMs = defaultSyncMs } = this.options;
+    const { database, clock, log, syncMs = defaultSyncMs } = this.options;
+    const ledger = this.#ledger;
     const account = new RealAccount({ venue, accountId, userId, database, ledger, clock, log, syncMs });
     this.#accounts.set(accountId, account);
     account.start();

@@ -1,4 +1,6 @@
+import type { DurableBus } from "../bus/durable.js";
 import type { Database } from "../db/connect.js";
+import type { EventOperations } from "../events/dead-letters.js";
 import type { UserEvents } from "../events/follow-users.js";
 import type { AccountServices } from "./accounts.js";
 import type { OrderDesk } from "./order-desk.js";
@@ -11,4 +13,8 @@ export interface Trading {
   readonly desk: OrderDesk;
   readonly markets: TradingMarkets;
   readonly events: UserEvents;
+  /** For operators alone. */
+  readonly eventOperations: EventOperations;
+  /** Null without a broker. */
+  readonly durable: DurableBus | null;
 }

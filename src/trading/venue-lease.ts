@@ -1,79 +1,54 @@
-import type postgres from "postgres";
-import { errorMessage } from "../core/errors.js";
-import type { Logger } from "../core/logger.js";
-import type { Database } from "../db/connect.js";
+import type { Leadership, Leaderships } from "../db/leadership.js";
 
-const tryEveryMs = 1_000;
+const lookEveryMs = 1_000;
 
-/**
- * Which process of an installation runs a venue: the one whose connection holds the lock. The lock ends with the
- * connection, so a successor has it soon after its holder has died.
- */
+/** Under which leadership a change is made: it is refused when another process has the lease by then. */
+export interface VenueTerm {
+  readonly name: string;
+  readonly term: number;
+}
+
+/** Which process of an installation runs a venue: the one that leads it. */
 export class VenueLease {
-  #connection: postgres.ReservedSql | undefined;
+  #leadership: Leadership | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> | undefined;
   #isHeld = false;
-  #closed = false;
 
   constructor(
-    private readonly database: Database,
-    private readonly log: Logger,
+    private readonly leaderships: Leaderships,
     /** Of what is held, e.g. "paper". */
     private readonly name: string,
-    /** Told with every look while it is held, and once when it is lost. */
+    /** Told every second while it is held, and once when it is lost. */
     private readonly onLook: (isHeld: boolean) => void,
   ) {}
 
   get isHeld(): boolean {
-    return this.#isHeld;
+    return this.#leadership?.isLeading === true;
+  }
+
+  /** Null while it is not held. */
+  get term(): VenueTerm | null {
+    const { name = "", term = null } = this.#leadership ?? {};
+    return term === null ? null : { name, term };
   }
 
   /** Fulfilled after the first look. */
   start(): Promise<void> {
-    this.#timer = setInterval(() => void this.#look(), tryEveryMs);
-    return this.#look();
+    this.#leadership = this.leaderships.campaign(`venue ${this.name}`, (isLeading) => this.#changed(isLeading));
+    this.#timer = setInterval(() => {
+      if (this.isHeld) this.onLook(true);
+    }, lookEveryMs);
+    return this.leaderships.look();
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
     clearInterval(this.#timer);
-    await this.#looking;
-    if (this.#connection === undefined) return;
-    await this.#connection`select pg_advisory_unlock_all()`.catch(() => {});
-    this.#connection.release();
-    this.#isHeld = false;
+    await this.#leadership?.resign();
   }
 
-  #look(): Promise<void> {
-    this.#looking ??= this.#try().finally(() => {
-      this.#looking = undefined;
-    });
-    return this.#looking;
-  }
-
-  async #try(): Promise<void> {
-    if (this.#closed) return;
-    const wasHeld = this.#isHeld;
-    try {
-      this.#connection ??= await this.database.sql.reserve();
-      if (wasHeld) await this.#connection`select 1`;
-      else {
-        const [row] = await this.#connection<{ held: boolean }[]>`
-          select pg_try_advisory_lock(hashtext(${`tradegraph.${this.name}`})) as held`;
-        this.#isHeld = row?.held === true;
-        // Who waits for the lock keeps no connection from others.
-        if (!this.#isHeld) {
-          this.#connection.release();
-          this.#connection = undefined;
-        }
-      }
-    } catch (error) {
-      if (wasHeld) this.log.warn({ venue: this.name, error: errorMessage(error) }, "venue.lease-lost");
-      this.#isHeld = false;
-      this.#connection?.release();
-      this.#connection = undefined;
-    }
-    if (this.#isHeld || wasHeld) this.onLook(this.#isHeld);
+  #changed(isHeld: boolean): void {
+    if (!isHeld && !this.#isHeld) return;
+    this.#isHeld = isHeld;
+    this.onLook(isHeld);
   }
 }

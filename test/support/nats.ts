@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { findInstalled } from "./installed.js";
 import { freePort } from "./program.js";
 import { until } from "./until.js";
@@ -17,19 +20,36 @@ export interface NatsServer {
   readonly url: string;
   /** Ends it at once, as a crash would. */
   kill(): Promise<void>;
+  /** Ends it, and forgets its streams. */
+  remove(): Promise<void>;
   /** Starts it again on the same port. */
   start(): Promise<void>;
 }
 
-/** A NATS server on a loopback port of its own, started. */
-export async function startNats(path: string): Promise<NatsServer> {
+/** A NATS server on a loopback port of its own, started. With JetStream it keeps its streams when it is killed. */
+export async function startNats(path: string, { jetStream = false } = {}): Promise<NatsServer> {
   const port = await freePort();
+  const store = jetStream ? await mkdtemp(join(tmpdir(), "tradegraph-nats-")) : null;
   let process: ChildProcess | undefined;
   const server: NatsServer = {
     url: `nats://127.0.0.1:${port}`,
     start: async () => {
-      process = spawn(path, ["--addr", "127.0.0.1", "--port", String(port)], { stdio: "ignore" });
+      process = spawn(
+        path,
+        [
+          "--addr",
+          "127.0.0.1",
+          "--port",
+          String(port),
+          ...(store === null ? [] : ["--jetstream", "--store_dir", store]),
+        ],
+        { stdio: "ignore" },
+      );
       await until(() => answers(port));
+    },
+    remove: async () => {
+      await server.kill();
+      if (store !== null) await rm(store, { recursive: true, force: true });
     },
     kill: async () => {
       if (process === undefined || process.exitCode !== null || process.signalCode !== null) return;

@@ -4,6 +4,8 @@ import { readCatalogue } from "../../src/catalogue/follow.js";
 import { Decimal, type DecimalText, decimalText } from "../../src/core/decimal.js";
 import { type Clock, systemClock } from "../../src/core/time.js";
 import { uuidV7 } from "../../src/core/uuid.js";
+import { connect } from "../../src/db/connect.js";
+import { Leaderships } from "../../src/db/leadership.js";
 import type { OrderBookEvent } from "../../src/market-data/events.js";
 import { LatestBoard } from "../../src/market-data/latest-board.js";
 import { QuoteBoard } from "../../src/market-data/quotes.js";
@@ -92,8 +94,15 @@ export async function startTestLedger(clock: Clock = systemClock): Promise<TestL
 export async function startPaper(
   on: TestLedger,
 ): Promise<{ venue: PaperVenue; desk: OrderDesk; close(): Promise<void> }> {
+  const { address } = on.database;
+  const leaderships = new Leaderships({
+    open: () => connect({ address, role: "tradegraph_app", poolSize: 1, applicationName: "test leases" }),
+    nodeId: uuidV7(Date.now()),
+    log: pino({ level: "silent" }),
+  });
   const venue = new PaperVenue({
     database: on.database.app,
+    leaderships,
     ledger: on.ledger,
     markets: on.markets,
     clock: on.clock,
@@ -103,7 +112,14 @@ export async function startPaper(
   await venue.start();
   const { ledger, markets, clock } = on;
   const desk = new OrderDesk({ database: on.database.app, ledger, markets, venue, clock });
-  return { venue, desk, close: () => venue.close() };
+  return {
+    venue,
+    desk,
+    close: async () => {
+      await venue.close();
+      await leaderships.close();
+    },
+  };
 }
 
 /** Takes every order and cancels what is to be cancelled, and executes nothing. */

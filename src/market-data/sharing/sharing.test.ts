@@ -39,6 +39,10 @@ class FakeBus implements Bus {
     if (!this.isConnected) return;
     for (const known of this.#subscriptions) if (known.subject === subject) known.onText(text);
   }
+  durable(): null {
+    return null;
+  }
+
   publish(subject: string, text: string): void {
     if (this.isConnected) this.broker.say(subject, text);
   }

@@ -1,0 +1,108 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { query } from "./support/app.js";
+import { createTestDatabase, type TestDatabase } from "./support/database.js";
+import { findNats, type NatsServer, startNats } from "./support/nats.js";
+import { type Program, runProgram } from "./support/program.js";
+import { openStream } from "./support/stream.js";
+import { until } from "./support/until.js";
+
+interface Quotes {
+  quotes: { symbol: { ticker: string }; price: string; sequence: string; isStale: boolean }[];
+}
+
+const natsPath = findNats();
+const quotesText = "subscription { quotes(intervalMs: 0) { symbol { ticker } price sequence isStale } }";
+/** The promise of the program. */
+const takeoverMs = 5_000;
+
+describe.skipIf(natsPath === null)("two nodes with feeds and workers, and one that serves clients", () => {
+  let nats: NatsServer;
+  let database: TestDatabase;
+  const programs: Program[] = [];
+
+  const start = (roles: string): Program => {
+    const { host, port, user, database: name } = database.address;
+    const program = runProgram(["serve"], {
+      DATABASE_URL: `postgres://${user}@localhost/${name}?host=${encodeURIComponent(host)}&port=${port}`,
+      NATS_URL: nats.url,
+      ROLES: roles,
+      PORT: "0",
+      LOG_LEVEL: "info",
+      QUOTE_FLUSH_MS: "50",
+    });
+    programs.push(program);
+    return program;
+  };
+  const leadsFeeds = (program: Program): boolean => /feeds\.led-here/.test(program.output() + program.errors());
+  const isUp = (program: Program): boolean => /catalogue|Ctrl-C|started|up/.test(program.output() + program.errors());
+
+  beforeAll(async () => {
+    nats = await startNats(natsPath ?? "");
+    database = await createTestDatabase();
+  });
+  afterEach(async () => {
+    for (const program of programs.splice(0)) {
+      program.signal("SIGCONT");
+      program.signal("SIGKILL");
+      await program.exit;
+    }
+  });
+  afterAll(async () => {
+    await database?.close();
+    await nats?.kill();
+  });
+
+  test.each(["SIGKILL", "SIGSTOP"] as const)(
+    "the leader of the feeds is ended by %s: prices are live again within five seconds, and no client sees a sequence go back",
+    async (signal) => {
+      const api = start("api");
+      const first = start("feed,worker");
+      const url = await api.printed(/GraphiQL +(http:\S+)\/graphiql/);
+      await until(() => leadsFeeds(first), 30_000);
+      const standby = start("feed,worker");
+      await until(() => isUp(standby), 30_000);
+      const stream = openStream<Quotes>(`${url.replace("http", "ws")}/graphql`, quotesText);
+      const isFresh = async () =>
+        (
+          await query<{ defaultSymbols: { quote: { isStale: boolean } | null }[] }>(
+            url,
+            "{ defaultSymbols { quote { isStale } } }",
+          )
+        ).data.defaultSymbols.every(({ quote }) => quote?.isStale === false);
+      await until(isFresh, 30_000);
+      expect(leadsFeeds(standby)).toBe(false);
+      const told = () => stream.messages.flatMap(({ quotes }) => quotes);
+      await until(() => told().length > 0, 20_000);
+
+      const endedAtMs = performance.now();
+      first.signal(signal);
+      await until(() => leadsFeeds(standby), 20_000);
+      const before = told().length;
+      await until(
+        () =>
+          told()
+            .slice(before)
+            .some(({ isStale }) => !isStale),
+        20_000,
+      );
+      expect(performance.now() - endedAtMs).toBeLessThan(takeoverMs);
+      if (signal === "SIGSTOP") {
+        // It wakes as one that leads no more, and what it still says must not count.
+        first.signal("SIGCONT");
+        await until(() => /leadership\.lost/.test(first.output() + first.errors()), 20_000);
+      }
+      const after = told().length;
+      await until(() => told().length > after + 20, 20_000);
+      await until(isFresh, 20_000);
+
+      const seen = new Map<string, number>();
+      for (const { symbol, sequence } of told()) {
+        expect(Number(sequence)).toBeGreaterThan(seen.get(symbol.ticker) ?? 0);
+        seen.set(symbol.ticker, Number(sequence));
+      }
+      expect(stream.errors).toEqual([]);
+      await stream.close();
+    },
+    90_000,
+  );
+});
