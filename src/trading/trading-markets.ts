@@ -65,6 +65,11 @@ export class TradingMarkets {
     return midnight;
   }
 
+  /** In which an account at the exchange is reckoned, whatever it trades; null at an exchange without a market. */
+  currencyOf(exchangeId: number): string | null {
+    return this.catalogue.marketsOf({ exchangeId })[0]?.primaryCurrency ?? null;
+  }
+
   /**
    * What balances and positions are worth in a currency: assets by their last price at the exchange, and what has none counts
    * for nothing.
