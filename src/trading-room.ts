@@ -9,6 +9,7 @@ import type { Clock } from "./core/time.js";
 import type { Database } from "./db/connect.js";
 import { EventDispatcher, type QueuedEvent } from "./events/dispatch-events.js";
 import { textOfEvent, UserEvents, userSubject } from "./events/follow-users.js";
+import { MarkEquity } from "./jobs/mark-equity.js";
 import type { LiveMarket } from "./market-data/live-market.js";
 import type { QuoteBoard } from "./market-data/quotes.js";
 import { Ledger } from "./trading/ledger.js";
@@ -89,6 +90,10 @@ export async function openTrading(
   });
   closers.add("exchanges", () => real.close());
   if (config.roles.has("worker")) await real.start();
+  if (config.roles.has("worker")) {
+    const marking = new MarkEquity({ database, ledger, markets, clock, log });
+    closers.add("equity marks", () => marking.close());
+  }
   const desk = new OrderDesk({ database, ledger, markets, venue: new VenueOfAccounts([paper, real]), clock });
   const onOpened = () => real.look();
   return { database, accounts: { database, catalogue, keyRing, clock, isSimulated, onOpened }, desk, markets, events };

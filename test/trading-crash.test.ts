@@ -112,6 +112,22 @@ async function newUser(url: string): Promise<User> {
   };
 }
 
+/** How often there was no answer, by why: for the report of a failure. */
+const unanswered = new Map<string, number>();
+const noAnswer = (why: string): false => {
+  unanswered.set(why, (unanswered.get(why) ?? 0) + 1);
+  return false;
+};
+
+/** Tells with a time-out what the clients got instead, and what the program said last. */
+async function untilTaken(predicate: () => boolean | Promise<boolean>, doing: string): Promise<void> {
+  unanswered.clear();
+  await until(predicate, 30_000).catch((error: unknown) => {
+    const said = `${running?.output() ?? ""}${running?.errors() ?? ""}`.slice(-3_000);
+    throw new Error(`${doing}: ${JSON.stringify([...unanswered])}\n${said}`, { cause: error });
+  });
+}
+
 /** Places an order, perhaps again. Whether there was an answer of any kind. */
 async function ask(url: string, user: User, clientOrderId: string): Promise<boolean> {
   try {
@@ -125,9 +141,9 @@ async function ask(url: string, user: User, clientOrderId: string): Promise<bool
     if (["PROVIDER_UNAVAILABLE", "NO_QUOTE", "UNAUTHENTICATED", "INTERNAL"].includes(code)) return false;
     user.refused.set(clientOrderId, code);
     return true;
-  } catch {
+  } catch (error) {
     // The connection died.
-    return false;
+    return noAnswer(String((error as Error).cause ?? error));
   }
 }
 
@@ -196,7 +212,7 @@ test(
       const clients = all.flatMap((user) => Array.from({ length: clientsPerUser }, () => client(user)));
       // At another instant each time, under load: after some answers, and a while that is no multiple of anything.
       const enough = 5 + Math.floor(random() * 80);
-      await until(() => answers >= enough, 30_000);
+      await untilTaken(() => answers >= enough, `round ${round}, before the kill`);
       await new Promise((resolve) => setTimeout(resolve, random() * 25));
       const kind = (["both", "program", "database"] as const)[(round + seed) % 3] ?? "both";
       const postmaster = Number(
@@ -207,7 +223,7 @@ test(
       if (kind === "database") {
         // The program lives on, and so do its clients: until orders are taken again.
         const before = answers;
-        await until(() => answers > before + 20, 30_000);
+        await untilTaken(() => answers > before + 20, `round ${round}, without the database`);
         isKilled = true;
         await Promise.all(clients);
         await untilQuoted(url);
@@ -222,7 +238,7 @@ test(
       for (const user of all) {
         const open = [...user.asked.keys()].filter((id) => !user.answered.has(id) && !user.refused.has(id));
         // Who got no answer asks again with the same key: the order is there once, whatever became of the first request.
-        for (const id of open) await until(() => ask(url, user, id), 30_000);
+        for (const id of open) await untilTaken(() => ask(url, user, id), `round ${round}, ${id} again`);
         await requireAll(url, user, [...user.answered.keys()].slice(-300));
       }
     }

@@ -66,10 +66,19 @@ export function exposureOf(
 }
 
 /** What an account is worth, in the currency of its exchange; where that has none, in the other one. */
-export function equityOf(draft: LedgerDraft, otherCurrency: string, markets: TradingMarkets): Decimal {
+function equityOf(draft: LedgerDraft, otherCurrency: string, markets: TradingMarkets): Decimal {
   const { exchangeId } = draft.account;
   const currency = markets.currencyOf(exchangeId) ?? otherCurrency;
   return markets.equity(exchangeId, currency, draft.balances, openPositions(draft));
+}
+
+/** Marks the equity of the day without an order, unless a price is missing that it hangs on. */
+export function markPricedEquity(draft: LedgerDraft, markets: TradingMarkets): void {
+  const { exchangeId } = draft.account;
+  const currency = markets.currencyOf(exchangeId);
+  const open = openPositions(draft);
+  if (currency !== null && markets.isPriced(exchangeId, currency, draft.balances, open))
+    markEquity(draft, markets.equity(exchangeId, currency, draft.balances, open));
 }
 
 const openPositions = (draft: LedgerDraft): Position[] =>
@@ -113,7 +122,7 @@ function heldOf(
 }
 
 /** Keeps the first equity of a day (UTC), and the highest of all. */
-export function markEquity(draft: LedgerDraft, equity: Decimal): { atMidnight: Decimal; highest: Decimal } {
+function markEquity(draft: LedgerDraft, equity: Decimal): { atMidnight: Decimal; highest: Decimal } {
   const day = draft.now.toISOString().slice(0, 10);
   const known = draft.equity;
   const atMidnight = known.day === day ? (known.atMidnight ?? equity) : equity;

@@ -88,6 +88,20 @@ export class TradingMarkets {
     return total.toDecimalPlaces(18, Decimal.ROUND_DOWN);
   }
 
+  /** Whether there is a price for everything of them that has a market at the exchange, so that their worth is known. */
+  isPriced(exchangeId: number, currency: string, balances: Balances, positions: Iterable<Position>): boolean {
+    for (const [asset, { available, locked }] of balances) {
+      if (asset === currency || available.plus(locked).isZero() || this.#rateOf(exchangeId, asset, currency) !== null)
+        continue;
+      const markets = this.catalogue.marketsOf({ exchangeId });
+      if (markets.some(({ code }) => this.catalogue.symbolByTicker(code, `${asset}${currency}`) !== undefined))
+        return false;
+    }
+    for (const { symbolId, status } of positions)
+      if (status === "OPEN" && this.quotes.get(symbolId)?.price === undefined) return false;
+    return true;
+  }
+
   #rateOf(exchangeId: number, asset: string, currency: string): Decimal | null {
     for (const { code } of this.catalogue.marketsOf({ exchangeId })) {
       const symbol = this.catalogue.symbolByTicker(code, `${asset}${currency}`);
