@@ -40,11 +40,11 @@ interface Kind {
   readonly limits: object;
   readonly field: string;
   /** All of them are taken. */
-  readonly within: readonly object[];
+  readonly within: readonly Record<string, unknown>[];
   /** Happens between those and the next one. */
   readonly then?: () => void;
   /** Refused. */
-  readonly beyond: object;
+  readonly beyond: Record<string, unknown>;
 }
 
 const futures = (symbol: "futures" | "otherFutures" = "futures") => ({ symbolId: on.symbols[symbol] });
