@@ -30,6 +30,8 @@ beforeAll(async () => {
     await sql`
       insert into user_dashboard_preferences (id, user_id, symbol_id, notes)
       select gen_random_uuid(), ${userId}, min(id), 'a note' from symbols`;
+  for (const userId of [victimId, strangerId])
+    await sql`insert into strategies (id, user_id, name) values (gen_random_uuid(), ${userId}, 'trend')`;
   tables = await sql<Table[]>`
     select c.relname as name, (select json_agg(attname order by attnum) from pg_attribute a
       where a.attrelid = c.oid and attnum > 0 and not attisdropped) as columns

@@ -62,9 +62,12 @@ describe("operators", () => {
     );
     expect(listed.data.riskLimits).toMatchObject({ nodes: [{ scope: "GLOBAL" }], pageInfo: { hasNextPage: true } });
     expect(listed.data.of.nodes).toEqual([off.data.setRiskLimit]);
-    const next = await on.operate("query ($after: String) { riskLimits(first: 5, after: $after) { nodes { scope } } }", {
-      after: listed.data.riskLimits.pageInfo.endCursor,
-    });
+    const next = await on.operate(
+      "query ($after: String) { riskLimits(first: 5, after: $after) { nodes { scope } } }",
+      {
+        after: listed.data.riskLimits.pageInfo.endCursor,
+      },
+    );
     expect(next.data.riskLimits.nodes).toEqual([{ scope: "ACCOUNT" }]);
   });
 
@@ -202,9 +205,9 @@ describe("strategies", () => {
     const before = await other.state();
     expect(refusal(await other.place({ strategyId }))).toMatchObject({ code: "NOT_FOUND", field: "strategyId" });
     expect(await other.state()).toBe(before);
-    expect(refusal(await other.ask("mutation ($id: ID!) { removeStrategy(id: $id) }", { id: strategyId }))).toMatchObject(
-      { code: "NOT_FOUND" },
-    );
+    expect(
+      refusal(await other.ask("mutation ($id: ID!) { removeStrategy(id: $id) }", { id: strategyId })),
+    ).toMatchObject({ code: "NOT_FOUND" });
     expect((await trader.ask("mutation ($id: ID!) { removeStrategy(id: $id) }", { id: strategyId })).errors).toBe(
       undefined,
     );

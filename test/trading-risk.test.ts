@@ -42,7 +42,7 @@ interface Kind {
   /** All of them are taken. */
   readonly within: readonly Record<string, unknown>[];
   /** Happens between those and the next one. */
-  readonly then?: () => void;
+  readonly afterwards?: () => void;
   /** Refused. */
   readonly beyond: Record<string, unknown>;
 }
@@ -83,21 +83,21 @@ const kinds: Record<string, () => Kind> = {
     limits: { maxDailyLoss: "1000" },
     field: "accountId",
     within: [{ orderType: "MARKET", quantity: "1" }, {}],
-    then: () => on.setPrice("49000"),
+    afterwards: () => on.setPrice("49000"),
     beyond: {},
   }),
   maxDailyLossPercent: () => ({
     limits: { maxDailyLossPercent: "1" },
     field: "accountId",
     within: [{ orderType: "MARKET", quantity: "1" }, {}],
-    then: () => on.setPrice("49000"),
+    afterwards: () => on.setPrice("49000"),
     beyond: {},
   }),
   maxDrawdownPercent: () => ({
     limits: { maxDrawdownPercent: "1" },
     field: "accountId",
     within: [{ orderType: "MARKET", quantity: "1" }, {}],
-    then: () => on.setPrice("49000"),
+    afterwards: () => on.setPrice("49000"),
     beyond: {},
   }),
 };
@@ -107,10 +107,10 @@ const cases = Object.keys(kinds).flatMap((limit) => scopes.map((scope) => [limit
 
 describe("the first order beyond a limit", () => {
   test.each(cases)("%s, %s: is refused, recorded and changes nothing", async (limit, scope) => {
-    const { limits, field, within, then, beyond } = (kinds[limit] as () => Kind)();
+    const { limits, field, within, afterwards, beyond } = (kinds[limit] as () => Kind)();
     await setLimit(scope, limits);
     for (const order of within) expect((await trader.place(order)).errors).toBeUndefined();
-    then?.();
+    afterwards?.();
     const before = await trader.state();
     const refused = await trader.place({ ...beyond, clientOrderId: "beyond" });
     expect(refused.data).toBeNull();

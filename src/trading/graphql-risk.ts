@@ -1,4 +1,17 @@
-import { Arg, Args, Ctx, Field, FieldResolver, ID, InputType, Int, ObjectType, Query, Resolver, Root } from "type-graphql";
+import {
+  Arg,
+  Args,
+  Ctx,
+  Field,
+  FieldResolver,
+  ID,
+  InputType,
+  Int,
+  ObjectType,
+  Query,
+  Resolver,
+  Root,
+} from "type-graphql";
 import type { MarketSymbol } from "../catalogue/catalogue.js";
 import { PageArgs } from "../catalogue/graphql.js";
 import { enumOf, SymbolType } from "../catalogue/graphql-types.js";

@@ -90,7 +90,8 @@ export class Ledger {
       });
       const result = decide(draft);
       const change = draft.change();
-      if (isKept && draft.isChanged) await atOnce([sql`select write_ledger(${draft.json()}::text::jsonb)`, sql`commit`]);
+      if (isKept && draft.isChanged)
+        await atOnce([sql`select write_ledger(${draft.json()}::text::jsonb)`, sql`commit`]);
       else await sql`rollback`;
       return { result, change, commands: draft.commands };
     } catch (error) {

@@ -278,7 +278,7 @@ function requireApplied(applied: ReturnType<LedgerDraft["apply"]>): void {
   if (applied.kind !== "refused") return;
   const { code, message } = applied;
   if (code === "OVERFILL" || code === "INVALID_FILL" || code === "OUT_OF_ORDER") throw new Error(message);
-  throw new DomainError(code, message);
+  throw new DomainError(code, message, code === "QUANTITY_OUT_OF_RANGE" ? { field: "quantity" } : {});
 }
 
 /** What was asked for, in one spelling: an idempotency key that comes again is compared by it. */

@@ -68,9 +68,7 @@ export async function strategiesByIds(
   ids: readonly string[],
 ): Promise<Map<string, Strategy>> {
   const [rows] = await asUserAtOnce(database, userId, (sql) => [
-    sql<
-      Strategy[]
-    >`select ${sql.unsafe(columns)} from strategies where id = any (${`{${ids.join()}}`}::text::uuid[])`,
+    sql<Strategy[]>`select ${sql.unsafe(columns)} from strategies where id = any (${`{${ids.join()}}`}::text::uuid[])`,
   ]);
   return new Map(rows.map((row) => [row.id, row]));
 }
