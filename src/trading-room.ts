@@ -14,6 +14,7 @@ import { EventOperations } from "./events/dead-letters.js";
 import { EventDispatcher, type QueuedEvent } from "./events/dispatch-events.js";
 import { eventOf, textOfEvent, UserEvents, userSubject } from "./events/follow-users.js";
 import { ProjectionRunner } from "./events/project-events.js";
+import { MarkEquity } from "./jobs/mark-equity.js";
 import type { LiveMarket } from "./market-data/live-market.js";
 import type { QuoteBoard } from "./market-data/quotes.js";
 import { accountActivity } from "./trading/account-activity.js";
@@ -120,6 +121,10 @@ export async function openTrading(
       await runner.start();
     }
   const eventOperations = new EventOperations(database, projections);
+  if (config.roles.has("worker")) {
+    const marking = new MarkEquity({ database, ledger, markets, clock, log });
+    closers.add("equity marks", () => marking.close());
+  }
   const desk = new OrderDesk({ database, ledger, markets, venue: new VenueOfAccounts([paper, real]), clock });
   const onOpened = () => real.look();
   return {

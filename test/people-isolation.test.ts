@@ -61,6 +61,8 @@ beforeAll(async () => {
   await trade(stranger, strangerId, data.symbol.id);
   // From here on nothing writes to these tables but the tests.
   await until(async () => (await sql`select from event_queue where published_at is null`).count === 0);
+  for (const userId of [victimId, strangerId])
+    await sql`insert into strategies (id, user_id, name) values (gen_random_uuid(), ${userId}, 'trend')`;
   tables = await sql<Table[]>`
     select c.relname as name, (select json_agg(attname order by attnum) from pg_attribute a
       where a.attrelid = c.oid and attnum > 0 and not attisdropped and attidentity <> 'a') as columns

@@ -723,7 +723,7 @@ describeSeries("the series", (on, storage) => {
       const empty = await schemaOf(sql);
       await migrate(sql, log);
       const first = await schemaOf(sql);
-      expect(first.filter((line) => /^(hypertable|aggregate)/.test(line))).toHaveLength(14);
+      expect(first.filter((line) => /^(hypertable|aggregate)/.test(line))).toHaveLength(15);
       await rollback(sql, { steps: names.length, force: false }, log);
       expect(await schemaOf(sql)).toEqual(empty);
       await migrate(sql, log);

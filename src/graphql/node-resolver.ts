@@ -8,6 +8,7 @@ import { userNodes } from "../people/graphql-users.js";
 import { accountNodes } from "../trading/graphql.js";
 import { orderNodes } from "../trading/graphql-orders.js";
 import { positionNodes } from "../trading/graphql-positions.js";
+import { strategyNodes } from "../trading/graphql-strategies.js";
 import type { ApiContext } from "./context.js";
 import { NodeType } from "./node.js";
 
@@ -20,6 +21,7 @@ const loaders = new Map(
     ...accountNodes,
     ...orderNodes,
     ...positionNodes,
+    ...strategyNodes,
   }),
 );
 const maxNodes = 100;

@@ -28,6 +28,8 @@ import { EventOperatorResolver } from "../trading/graphql-events.js";
 import { OrderFillResolver, OrderResolver } from "../trading/graphql-orders.js";
 import { PositionResolver } from "../trading/graphql-positions.js";
 import { AccountRiskResolver, RiskViolationResolver } from "../trading/graphql-risk.js";
+import { RiskLimitResolver } from "../trading/graphql-risk-limits.js";
+import { OrderStrategyResolver, StrategyResolver } from "../trading/graphql-strategies.js";
 import { TradingUpdatesResolver } from "../trading/graphql-updates.js";
 import { UserTradingResolver } from "../trading/graphql-users.js";
 import { HealthResolver } from "./health.js";
@@ -84,6 +86,9 @@ export function buildSchema(): GraphQLSchema {
       LedgerResolver,
       AccountRiskResolver,
       RiskViolationResolver,
+      RiskLimitResolver,
+      StrategyResolver,
+      OrderStrategyResolver,
       UserTradingResolver,
       TradingUpdatesResolver,
       NodeResolver,

@@ -102,6 +102,8 @@ export async function createAccount(on: AccountServices, userId: string, input: 
       orders: [],
       positions: [],
       limits: [],
+      waiting: [],
+      strategyId: null,
       equity: { day: null, atMidnight: null, highest: null },
     },
     {

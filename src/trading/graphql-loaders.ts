@@ -6,6 +6,7 @@ import type { BalanceRow, FillRow, PositionRow } from "./ledger-rows.js";
 import type { OrderRow } from "./order-row.js";
 import { eventsOfOrders, fillsByIds, fillsOfOrders, type OrderEventRow, ordersByIds } from "./read-orders.js";
 import { positionsByIds } from "./read-positions.js";
+import { type Strategy, strategiesByIds } from "./strategies.js";
 
 export interface TradingLoaders {
   readonly accounts: BatchLoader<string, Account>;
@@ -16,6 +17,7 @@ export interface TradingLoaders {
   /** By how many of them. */
   readonly fillsOfOrders: (limit: number) => BatchLoader<string, FillRow[]>;
   readonly events: BatchLoader<string, OrderEventRow[]>;
+  readonly strategies: BatchLoader<string, Strategy>;
 }
 
 const loaders = new WeakMap<ApiContext, TradingLoaders>();
@@ -39,6 +41,7 @@ export function loadersOf(context: ApiContext): TradingLoaders {
       return loader;
     },
     events: new BatchLoader((ids) => eventsOfOrders(database, userId, ids)),
+    strategies: new BatchLoader((ids) => strategiesByIds(database, userId, ids)),
   };
   loaders.set(context, made);
   return made;

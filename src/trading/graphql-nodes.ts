@@ -21,6 +21,7 @@ export function orderNode(row: OrderRow) {
     accountId: row.account_id,
     symbolId: row.symbol_id,
     positionId: row.position_id,
+    strategyId: row.strategy_id ?? null,
     clientOrderId: row.client_order_id,
     exchangeOrderId: row.exchange_order_id,
     side: row.side,
@@ -133,9 +134,16 @@ export function connectionOf<Row, Node extends object>(page: Page<Row>, nodeOf: 
 }
 
 /** The key of a global id of this type. @throws {DomainError} BAD_USER_INPUT */
-export function keyOf(type: "Account" | "Order" | "Position", field: string, id: string): string {
+export function keyOf(type: keyof typeof article, field: string, id: string): string {
   const parsed = parseGlobalId(id);
   if (parsed?.type !== type || !isUuid(parsed.key)) throw badInput(field, `${field} is not the id of ${article[type]}`);
   return parsed.key;
 }
-const article = { Account: "an account", Order: "an order", Position: "a position" } as const;
+const article = {
+  Account: "an account",
+  Order: "an order",
+  Position: "a position",
+  RiskLimit: "a risk limit",
+  Strategy: "a strategy",
+  User: "a user",
+} as const;

@@ -228,6 +228,7 @@ export async function ordersOfViewer(
     ...(filter as Pick<OrderSearch, "statuses" | "side" | "from" | "to">),
     accountId: filter?.accountId == null ? null : keyOf("Account", "filter.accountId", filter.accountId),
     symbolId: filter?.symbolId == null ? null : symbolOfId(context, "filter.symbolId", filter.symbolId).id,
+    strategyId: filter?.strategyId == null ? null : keyOf("Strategy", "filter.strategyId", filter.strategyId),
   };
   return connectionOf(await listOrders(context.trading.database, userId, search, page), orderNode);
 }
@@ -255,6 +256,7 @@ function askedOrderOf(context: ApiContext, input: PlaceOrderInput): AskedOrder {
     clientOrderId: clientOrderId ?? null,
     accountId: keyOf("Account", "accountId", input.accountId),
     symbolId: symbolOfId(context, "symbolId", input.symbolId).id,
+    strategyId: input.strategyId == null ? null : keyOf("Strategy", "strategyId", input.strategyId),
     quantity: new Decimal(input.quantity),
     price: decimalOf(input.price),
     stopPrice: decimalOf(input.stopPrice),

@@ -405,6 +405,8 @@ export class OrderFilterInput {
   symbolId?: string | null;
   @Field(() => [OrderStatusEnum], { nullable: true, description: "In one of these states." })
   statuses?: string[] | null;
+  @Field(() => ID, { nullable: true, description: "Of this strategy." })
+  strategyId?: string | null;
   @Field(() => OrderSideEnum, { nullable: true, description: "Of this side." })
   side?: string | null;
   @Field(() => DateTimeScalar, { nullable: true, description: "Placed at this instant or later." })
@@ -460,6 +462,8 @@ export class PlaceOrderInput {
   accountId!: string;
   @Field(() => ID, { description: "What is bought or sold." })
   symbolId!: string;
+  @Field(() => ID, { nullable: true, description: "The strategy that it belongs to; its limits then count too." })
+  strategyId?: string | null;
   @Field(() => OrderSideEnum, { description: "Whether it buys or sells." })
   side!: "BUY" | "SELL";
   @Field(() => OrderTypeEnum, { description: "When and at which price it executes." })

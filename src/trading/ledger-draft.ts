@@ -2,9 +2,9 @@ import { Decimal, type DecimalText, decimalText } from "../core/decimal.js";
 import { DomainError } from "../core/errors.js";
 import { type Balances, balanceOf, type Movement, moved } from "./balances.js";
 import { settleFunding, settleFutures, settleLiquidation } from "./futures-settlement.js";
-import type { EntryRow, EventRow, FillRow, LedgerChange, PositionRow, QueueRow } from "./ledger-rows.js";
+import type { EntryRow, EventRow, FillRow, LedgerChange, PositionRow, QueueRow, ViolationRow } from "./ledger-rows.js";
 import { zero } from "./money.js";
-import type { Fill, NewOrder, Order, PositionMode } from "./order.js";
+import type { Fill, NewOrder, Order, OrderSide, PositionMode, PositionSide } from "./order.js";
 import type { OrderEvent } from "./order-event.js";
 import { dataOfOrderEvent, dataOfVenueEvent, type EventData } from "./order-event-data.js";
 import { type OrderEffect, type OrderRefusal, transition } from "./order-life.js";
@@ -39,9 +39,21 @@ export interface LedgerState {
   readonly orders: readonly KeptOrder[];
   /** All that are open. */
   readonly positions: readonly KeptPosition[];
-  /** Those that apply to the account; empty where nobody asked. */
+  /** Those that apply to the account and the strategy; empty where nobody asked. */
   readonly limits: readonly RiskLimits[];
+  /** What open orders may still add to positions, where a limit asks about it. */
+  readonly waiting: readonly WaitingOrders[];
+  /** The strategy that was asked about; null where the user has no such one. */
+  readonly strategyId: string | null;
   readonly equity: EquityMarks;
+}
+
+/** What is not filled yet of the open orders of one symbol and direction. */
+export interface WaitingOrders {
+  readonly symbolId: number;
+  readonly side: OrderSide;
+  readonly positionSide: PositionSide;
+  readonly quantity: Decimal;
 }
 
 /** What an account was worth when it was first asked about on a day (UTC), and the most that it ever was. */
@@ -87,6 +99,9 @@ export class LedgerDraft {
   readonly #queue: QueueRow[] = [];
   readonly #entries: EntryRow[] = [];
   readonly limits: readonly RiskLimits[];
+  readonly waiting: readonly WaitingOrders[];
+  readonly strategyId: string | null;
+  #violations: readonly ViolationRow[] = [];
   readonly #lost: (() => void)[] = [];
   #equity: EquityMarks;
   #isEquityChanged = false;
@@ -103,6 +118,8 @@ export class LedgerDraft {
     this.#sequence = state.sequence;
     this.#accountVersion = state.accountVersion;
     this.limits = state.limits;
+    this.waiting = state.waiting;
+    this.strategyId = state.strategyId;
     this.#equity = state.equity;
     for (const kept of state.orders) this.#orders.set(kept.order.id, kept);
     for (const kept of state.positions) this.#positions.set(kept.id, kept);
@@ -120,6 +137,9 @@ export class LedgerDraft {
   get now(): Date {
     return this.tools.now;
   }
+  newId(): string {
+    return this.tools.newId();
+  }
   get equity(): EquityMarks {
     return this.#equity;
   }
@@ -131,7 +151,13 @@ export class LedgerDraft {
     return this.#balances;
   }
   get isChanged(): boolean {
-    return this.#events.length > 0;
+    return this.#events.length > 0 || this.#violations.length > 0 || this.#isEquityChanged;
+  }
+
+  /** Writes down which limits have stopped an order, of which nothing else is written then. */
+  refuse(violations: readonly ViolationRow[]): void {
+    if (this.#events.length > 0) throw new Error("an order is refused before anything of it happens");
+    this.#violations = violations;
   }
 
   order(id: string): KeptOrder | undefined {
@@ -263,6 +289,7 @@ export class LedgerDraft {
       events: this.#events,
       queue: this.#queue,
       entries: this.#entries,
+      ...(this.#violations.length === 0 ? {} : { violations: this.#violations }),
     };
   }
 

@@ -1,5 +1,6 @@
 import type { EventData } from "./order-event-data.js";
 import type { OrderRow } from "./order-row.js";
+import type { RiskScope } from "./risk-rules.js";
 
 /*
  * Rows as they are written, and as they travel to the clients: numbers and times as text. Names are the columns'.
@@ -99,6 +100,19 @@ export interface PositionRow extends OfAccount {
   readonly deleted_at: null;
 }
 
+/** A limit that has stopped an order. */
+export interface ViolationRow extends OfAccount {
+  readonly id: string;
+  readonly symbol_id: number;
+  readonly strategy_id: string | null;
+  readonly limit_name: string;
+  readonly scope: RiskScope;
+  readonly limit_value: string;
+  readonly value: string;
+  readonly client_order_id: string | null;
+  readonly occurred_at: string;
+}
+
 /** Everything of one change; what is empty is left out. */
 export interface LedgerChange {
   readonly equity?: readonly object[];
@@ -108,4 +122,5 @@ export interface LedgerChange {
   readonly events: readonly EventRow[];
   readonly queue: readonly QueueRow[];
   readonly entries: readonly EntryRow[];
+  readonly violations?: readonly ViolationRow[];
 }

@@ -56,6 +56,16 @@ export class Ledger {
     return () => this.#listeners.delete(listener);
   }
 
+  /** What a change would come to; nothing is changed. @throws {DomainError} as `change` does */
+  preview<T>(userId: string, scope: LedgerScope, decide: (draft: LedgerDraft) => T): Promise<T> {
+    return this.#inTurn(scope.accountId, async () => {
+      const { result } = await this.#transact(userId, scope, decide, false).catch((error: unknown) => {
+        throw explained(error);
+      });
+      return result;
+    });
+  }
+
   /**
    * @param decide applies events to the draft; it may throw, and then nothing is changed
    * @throws {DomainError} NOT_FOUND for an account that is not the user's, PROVIDER_UNAVAILABLE when the database is away, and
@@ -73,7 +83,12 @@ export class Ledger {
     });
   }
 
-  async #transact<T>(userId: string, scope: LedgerScope, decide: (draft: LedgerDraft) => T): Promise<Written<T>> {
+  async #transact<T>(
+    userId: string,
+    scope: LedgerScope,
+    decide: (draft: LedgerDraft) => T,
+    isKept = true,
+  ): Promise<Written<T>> {
     const { database, clock, symbolOf } = this.options;
     const sql = await database.sql.reserve();
     let draft: LedgerDraft | undefined;
@@ -95,7 +110,7 @@ export class Ledger {
       const { term } = draft;
       // The lease is looked at last, so that it is locked for no longer than the writing takes.
       const fence = term === null ? [] : [sql`select require_lease(${term.name}, ${term.term})`];
-      if (draft.isChanged)
+      if (isKept && draft.isChanged)
         await atOnce([...fence, sql`select write_ledger(${draft.json()}::text::jsonb)`, sql`commit`]);
       else await sql`rollback`;
       return { result, change, commands: draft.commands };

@@ -1,7 +1,7 @@
 import type postgres from "postgres";
 import { Decimal } from "../core/decimal.js";
 import { notFound } from "../core/errors.js";
-import type { LedgerAccount, LedgerState } from "./ledger-draft.js";
+import type { LedgerAccount, LedgerState, WaitingOrders } from "./ledger-draft.js";
 import type { PositionRow } from "./ledger-rows.js";
 import { keptOrderOfRow, type OrderRow } from "./order-row.js";
 import { keptPositionOfRow } from "./position-row.js";
@@ -19,6 +19,10 @@ export interface LedgerScope {
   readonly ofAccount?: boolean;
   /** Whether limits are asked about. */
   readonly withRisk?: boolean;
+  /** Of the order that is asked about. */
+  readonly strategyId?: string | null;
+  /** An open order that does not count as waiting: it is the one that is asked about. */
+  readonly replacing?: string;
   /** Fills that a venue reports, perhaps again. */
   readonly exchangeFillIds?: readonly string[];
 }
@@ -36,6 +40,15 @@ interface AccountRow {
   readonly environment: LedgerAccount["environment"];
   readonly status: LedgerAccount["status"];
   readonly position_mode: LedgerAccount["positionMode"];
+  /** The one that was asked for, if the user has it. */
+  readonly strategy_id: string | null;
+}
+
+interface WaitingRow {
+  readonly symbol_id: number;
+  readonly side: WaitingOrders["side"];
+  readonly position_side: WaitingOrders["positionSide"];
+  readonly quantity: string;
 }
 
 interface SequenceRow {
@@ -71,14 +84,17 @@ export function ledgerStatements(sql: postgres.ReservedSql, scope: LedgerScope) 
     openOrdersOf = null,
     ofAccount = false,
     withRisk = false,
+    strategyId = null,
+    replacing = nobody,
   } = scope;
   const symbolId = openOrdersOf === null ? -1 : openOrdersOf === "all" ? 0 : openOrdersOf;
   return [
     sql<SequenceRow[]>`
       select sequence, equity_day::text as equity_day, equity_at_midnight, highest_equity from account_sequences where account_id = ${accountId} for no key update`,
     sql<AccountRow[]>`
-      select id, user_id, exchange_id, environment, status, position_mode from accounts
-      where id = ${accountId} and deleted_at is null`,
+      select id, user_id, exchange_id, environment, status, position_mode,
+        (select s.id from strategies s where s.id = ${strategyId}::uuid and s.deleted_at is null) as strategy_id
+      from accounts where id = ${accountId} and deleted_at is null`,
     sql<{ version: number }[]>`
       select version from event_store where stream_id = ${ofAccount ? accountId : nobody} order by version desc limit 1`,
     sql<{ asset: string; available: string; locked: string }[]>`
@@ -113,8 +129,19 @@ export function ledgerStatements(sql: postgres.ReservedSql, scope: LedgerScope) 
       select scope, max_order_size, max_position_size, max_leverage, max_daily_loss, max_daily_loss_percent,
         max_drawdown_percent, max_open_positions
       from risk_limits
-      where ${withRisk} and is_enabled and deleted_at is null and scope <> 'STRATEGY'
-        and (account_id is null or account_id = ${accountId})`,
+      where ${withRisk} and is_enabled and deleted_at is null and (account_id is null or account_id = ${accountId})
+        and (strategy_id is null or strategy_id = ${strategyId}::uuid)`,
+    // What may still be filled counts as if it were, where there is a limit of what is held.
+    sql<WaitingRow[]>`
+      select symbol_id, side, position_side, sum(quantity - filled_quantity) as quantity from orders
+      where account_id = ${accountId} and status in ('PENDING', 'NEW', 'PARTIALLY_FILLED') and not reduce_only
+        and parent_order_id is null and id <> ${replacing}::uuid
+        and exists (
+          select from risk_limits
+          where ${withRisk} and is_enabled and deleted_at is null and (account_id is null or account_id = ${accountId})
+            and (strategy_id is null or strategy_id = ${strategyId}::uuid)
+            and (max_position_size is not null or max_open_positions is not null))
+      group by symbol_id, side, position_side`,
   ] as const;
 }
 
@@ -132,6 +159,7 @@ export function ledgerStateOf([
   positions,
   fills,
   limits,
+  waiting,
 ]: Answers): LedgerState {
   const [account] = accounts;
   const [sequence] = sequences;
@@ -169,6 +197,13 @@ export function ledgerStateOf([
       maxDailyLossPercent: decimalOf(row.max_daily_loss_percent),
       maxDrawdownPercent: decimalOf(row.max_drawdown_percent),
       maxOpenPositions: row.max_open_positions,
+    })),
+    strategyId: account.strategy_id,
+    waiting: waiting.map((row) => ({
+      symbolId: row.symbol_id,
+      side: row.side,
+      positionSide: row.position_side,
+      quantity: new Decimal(row.quantity),
     })),
     equity: {
       day: sequence.equity_day,

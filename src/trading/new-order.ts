@@ -8,6 +8,7 @@ import type { TradingSymbol } from "./trading-symbol.js";
 export interface PlaceOrder {
   readonly accountId: string;
   readonly symbolId: number;
+  readonly strategyId?: string | null;
   readonly side: OrderSide;
   readonly orderType: OrderType;
   readonly quantity: Decimal;
@@ -35,6 +36,7 @@ export function newOrderOf(
   const terms: OrderTerms = {
     accountId: asked.accountId,
     symbolId: asked.symbolId,
+    strategyId: asked.strategyId ?? null,
     side: asked.side,
     positionSide: asked.positionSide ?? "BOTH",
     orderType: asked.orderType,
@@ -72,6 +74,7 @@ const amounts = [
 const words = [
   "accountId",
   "symbolId",
+  "strategyId",
   "side",
   "positionSide",
   "orderType",

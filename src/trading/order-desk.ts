@@ -8,12 +8,13 @@ import { estimateOf, type OrderEstimate } from "./estimate-order.js";
 import type { Ledger, Written } from "./ledger.js";
 import type { LedgerAccount, LedgerDraft, VenueCommand } from "./ledger-draft.js";
 import { newOrderOf, type PlaceOrder } from "./new-order.js";
-import { isOpen, type NewOrder, type ReplaceableTerms } from "./order.js";
-import { exposureOf, RiskRefusal, recordViolations } from "./order-risk.js";
+import { isOpen, type NewOrder, type Order, type ReplaceableTerms } from "./order.js";
+import { exposureOf, RiskRefusal, violationRows } from "./order-risk.js";
 import type { KeptOrder } from "./order-row.js";
 import { brokenReplacementRules, brokenRules, requireNone } from "./order-rules.js";
 import type { Position } from "./position.js";
-import { type RiskViolation, requireWithinLimits, riskViolations } from "./risk-rules.js";
+import { type RiskViolation, refusalOf, riskViolations } from "./risk-rules.js";
+import { strategyOfOrder } from "./strategies.js";
 import type { TradingMarkets } from "./trading-markets.js";
 import type { TradingSymbol } from "./trading-symbol.js";
 
@@ -59,24 +60,23 @@ export class OrderDesk {
     if (!clientOrderIdPattern.test(clientOrderId))
       throw badInput("clientOrderId", "clientOrderId must have 1 to 64 letters, digits or . _ : / -");
     const symbol = markets.symbol(asked.symbolId);
-    const scope = { accountId: asked.accountId, clientOrderIds: [clientOrderId], withRisk: true };
-    const written = await this.#recording(userId, asked, () =>
-      this.#change(userId, scope, (draft) => {
-        const order = newOrderOf(asked, { id, clientOrderId }, symbol, markets.view(symbol.id));
-        const contentHash = hashOf(order);
-        const known = draft.orderByClientId(clientOrderId);
-        if (known !== undefined) {
-          if (known.contentHash === contentHash) return known.order.id;
-          throw new DomainError("IDEMPOTENCY_CONFLICT", "another order has this clientOrderId", {
-            field: "clientOrderId",
-          });
-        }
-        this.#admit(draft, order, symbol);
-        draft.apply(id, { kind: "placed", at: draft.now, order }, contentHash);
-        venue.react(draft);
-        return id;
-      }),
-    );
+    const strategyId = asked.strategyId ?? null;
+    const scope = { accountId: asked.accountId, clientOrderIds: [clientOrderId], withRisk: true, strategyId };
+    const written = await this.#change(userId, scope, (draft) => {
+      const order = newOrderOf(asked, { id, clientOrderId }, symbol, markets.view(symbol.id));
+      const contentHash = hashOf(order);
+      const known = draft.orderByClientId(clientOrderId);
+      if (known !== undefined) {
+        if (known.contentHash === contentHash) return known.order.id;
+        throw new DomainError("IDEMPOTENCY_CONFLICT", "another order has this clientOrderId", {
+          field: "clientOrderId",
+        });
+      }
+      this.#admit(draft, order, symbol);
+      draft.apply(id, { kind: "placed", at: draft.now, order }, contentHash);
+      venue.react(draft);
+      return id;
+    });
     return written.result;
   }
 
@@ -85,14 +85,15 @@ export class OrderDesk {
     const { clock, markets, ledger } = this.options;
     const id = uuidV7(clock.nowMs());
     const symbol = markets.symbol(asked.symbolId);
-    const { result } = await ledger.change(userId, { accountId: asked.accountId, withRisk: true }, (draft) => {
+    const scope = { accountId: asked.accountId, withRisk: true, strategyId: asked.strategyId ?? null };
+    return ledger.preview(userId, scope, (draft) => {
       const view = markets.view(symbol.id);
       const order = newOrderOf(asked, { id, clientOrderId: id }, symbol, view);
+      requireStrategy(draft, order);
       const broken = brokenRules(order, this.#conditions(draft, symbol)).map(({ code }) => code);
       if (broken.length === 0 && this.#violations(draft, order, symbol).length > 0) broken.push("RISK_LIMIT_EXCEEDED");
       return estimateOf(order, symbol, view, draft, broken);
     });
-    return result;
   }
 
   /** @throws {DomainError} NOT_FOUND, ORDER_NOT_OPEN, or the code of the rule that the new terms break */
@@ -103,7 +104,10 @@ export class OrderDesk {
     terms: { readonly quantity?: Decimal | null; readonly price?: Decimal | null; readonly stopPrice?: Decimal | null },
   ): Promise<KeptOrder> {
     const { markets, venue } = this.options;
-    const written = await this.#change(userId, { accountId, orderIds: [orderId] }, (draft) => {
+    // Its strategy never changes, so it can be asked for before the lock is had.
+    const strategyId = await strategyOfOrder(this.options.database, userId, orderId);
+    const scope = { accountId, orderIds: [orderId], withRisk: true, strategyId, replacing: orderId };
+    const written = await this.#change(userId, scope, (draft) => {
       const known = draft.order(orderId);
       if (known === undefined) throw notFound("order");
       const { order } = known;
@@ -117,6 +121,8 @@ export class OrderDesk {
         throw badInput("input", "nothing to change");
       const symbol = markets.symbol(order.symbolId);
       requireNone(brokenReplacementRules(order, replaced, this.#conditions(draft, symbol)));
+      const violations = this.#violations(draft, { ...order, ...replaced }, symbol, order);
+      if (violations.length > 0) throw new RiskRefusal(order, violations);
       requireApplied(draft.apply(orderId, { kind: "replaceRequested", at: draft.now, terms: replaced }));
       venue.react(draft);
       return orderId;
@@ -183,18 +189,6 @@ export class OrderDesk {
     return written.result;
   }
 
-  /** Writes down which limits have stopped an order: in a change of its own, as the order itself changes nothing. */
-  async #recording<T>(userId: string, asked: AskedOrder, place: () => Promise<T>): Promise<T> {
-    try {
-      return await place();
-    } catch (error) {
-      if (!(error instanceof RiskRefusal)) throw error;
-      await recordViolations(this.options.database, this.options.clock, userId, asked, error.violations);
-      requireWithinLimits(error.violations);
-      throw error;
-    }
-  }
-
   /** @throws {DomainError} the first rule that the order breaks */
   #admit(draft: LedgerDraft, order: NewOrder, symbol: TradingSymbol): void {
     if (draft.account.status !== "ACTIVE")
@@ -204,20 +198,21 @@ export class OrderDesk {
         "PROVIDER_UNAVAILABLE",
         `orders of ${draft.account.environment} accounts are not executed here`,
       );
+    requireStrategy(draft, order);
     if (this.options.markets.exchangeIdOf(symbol) !== draft.account.exchangeId)
       throw badInput("symbolId", "the symbol is of another exchange than the account");
     const refusal = this.options.venue.refusal?.(draft.account, order, symbol) ?? null;
     if (refusal !== null) throw badInput("input", refusal);
     requireNone(brokenRules(order, this.#conditions(draft, symbol)));
     const violations = this.#violations(draft, order, symbol);
-    if (violations.length > 0) throw new RiskRefusal(violations);
+    if (violations.length > 0) throw new RiskRefusal(order, violations);
   }
 
-  /** The limits that an order would exceed. */
-  #violations(draft: LedgerDraft, order: NewOrder, symbol: TradingSymbol): RiskViolation[] {
+  /** The limits that an order would exceed, or an open one with its new terms. */
+  #violations(draft: LedgerDraft, order: NewOrder, symbol: TradingSymbol, replaced?: Order): RiskViolation[] {
     if (draft.limits.length === 0) return [];
-    const { markets } = this.options;
-    const exposure = exposureOf(draft, order, symbol, markets);
+    if (replaced !== undefined && isNoLarger(order, replaced)) return [];
+    const exposure = exposureOf(draft, order, symbol, this.options.markets, replaced?.filledQuantity);
     return riskViolations(exposure, draft.limits);
   }
 
@@ -237,16 +232,39 @@ export class OrderDesk {
     decide: (draft: LedgerDraft) => string,
   ): Promise<Written<KeptOrder>> {
     const written = await this.options.ledger.change(userId, scope, (draft) => {
-      const id = decide(draft);
-      return draft.order(id) as KeptOrder;
+      try {
+        return draft.order(decide(draft)) as KeptOrder;
+      } catch (error) {
+        // That it was stopped is written down under the same lock; of the order itself nothing is.
+        if (!(error instanceof RiskRefusal)) throw error;
+        draft.refuse(violationRows(draft, error));
+        return error;
+      }
     });
+    const { result } = written;
+    if (result instanceof RiskRefusal) throw refusalOf(result.violations);
     this.#send(userId, scope.accountId, written);
-    return written;
+    return { ...written, result };
   }
 
   #send(userId: string, accountId: string, { commands }: Written<unknown>): void {
     if (commands.length > 0) this.options.venue.send(userId, accountId, commands);
   }
+}
+
+/** @throws {DomainError} NOT_FOUND for a strategy that the user does not have */
+function requireStrategy(draft: LedgerDraft, { strategyId }: NewOrder): void {
+  if (strategyId !== null && draft.strategyId !== strategyId)
+    throw new DomainError("NOT_FOUND", "there is no such strategy", { field: "strategyId" });
+}
+
+/** Neither more nor dearer than it is: then nothing more is risked. */
+function isNoLarger(order: NewOrder, replaced: Order): boolean {
+  const isDearer = (name: "price" | "stopPrice") => {
+    const [now, before] = [order[name], replaced[name]];
+    return now !== null && (before === null || now.gt(before));
+  };
+  return order.quantity.lte(replaced.quantity) && !isDearer("price") && !isDearer("stopPrice");
 }
 
 function openPositionsOf(draft: LedgerDraft, symbolId: number): Position[] {
@@ -260,12 +278,21 @@ function requireApplied(applied: ReturnType<LedgerDraft["apply"]>): void {
   if (applied.kind !== "refused") return;
   const { code, message } = applied;
   if (code === "OVERFILL" || code === "INVALID_FILL" || code === "OUT_OF_ORDER") throw new Error(message);
-  throw new DomainError(code, message);
+  throw new DomainError(code, message, code === "QUANTITY_OUT_OF_RANGE" ? { field: "quantity" } : {});
 }
 
 /** What was asked for, in one spelling: an idempotency key that comes again is compared by it. */
 function hashOf(order: NewOrder): string {
-  const { id: _id, clientOrderId: _client, reservePrice: _reserve, parentOrderId: _parent, ...terms } = order;
+  const {
+    id: _id,
+    clientOrderId: _client,
+    reservePrice: _reserve,
+    parentOrderId: _parent,
+    strategyId,
+    ...others
+  } = order;
+  // Without a strategy it is spelled as it was before there were any: a repetition may come after an upgrade.
+  const terms = strategyId === null ? others : { ...others, strategyId };
   const spelled = Object.entries(terms)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => [

@@ -51,7 +51,8 @@ export function orderEventOfData(kind: string, at: Date, data: EventData): Order
   const inner = (name: string) => revived(data[name] as EventData);
   switch (kind as OrderEvent["kind"]) {
     case "placed":
-      return { kind: "placed", at, order: inner("order") as unknown as NewOrder };
+      // Events that are older than strategies name none.
+      return { kind: "placed", at, order: { strategyId: null, ...inner("order") } as unknown as NewOrder };
     case "replaceRequested":
       return { kind: "replaceRequested", at, terms: inner("terms") as unknown as ReplaceableTerms };
     case "replaced":

@@ -1,13 +1,10 @@
 import { Decimal, decimalText } from "../core/decimal.js";
-import type { Clock } from "../core/time.js";
-import { uuidV7 } from "../core/uuid.js";
-import { asUserAtOnce } from "../db/as-user.js";
-import type { Database } from "../db/connect.js";
 import type { LedgerDraft } from "./ledger-draft.js";
+import type { ViolationRow } from "./ledger-rows.js";
 import { larger, zero } from "./money.js";
-import type { NewOrder } from "./order.js";
+import type { NewOrder, PositionSide } from "./order.js";
 import { referencePrice } from "./order-rules.js";
-import { directionOf } from "./position.js";
+import { directionOf, type Position } from "./position.js";
 import type { RiskExposure, RiskViolation } from "./risk-rules.js";
 import type { TradingMarkets } from "./trading-markets.js";
 import { isFutures, type TradingSymbol } from "./trading-symbol.js";
@@ -15,43 +12,98 @@ import { isFutures, type TradingSymbol } from "./trading-symbol.js";
 /** Carries what was exceeded out of a change that is thereby thrown away. */
 export class RiskRefusal extends Error {
   override readonly name = "RiskRefusal";
-  constructor(readonly violations: readonly RiskViolation[]) {
+  constructor(
+    readonly order: NewOrder,
+    readonly violations: readonly RiskViolation[],
+  ) {
     super("an order exceeds a limit");
   }
 }
 
-/** What an order would do to its account, and where that stands; marks the equity of the day on the way. */
+/**
+ * What an order would do to its account, together with the open orders that do the same, and where the account stands; marks
+ * the equity of the day on the way.
+ * @param filled of it already: that is part of what is held
+ */
 export function exposureOf(
   draft: LedgerDraft,
   order: NewOrder,
   symbol: TradingSymbol,
   markets: TradingMarkets,
+  filled: Decimal = zero,
 ): RiskExposure {
-  const view = markets.view(symbol.id);
-  const reference = referencePrice(order, view) ?? zero;
-  const open = [...draft.positions()].map(({ position }) => position).filter(({ status }) => status === "OPEN");
-  const before = heldOf(draft, open, symbol);
-  const moves = order.quantity.times(order.side === "BUY" ? 1 : -1);
+  const reference = referencePrice(order, markets.view(symbol.id)) ?? zero;
+  const open = openPositions(draft);
   const isHedged = draft.account.positionMode === "HEDGE" && isFutures(symbol);
-  const side = order.positionSide === "BOTH" ? directionOf(order.side) : order.positionSide;
-  const ofSide = open.find((position) => position.symbolId === symbol.id && position.side === side)?.quantity ?? zero;
-  const opens = side === directionOf(order.side);
-  const [quantityBefore, quantityAfter] = isHedged
-    ? [ofSide, larger(zero, opens ? ofSide.plus(order.quantity) : ofSide.minus(order.quantity))]
-    : [before.abs(), before.plus(moves).abs()];
-  const equity = markets.equity(draft.account.exchangeId, symbol.quoteAsset, draft.balances, open);
-  const marks = marksOf(draft, equity);
-  const isNew = isFutures(symbol) && quantityBefore.isZero() && !order.reduceOnly;
+  const side = isHedged ? order.positionSide : "BOTH";
+  const held = isHedged
+    ? (open.find((position) => position.symbolId === symbol.id && position.side === side)?.quantity ?? zero)
+    : heldOf(draft, open, symbol);
+  // In the direction in which the position grows.
+  const sign = isHedged && side === "SHORT" ? -1 : 1;
+  const signed = (quantity: Decimal) => quantity.times(order.side === "BUY" ? sign : -sign);
+  const alike = draft.waiting.filter(
+    (waiting) =>
+      waiting.symbolId === symbol.id && waiting.side === order.side && (!isHedged || waiting.positionSide === side),
+  );
+  const asked = order.quantity.minus(filled);
+  const waiting = alike.reduce((sum, { quantity }) => sum.plus(quantity), zero);
+  const after = held.plus(signed(asked)).plus(signed(waiting));
+  const reduced = larger(zero, held.abs().minus(asked));
+  const equity = equityOf(draft, symbol.quoteAsset, markets);
+  const marks = markEquity(draft, equity);
+  const isNew = isFutures(symbol) && held.isZero() && !order.reduceOnly;
   return {
     orderValue: order.quantity.times(reference),
     leverage: order.leverage,
-    positionValueBefore: quantityBefore.times(reference),
-    positionValueAfter: quantityAfter.times(reference),
-    openPositionsAfter: open.length + (isNew ? 1 : 0),
+    positionValueBefore: held.abs().times(reference),
+    positionValueAfter: (order.reduceOnly ? reduced : isHedged ? larger(zero, after) : after.abs()).times(reference),
+    openPositionsAfter: open.length + (isNew ? 1 : 0) + openedByWaiting(draft, open, symbol, side, markets),
     equity,
     equityAtMidnight: marks.atMidnight,
     highestEquity: marks.highest,
   };
+}
+
+/** What an account is worth, in the currency of its exchange; where that has none, in the other one. */
+function equityOf(draft: LedgerDraft, otherCurrency: string, markets: TradingMarkets): Decimal {
+  const { exchangeId } = draft.account;
+  const currency = markets.currencyOf(exchangeId) ?? otherCurrency;
+  return markets.equity(exchangeId, currency, draft.balances, openPositions(draft));
+}
+
+/** Marks the equity of the day without an order, unless a price is missing that it hangs on. */
+export function markPricedEquity(draft: LedgerDraft, markets: TradingMarkets): void {
+  const { exchangeId } = draft.account;
+  const currency = markets.currencyOf(exchangeId);
+  const open = openPositions(draft);
+  if (currency !== null && markets.isPriced(exchangeId, currency, draft.balances, open))
+    markEquity(draft, markets.equity(exchangeId, currency, draft.balances, open));
+}
+
+const openPositions = (draft: LedgerDraft): Position[] =>
+  [...draft.positions()].map(({ position }) => position).filter(({ status }) => status === "OPEN");
+
+/** How many positions there would be besides if the open orders were filled; in one-way mode every side is BOTH. */
+function openedByWaiting(
+  draft: LedgerDraft,
+  open: readonly Position[],
+  symbol: TradingSymbol,
+  side: PositionSide,
+  markets: TradingMarkets,
+): number {
+  const isHedge = draft.account.positionMode === "HEDGE";
+  const keyOf = (symbolId: number, of: PositionSide) => `${symbolId} ${isHedge ? of : "BOTH"}`;
+  const known = new Set(open.map((position) => keyOf(position.symbolId, position.side)));
+  known.add(keyOf(symbol.id, side));
+  const opened = new Set<string>();
+  for (const waiting of draft.waiting) {
+    if (!isFutures(markets.symbol(waiting.symbolId))) continue;
+    const reduces = waiting.positionSide !== "BOTH" && waiting.positionSide !== directionOf(waiting.side);
+    const key = keyOf(waiting.symbolId, waiting.positionSide);
+    if (!reduces && !known.has(key)) opened.add(key);
+  }
+  return opened.size;
 }
 
 /** With its sign: a short one is below zero. Of a spot market, what the account has of the base asset. */
@@ -69,7 +121,8 @@ function heldOf(
     .reduce((sum, { side, quantity }) => (side === "LONG" ? sum.plus(quantity) : sum.minus(quantity)), zero);
 }
 
-function marksOf(draft: LedgerDraft, equity: Decimal): { atMidnight: Decimal; highest: Decimal } {
+/** Keeps the first equity of a day (UTC), and the highest of all. */
+function markEquity(draft: LedgerDraft, equity: Decimal): { atMidnight: Decimal; highest: Decimal } {
   const day = draft.now.toISOString().slice(0, 10);
   const known = draft.equity;
   const atMidnight = known.day === day ? (known.atMidnight ?? equity) : equity;
@@ -78,30 +131,19 @@ function marksOf(draft: LedgerDraft, equity: Decimal): { atMidnight: Decimal; hi
   return { atMidnight, highest };
 }
 
-/** Which limits have stopped an order. */
-export async function recordViolations(
-  database: Database,
-  clock: Clock,
-  userId: string,
-  asked: { readonly accountId: string; readonly symbolId: number; readonly clientOrderId?: string | null },
-  violations: readonly RiskViolation[],
-): Promise<void> {
-  const nowMs = clock.nowMs();
-  const rows = violations.map(({ scope, limit, value, allowed }) => ({
-    id: uuidV7(nowMs),
-    user_id: userId,
-    account_id: asked.accountId,
-    symbol_id: asked.symbolId,
+/** Which limits have stopped an order, as it is written down. */
+export function violationRows(draft: LedgerDraft, { order, violations }: RiskRefusal): ViolationRow[] {
+  return violations.map(({ scope, limit, value, allowed }) => ({
+    id: draft.newId(),
+    user_id: draft.account.userId,
+    account_id: draft.account.id,
+    symbol_id: order.symbolId,
+    strategy_id: order.strategyId,
     limit_name: limit,
     scope,
     limit_value: decimalText(allowed.toDecimalPlaces(18)),
     value: decimalText(value.toDecimalPlaces(18)),
-    client_order_id: asked.clientOrderId ?? null,
-    occurred_at: new Date(nowMs).toISOString(),
+    client_order_id: order.clientOrderId,
+    occurred_at: draft.now.toISOString(),
   }));
-  await asUserAtOnce(database, userId, (sql) => [
-    sql`
-      insert into risk_violations
-      select * from jsonb_populate_recordset(null::risk_violations, ${JSON.stringify(rows)}::text::jsonb)`,
-  ]);
 }

@@ -10,6 +10,7 @@ export interface OrderRow {
   readonly user_id: string;
   readonly account_id: string;
   readonly symbol_id: number;
+  readonly strategy_id: string | null;
   readonly position_id: string | null;
   readonly client_order_id: string;
   readonly exchange_order_id: string | null;
@@ -98,6 +99,8 @@ function orderOfRow(row: OrderRow, fillIds: ReadonlySet<string> = new Set()): Or
     id: row.id,
     accountId: row.account_id,
     symbolId: row.symbol_id,
+    // A message that a node of the release before has sent knows of no strategy.
+    strategyId: row.strategy_id ?? null,
     clientOrderId: row.client_order_id,
     exchangeOrderId: row.exchange_order_id,
     parentOrderId: row.parent_order_id,
@@ -155,6 +158,7 @@ export function rowOfOrder({ order, ...kept }: KeptOrder): OrderRow {
     user_id: kept.userId,
     account_id: order.accountId,
     symbol_id: order.symbolId,
+    strategy_id: order.strategyId,
     position_id: kept.positionId,
     client_order_id: order.clientOrderId,
     exchange_order_id: order.exchangeOrderId,

@@ -45,6 +45,8 @@ export type PositionMode = (typeof positionModes)[number];
 export interface OrderTerms {
   readonly accountId: string;
   readonly symbolId: number;
+  /** The user's strategy that it belongs to. */
+  readonly strategyId: string | null;
   readonly side: OrderSide;
   readonly positionSide: PositionSide;
   readonly orderType: OrderType;

@@ -32,6 +32,7 @@ export function protectionOrders(
     const terms = {
       accountId: parent.accountId,
       symbolId: parent.symbolId,
+      strategyId: parent.strategyId,
       side: parent.side === "BUY" ? "SELL" : "BUY",
       positionSide: parent.positionSide === "BOTH" ? "BOTH" : directionOf(parent.side),
       orderType,

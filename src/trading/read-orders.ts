@@ -10,6 +10,7 @@ import type { OrderRow } from "./order-row.js";
 export interface OrderSearch {
   readonly accountId?: string | null;
   readonly symbolId?: number | null;
+  readonly strategyId?: string | null;
   readonly statuses?: readonly OrderStatus[] | null;
   readonly side?: OrderSide | null;
   /** From this instant on, and before the other: by the time of creation. */
@@ -34,11 +35,12 @@ export async function listOrders(
   args: PageArguments,
 ): Promise<Page<OrderRow>> {
   const keyset = keysetOf(args, "orders", uuidPattern);
-  const { accountId, symbolId, statuses, side, from, to } = search;
+  const { accountId, symbolId, strategyId, statuses, side, from, to } = search;
   const [rows] = await asUserAtOnce(database, userId, (sql) => {
     const where = conditionsOf(sql, [
       accountId == null ? sql`user_id = ${userId}` : sql`account_id = ${accountId}`,
       symbolId == null ? null : sql`symbol_id = ${symbolId}`,
+      strategyId == null ? null : sql`strategy_id = ${strategyId}`,
       statuses == null ? null : sql`status = any (${`{${statuses.join()}}`}::text::order_status_enum[])`,
       side == null ? null : sql`side = ${side}`,
       from == null ? null : sql`created_at >= ${from.toISOString()}`,

@@ -57,12 +57,23 @@ export function riskViolations(exposure: RiskExposure, limits: readonly RiskLimi
     .flatMap((limit) => violationsOf(exposure, limit));
 }
 
-/** @throws {DomainError} RISK_LIMIT_EXCEEDED with the limit, its scope, the value and what is allowed */
-export function requireWithinLimits(violations: readonly RiskViolation[]): void {
-  const [first] = violations;
-  if (first === undefined) return;
+/** What of an order a limit is about. */
+const fields: Readonly<Record<RiskLimitName, string>> = {
+  maxOrderSize: "quantity",
+  maxPositionSize: "quantity",
+  maxLeverage: "leverage",
+  maxOpenPositions: "symbolId",
+  maxDailyLoss: "accountId",
+  maxDailyLossPercent: "accountId",
+  maxDrawdownPercent: "accountId",
+};
+
+/** RISK_LIMIT_EXCEEDED with the first limit, its scope, the value, what is allowed, and the field that it is about. */
+export function refusalOf([first]: readonly RiskViolation[]): DomainError {
+  if (first === undefined) throw new Error("nothing is exceeded");
   const { limit, scope, value, allowed } = first;
-  throw new DomainError("RISK_LIMIT_EXCEEDED", `${limit} (${scope}) is ${allowed.toFixed()}: ${value.toFixed()}`, {
+  return new DomainError("RISK_LIMIT_EXCEEDED", `${limit} (${scope}) is ${allowed.toFixed()}: ${value.toFixed()}`, {
+    field: fields[limit],
     limit,
     scope,
     value: value.toFixed(),

@@ -63,6 +63,7 @@ export const ledgerReasonEnum = pgEnum("ledger_reason_enum", [
   "ADJUSTMENT",
 ]);
 export const riskScopeEnum = pgEnum("risk_scope_enum", ["GLOBAL", "USER", "ACCOUNT", "STRATEGY"]);
+export const riskLimitAuthorEnum = pgEnum("risk_limit_author_enum", ["OPERATOR", "USER"]);
 
 const id = () => uuid("id").primaryKey();
 const userId = () => uuid("user_id").notNull();
@@ -81,6 +82,13 @@ const ofAccount = (table: string, columns: [AnyPgColumn, AnyPgColumn]) =>
     name: `fk_${table}_account_id_user_id`,
     columns,
     foreignColumns: [accounts.id, accounts.userId],
+  });
+/** Of the same user as the row. */
+const ofStrategy = (table: string, columns: [AnyPgColumn, AnyPgColumn]) =>
+  foreignKey({
+    name: `fk_${table}_strategy_id_user_id`,
+    columns,
+    foreignColumns: [strategies.id, strategies.userId],
   });
 const ofSymbol = (table: string, column: AnyPgColumn) =>
   foreignKey({ name: `fk_${table}_symbol_id`, columns: [column], foreignColumns: [symbols.id] });
@@ -126,6 +134,25 @@ export const accounts = pgTable(
     check("ck_accounts_permissions", sql`not 'WITHDRAW' = any (${t.permissions})`),
     check("ck_accounts_deleted_at", sql`${t.deletedAt} is null or ${t.status} <> 'ACTIVE'`),
     index("idx_accounts_user_id_exchange_id").on(t.userId, t.exchangeId),
+  ],
+);
+
+/** What a user calls the orders that belong together; limits may bind them. */
+export const strategies = pgTable(
+  "strategies",
+  {
+    id: id(),
+    userId: userId(),
+    name: varchar("name", { length: 100 }).notNull(),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+    deletedAt: instant("deleted_at"),
+  },
+  (t) => [
+    foreignKey({ name: "fk_strategies_user_id", columns: [t.userId], foreignColumns: [users.id] }),
+    unique("uk_strategies_id_user_id").on(t.id, t.userId),
+    uniqueIndex("uk_strategies_user_id_name").on(t.userId, t.name).where(sql`deleted_at is null`),
+    check("ck_strategies_name", sql`length(btrim(${t.name})) > 0`),
   ],
 );
 
@@ -234,6 +261,7 @@ export const orders = pgTable(
     accountId: accountId(),
     symbolId: symbolId(),
     positionId: uuid("position_id"),
+    strategyId: uuid("strategy_id"),
     clientOrderId: varchar("client_order_id", { length: 64 }).notNull(),
     exchangeOrderId: varchar("exchange_order_id", { length: 100 }),
     side: orderSideEnum("side").notNull(),
@@ -293,6 +321,7 @@ export const orders = pgTable(
   (t) => [
     ofAccount("orders", [t.accountId, t.userId]),
     ofSymbol("orders", t.symbolId),
+    ofStrategy("orders", [t.strategyId, t.userId]),
     foreignKey({
       name: "fk_orders_position_id_account_id",
       columns: [t.positionId, t.accountId],
@@ -352,6 +381,7 @@ export const orders = pgTable(
     index("idx_orders_account_id").on(t.accountId, t.id),
     index("idx_orders_parent_order_id").on(t.parentOrderId).where(sql`parent_order_id is not null`),
     index("idx_orders_position_id").on(t.positionId).where(sql`position_id is not null`),
+    index("idx_orders_strategy_id").on(t.strategyId, t.id).where(sql`strategy_id is not null`),
     index("idx_orders_waiting")
       .on(t.accountId)
       .where(
@@ -452,6 +482,8 @@ export const riskLimits = pgTable(
   {
     id: id(),
     scope: riskScopeEnum("scope").notNull(),
+    /** Users set limits for themselves beside those of operators; both count. */
+    setBy: riskLimitAuthorEnum("set_by").notNull().default("OPERATOR"),
     userId: uuid("user_id"),
     accountId: uuid("account_id"),
     strategyId: uuid("strategy_id"),
@@ -472,6 +504,8 @@ export const riskLimits = pgTable(
   (t) => [
     foreignKey({ name: "fk_risk_limits_user_id", columns: [t.userId], foreignColumns: [users.id] }),
     ofAccount("risk_limits", [t.accountId, t.userId]),
+    ofStrategy("risk_limits", [t.strategyId, t.userId]),
+    check("ck_risk_limits_set_by", sql`${t.setBy} = 'OPERATOR' or ${t.scope} <> 'GLOBAL'`),
     check(
       "ck_risk_limits_scope",
       sql`case ${t.scope} when 'GLOBAL' then num_nonnulls(${t.userId}, ${t.accountId}, ${t.strategyId}) = 0 when 'USER' then ${t.userId} is not null and num_nonnulls(${t.accountId}, ${t.strategyId}) = 0 when 'ACCOUNT' then num_nonnulls(${t.userId}, ${t.accountId}) = 2 and ${t.strategyId} is null else num_nonnulls(${t.userId}, ${t.strategyId}) = 2 end`,
@@ -485,7 +519,7 @@ export const riskLimits = pgTable(
     index("idx_risk_limits_user_id").on(t.userId).where(sql`deleted_at is null`),
   ],
 );
-// One living row per target is a rule of the next migration: drizzle cannot say NULLS NOT DISTINCT of an index.
+// One living row per author and target is a rule of migration 0012: drizzle cannot say NULLS NOT DISTINCT of an index.
 
 /** Orders that a limit has stopped. Rows are only ever added. */
 export const riskViolations = pgTable(
@@ -495,6 +529,8 @@ export const riskViolations = pgTable(
     userId: userId(),
     accountId: accountId(),
     symbolId: symbolId(),
+    /** Of the order that was stopped. */
+    strategyId: uuid("strategy_id"),
     limitName: varchar("limit_name", { length: 40 }).notNull(),
     scope: riskScopeEnum("scope").notNull(),
     limitValue: decimal("limit_value").notNull(),
@@ -505,6 +541,9 @@ export const riskViolations = pgTable(
   (t) => [
     ofAccount("risk_violations", [t.accountId, t.userId]),
     ofSymbol("risk_violations", t.symbolId),
+    ofStrategy("risk_violations", [t.strategyId, t.userId]),
+    // Ids sort by age.
+    index("idx_risk_violations_user_id").on(t.userId, t.id),
     index("idx_risk_violations_account_id_occurred_at").on(t.accountId, t.occurredAt.desc(), t.id.desc()),
   ],
 );
@@ -523,5 +562,7 @@ export const balanceSnapshots = pgTable(
     primaryKey({ name: "pk_balance_snapshots", columns: [t.accountId, t.asset, t.takenAt] }),
     foreignKey({ name: "fk_balance_snapshots_account_id", columns: [t.accountId], foreignColumns: [accounts.id] }),
     check("ck_balance_snapshots_amounts", sql`${t.available} >= 0 and ${t.locked} >= 0`),
+    // Rows are added in the order of time, and deleted by age.
+    index("idx_balance_snapshots_taken_at").using("brin", t.takenAt),
   ],
 );

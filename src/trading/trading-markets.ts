@@ -65,6 +65,11 @@ export class TradingMarkets {
     return midnight;
   }
 
+  /** In which an account at the exchange is reckoned, whatever it trades; null at an exchange without a market. */
+  currencyOf(exchangeId: number): string | null {
+    return this.catalogue.marketsOf({ exchangeId })[0]?.primaryCurrency ?? null;
+  }
+
   /**
    * What balances and positions are worth in a currency: assets by their last price at the exchange, and what has none counts
    * for nothing.
@@ -81,6 +86,20 @@ export class TradingMarkets {
         total = total.plus(unrealizedPnl(position, new Decimal(price)));
     }
     return total.toDecimalPlaces(18, Decimal.ROUND_DOWN);
+  }
+
+  /** Whether there is a price for everything of them that has a market at the exchange, so that their worth is known. */
+  isPriced(exchangeId: number, currency: string, balances: Balances, positions: Iterable<Position>): boolean {
+    for (const [asset, { available, locked }] of balances) {
+      if (asset === currency || available.plus(locked).isZero() || this.#rateOf(exchangeId, asset, currency) !== null)
+        continue;
+      const markets = this.catalogue.marketsOf({ exchangeId });
+      if (markets.some(({ code }) => this.catalogue.symbolByTicker(code, `${asset}${currency}`) !== undefined))
+        return false;
+    }
+    for (const { symbolId, status } of positions)
+      if (status === "OPEN" && this.quotes.get(symbolId)?.price === undefined) return false;
+    return true;
   }
 
   #rateOf(exchangeId: number, asset: string, currency: string): Decimal | null {

@@ -18,6 +18,7 @@ export function newOrder(change: Partial<NewOrder> = {}): NewOrder {
     reservePrice: null,
     accountId: "account-1",
     symbolId: 1,
+    strategyId: null,
     side: "BUY",
     positionSide: "BOTH",
     orderType: "LIMIT",

@@ -17,7 +17,7 @@ import { TradingMarkets } from "../../src/trading/trading-markets.js";
 import { createTestDatabase, type TestDatabase } from "./database.js";
 
 /** A user as people have them, made by the owner of the tables. */
-export async function newUser({ owner }: TestDatabase): Promise<string> {
+export async function newUser({ owner }: Pick<TestDatabase, "owner">): Promise<string> {
   const id = uuidV7(Date.now());
   const email = `${id}@example.org`;
   await owner.sql`

@@ -130,6 +130,7 @@ export class VenueBench {
       clientOrderId: `my order ${id}`,
       accountId,
       symbolId: tickers.indexOf(ticker),
+      strategyId: null,
       side: "BUY",
       positionSide: "BOTH",
       orderType,
