@@ -10,7 +10,8 @@ import { openEmbeddedDatabase } from "./db/embedded-database.js";
 import { migrate, rollback } from "./db/migrations.js";
 import { openKeyRing } from "./encryption-keys.js";
 import { syncInstruments } from "./jobs/sync-instruments.js";
-import { formatReport, validate } from "./jobs/validate.js";
+import { formatReport } from "./jobs/format-checks.js";
+import { validate } from "./jobs/validate.js";
 import { openProviderAccess } from "./provider-access.js";
 import { rebuild } from "./trading/rebuild.js";
 
