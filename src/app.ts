@@ -12,6 +12,7 @@ import { requireSeeded, seedReferenceData, setSimulatorEndpoints } from "./catal
 import type { Config } from "./config.js";
 import { Closers } from "./core/closers.js";
 import { errorMessage, StartError } from "./core/errors.js";
+import type { KeyRing } from "./core/key-ring.js";
 import type { Logger } from "./core/logger.js";
 import { type Clock, systemClock } from "./core/time.js";
 import { noTracer, type Tracer } from "./core/tracer.js";
@@ -32,11 +33,13 @@ import { RequestLimits } from "./graphql/request-limits.js";
 import { buildSchema } from "./graphql/schema.js";
 import { type ApiServer, explainListenError, startServer } from "./graphql/server.js";
 import { shareLimits } from "./graphql/share-limits.js";
+import { readResults } from "./jobs/data-quality.js";
 import { DropExpiredCredentials } from "./jobs/drop-expired-credentials.js";
 import { DropOldSeries } from "./jobs/drop-old-series.js";
 import { ForgetSignIns } from "./jobs/forget-sign-ins.js";
 import { KeepTrading } from "./jobs/keep-trading.js";
 import { syncInstruments } from "./jobs/sync-instruments.js";
+import { WatchDataQuality } from "./jobs/watch-data-quality.js";
 import { LiveMarket } from "./market-data/live-market.js";
 import { QuoteBoard } from "./market-data/quotes.js";
 import { closeForgottenOpportunities, MarketRecorder } from "./market-data/record-market.js";
@@ -56,7 +59,14 @@ import { openDashboards } from "./people/dashboards.js";
 import type { Mailer } from "./people/mail.js";
 import { openPeople } from "./people-access.js";
 import { readPersistedOperations } from "./persisted-operations.js";
-import { databaseMetrics, feedMetrics, programMetrics, serverMetrics, writerMetrics } from "./program-metrics.js";
+import {
+  databaseMetrics,
+  dataQualityMetrics,
+  feedMetrics,
+  programMetrics,
+  serverMetrics,
+  writerMetrics,
+} from "./program-metrics.js";
 import { openProviderAccess } from "./provider-access.js";
 import { FeedSpans } from "./telemetry/feed-spans.js";
 import { Metrics } from "./telemetry/metrics.js";
@@ -195,6 +205,8 @@ async function build(
     closers.add("trading jobs", () => keeping.close());
     const credentials = new DropExpiredCredentials(database, clock, log.child({ room: "jobs" }));
     closers.add("expired credentials", () => credentials.close());
+    const watching = watchDataQuality(config, address, { database, keyRing, clock, log }, closers);
+    metrics.add(...dataQualityMetrics(() => watching.results));
   }
 
   const record: RecordOperation = (tx, actor, action, target, details) =>
@@ -259,6 +271,7 @@ async function build(
     dashboards,
     searchSymbols: (search) => searchSymbols(database, search),
     readAudit: (search) => readAudit(database.sql, search),
+    readDataQuality: (filter) => readResults(database, filter),
     health: shared(checkHealth, healthMaxAgeMs),
     messagesPerSecond: (provider) => feeds?.messagesPerSecond(provider.id) ?? provider.messagesPerSecond,
   };
@@ -291,6 +304,33 @@ async function build(
       return closers.closing;
     },
   };
+}
+
+/** The checks of the data, by a connection of their own as a role that can only read. */
+function watchDataQuality(
+  { monitorDatabaseUrl: url }: Config,
+  address: DatabaseAddress,
+  on: { readonly database: Database; readonly keyRing: KeyRing | null; readonly clock: Clock; readonly log: Logger },
+  closers: Closers,
+): WatchDataQuality {
+  const monitor = connect({
+    address: "url" in address && url !== null ? { url } : address,
+    role: "tradegraph_monitor",
+    poolSize: 1,
+    applicationName: "tradegraph checks",
+  });
+  const { database, keyRing, clock, log } = on;
+  const watching = new WatchDataQuality({
+    database,
+    monitor,
+    keyIds: () => keyRing?.ids ?? [],
+    clock,
+    log: log.child({ room: "jobs" }),
+  });
+  closers.add("checks", async () => {
+    await Promise.all([watching.close(), monitor.close()]);
+  });
+  return watching;
 }
 
 async function openDatabase(config: Config, log: Logger, closers: Closers): Promise<DatabaseAddress> {

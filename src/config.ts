@@ -20,6 +20,8 @@ export interface Config {
   readonly databaseUrl: string | null;
   /** The owner of the tables, used by migrate, rollback and seed; by default the same as `databaseUrl`. */
   readonly migrationDatabaseUrl: string | null;
+  /** A login that may act as tradegraph_monitor, with which workers check the data; by default the owner's. */
+  readonly monitorDatabaseUrl: string | null;
   /** The role that the running program acts as; it owns no table. */
   readonly databaseRole: string;
   readonly databasePoolSize: number;
@@ -93,13 +95,15 @@ const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"]
 export function parseConfig(env: Environment, defaults: { logLevel?: string } = {}): Config {
   const read = new EnvironmentReader(env);
   const databaseUrl = read.url("DATABASE_URL", ["postgres:", "postgresql:"]);
+  const migrationDatabaseUrl = read.url("MIGRATION_DATABASE_URL", ["postgres:", "postgresql:"]) ?? databaseUrl;
   const config: Config = {
     mode: read.choice("MODE", ["simulated", "live"], "simulated"),
     roles: read.choices("ROLES", allRoles),
     host: read.text("HOST") ?? "127.0.0.1",
     port: read.integer("PORT", 4000, 0, 65_535),
     databaseUrl,
-    migrationDatabaseUrl: read.url("MIGRATION_DATABASE_URL", ["postgres:", "postgresql:"]) ?? databaseUrl,
+    migrationDatabaseUrl,
+    monitorDatabaseUrl: read.url("MONITOR_DATABASE_URL", ["postgres:", "postgresql:"]) ?? migrationDatabaseUrl,
     databaseRole: read.identifier("DATABASE_ROLE", "tradegraph_app"),
     databasePoolSize: read.integer("DATABASE_POOL_SIZE", 10, 1, 500),
     databaseWaitMs: read.integer("DATABASE_WAIT_MS", 10_000, 0, 600_000),

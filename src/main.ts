@@ -30,6 +30,8 @@ commands:
                 --sync MARKET    also read the market's instruments from its exchange, e.g. BINANCE_SPOT
   validate    check the data; exit status 1 when a check fails
                 --json           print JSON
+                --days N         of large tables only what was changed in the last N days
+                --severity LEVEL critical, high, medium or low: only checks that are at least as grave
   rebuild     make orders, positions and balances anew from the events alone, and compare; exit status 1 when they differ
                 --write          put in what the events say; nobody may trade meanwhile
   providers   what signs us in at a source of prices; secrets are read from standard input, one a line
@@ -43,6 +45,7 @@ commands:
                 set-role EMAIL ROLE      USER, READONLY or ADMIN
                 set-status EMAIL STATUS  ACTIVE or SUSPENDED
   doctor      check this machine, the configuration and the database, and say what to change
+                --json           print JSON
   schema      print the GraphQL schema
 
 options:
@@ -62,6 +65,8 @@ const options = {
   sync: { type: "string" },
   json: { type: "boolean" },
   write: { type: "boolean" },
+  days: { type: "string" },
+  severity: { type: "string" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "v" },
 } as const;

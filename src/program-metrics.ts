@@ -2,6 +2,7 @@ import type { Catalogue } from "./catalogue/catalogue.js";
 import type { Database } from "./db/connect.js";
 import type { FeedMeasures } from "./feeds/supervisor.js";
 import type { ServerStats } from "./graphql/server.js";
+import type { KnownResult } from "./jobs/data-quality.js";
 import type { BatchWriterStats } from "./market-data/series/batch-writer.js";
 import { type Labels, type Metric, type Sample, samplesOf } from "./telemetry/metrics.js";
 
@@ -111,6 +112,41 @@ export function feedMetrics(measures: () => readonly FeedMeasures[]): Metric[] {
 }
 
 const labelsOf = ({ provider }: FeedMeasures): Labels => ({ provider: provider.code });
+
+/** Every worker tells what all of them found: the largest of a check is the one that counts. */
+export function dataQualityMetrics(results: () => readonly KnownResult[]): Metric[] {
+  const column = (of: (result: KnownResult) => number | null) => (): Sample[] =>
+    results().flatMap((result) => {
+      const value = of(result);
+      return value === null ? [] : [{ labels: { check: result.name, severity: result.severity }, value }];
+    });
+  return [
+    metric(
+      "gauge",
+      "data_quality_findings",
+      "Rows that break a rule of the data, at most 1,000.",
+      column(({ count }) => count),
+    ),
+    metric(
+      "gauge",
+      "data_quality_errors",
+      "1 for a check that could not be run.",
+      column(({ count }) => (count === null ? 1 : 0)),
+    ),
+    metric(
+      "gauge",
+      "data_quality_check_seconds",
+      "How long a check took.",
+      column(({ durationMs }) => durationMs / 1_000),
+    ),
+    metric(
+      "gauge",
+      "data_quality_checked_timestamp_seconds",
+      "When a check was last run.",
+      column(({ checkedAt }) => checkedAt.getTime() / 1_000),
+    ),
+  ];
+}
 
 export function serverMetrics(stats: ServerStats): Metric[] {
   const { operations, broadcast, traffic } = stats;

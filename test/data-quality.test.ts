@@ -6,7 +6,7 @@ import { type Breakage, breakages, makeSoundData, type SoundData } from "./suppo
 
 const keyIds = ["newest", "older"];
 const all: CheckScope = { ...everything, keyIds };
-const lately = (): CheckScope => ({ ...all, since: new Date(Date.now() - 3_600_000) });
+const lately = (): CheckScope => ({ ...all, since: new Date(Date.now() - 6 * 3_600_000) });
 
 let data: SoundData;
 let cases: ReadonlyMap<string, Breakage>;

@@ -132,7 +132,8 @@ export const catalogueChecks: readonly DataCheck[] = [
     query: `select a.id || ' ' || b.id as id from trading_sessions a join trading_sessions b
       on b.market_id = a.market_id and b.day_of_week = a.day_of_week and b.id > a.id
       where a.start_time < a.end_time and b.start_time < b.end_time and a.start_time < b.end_time and b.start_time < a.end_time`,
-    advice: "Two sessions of a market overlap, so its status is whichever is found first: let one end where the other begins.",
+    advice:
+      "Two sessions of a market overlap, so its status is whichever is found first: let one end where the other begins.",
   },
   {
     name: "holidays-run-out",
@@ -159,7 +160,8 @@ export const catalogueChecks: readonly DataCheck[] = [
     severity: "MEDIUM",
     query: `select id from data_providers where is_active and monthly_usage >= monthly_limit
       and usage_month = date_trunc('month', now() at time zone 'UTC')::date`,
-    advice: "The month's requests are used up: raise monthly_limit with the provider, or let another one serve the symbols.",
+    advice:
+      "The month's requests are used up: raise monthly_limit with the provider, or let another one serve the symbols.",
   },
   {
     name: "unencrypted-endpoints",

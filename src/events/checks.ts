@@ -27,7 +27,8 @@ export const eventChecks: readonly DataCheck[] = [
   {
     name: "events-in-the-future",
     severity: "HIGH",
-    query: "select id from event_store where id >= :since_id and greatest(occurred_at, recorded_at) > now() + interval '5 minutes'",
+    query:
+      "select id from event_store where id >= :since_id and greatest(occurred_at, recorded_at) > now() + interval '5 minutes'",
     advice: "The clock of a node was wrong: synchronise all nodes with NTP.",
   },
   {
@@ -64,6 +65,7 @@ export const eventChecks: readonly DataCheck[] = [
     severity: "HIGH",
     query: "select name as id from event_projections where status::text = 'FAILED'",
     needs: ["event_projections.status"],
-    advice: "Read its error in event_projections, put it right, and make the projection anew: tradegraph rebuild --write.",
+    advice:
+      "Read its error in event_projections, put it right, and make the projection anew: tradegraph rebuild --write.",
   },
 ];

@@ -1,5 +1,5 @@
 import { catalogueChecks } from "../catalogue/checks.js";
-import { severities, type DataCheck } from "../db/checks/data-check.js";
+import { type DataCheck, severities } from "../db/checks/data-check.js";
 import { rightsChecks, secretChecks } from "../db/checks/rights.js";
 import { schemaChecks, storageChecks } from "../db/checks/schema.js";
 import { timeSeriesChecks } from "../db/checks/time-series.js";

@@ -4,8 +4,7 @@ import type { CheckResult } from "./validate.js";
 export function formatReport(results: readonly CheckResult[]): string {
   const width = Math.max(...results.map((result) => result.name.length));
   const lines = results.map(
-    (result) =>
-      `${wordOf(result)}  ${result.severity.padEnd(8)}  ${result.name.padEnd(width)}  ${verdictOf(result)}`,
+    (result) => `${wordOf(result)}  ${result.severity.padEnd(8)}  ${result.name.padEnd(width)}  ${verdictOf(result)}`,
   );
   const failed = results.filter((result) => !result.passed).length;
   const skipped = results.filter((result) => result.skipped !== null).length;

@@ -1,7 +1,7 @@
 import type postgres from "postgres";
 import { errorCode } from "../core/errors.js";
-import type { Database } from "../db/connect.js";
 import type { DataCheck, Severity } from "../db/checks/data-check.js";
+import type { Database } from "../db/connect.js";
 import { dataChecks } from "./checks.js";
 
 export interface CheckResult {

@@ -50,7 +50,8 @@ export const marketDataChecks: readonly DataCheck[] = [
         select * from candles k where k.symbol_id = s.id and k.open_time >= :since) c
       where c.low <= 0 or c.low > least(c.open, c.close) or c.high < greatest(c.open, c.close) or c.volume <= 0 or c.quote_volume < 0
         or c.taker_buy_volume > c.volume or c.open_time <> date_trunc('minute', c.open_time)`,
-    advice: "Delete these minutes and the coverage of the symbol around them; back-fill reads them again from the exchange.",
+    advice:
+      "Delete these minutes and the coverage of the symbol around them; back-fill reads them again from the exchange.",
   },
   {
     name: "candle-gaps",
@@ -70,7 +71,8 @@ export const marketDataChecks: readonly DataCheck[] = [
           and k.open_time < date_trunc('hour', now()) group by 1) m
       left join candles_1h h on h.symbol_id = s.id and h.open_time = m.hour
       where (h.volume, h.high, h.low) is distinct from (m.volume, m.high, m.low)`,
-    advice: "Longer candles are not what the minutes say. Plain Postgres: a trigger of candles was disabled. TimescaleDB: refresh_continuous_aggregate.",
+    advice:
+      "Longer candles are not what the minutes say. Plain Postgres: a trigger of candles was disabled. TimescaleDB: refresh_continuous_aggregate.",
   },
   {
     name: "candles-without-symbol",
@@ -103,7 +105,8 @@ export const marketDataChecks: readonly DataCheck[] = [
         where exists (select from market_trades t where t.symbol_id = s.id and t.traded_at < now() - interval '17 days')
       union all select 'book_tickers ' || s.id from symbols s
         where exists (select from book_tickers b where b.symbol_id = s.id and b.received_at < now() - interval '17 days')`,
-    advice: "Nobody deletes old rows. Plain Postgres: run a node with the role worker. TimescaleDB: look at its retention jobs.",
+    advice:
+      "Nobody deletes old rows. Plain Postgres: run a node with the role worker. TimescaleDB: look at its retention jobs.",
   },
   {
     name: "arbitrage-left-open",

@@ -46,7 +46,8 @@ export const peopleChecks: readonly DataCheck[] = [
     severity: "HIGH",
     query: "select user_id as id from unsound_users(:since_id) where fault = 'duplicate'",
     needs: ["data_quality_results"],
-    advice: "Two users have one e-mail address or Telegram account: close one of them, and make the unique index again.",
+    advice:
+      "Two users have one e-mail address or Telegram account: close one of them, and make the unique index again.",
   },
   {
     name: "credentials-of-closed-users",
@@ -76,7 +77,8 @@ export const peopleChecks: readonly DataCheck[] = [
     name: "admins-without-verified-address",
     severity: "HIGH",
     query: "select id from users where role = 'ADMIN' and deleted_at is null and email_verified_at is null",
-    advice: "An operator whose address nobody has proved: set the role back with users set-role, or verify the address.",
+    advice:
+      "An operator whose address nobody has proved: set the role back with users set-role, or verify the address.",
   },
   {
     name: "api-keys-without-audit",

@@ -14,7 +14,8 @@ const orderChecks: readonly DataCheck[] = [
   {
     name: "orders-without-symbol",
     severity: "HIGH",
-    query: "select o.id from orders o where o.id >= :since_id and not exists (select from symbols s where s.id = o.symbol_id)",
+    query:
+      "select o.id from orders o where o.id >= :since_id and not exists (select from symbols s where s.id = o.symbol_id)",
     advice: "Restore the symbol from a backup; a foreign key was dropped by hand.",
   },
   {
@@ -70,7 +71,8 @@ const orderChecks: readonly DataCheck[] = [
     severity: "HIGH",
     query: `select id from orders where status in ('PENDING', 'NEW', 'PARTIALLY_FILLED')
       and (status = 'PENDING' or cancel_requested_at is not null or pending_replacement is not null) and updated_at < now() - interval '10 minutes'`,
-    advice: "The venue has not answered for ten minutes: is a node with the role worker running, and the exchange reachable?",
+    advice:
+      "The venue has not answered for ten minutes: is a node with the role worker running, and the exchange reachable?",
   },
   {
     name: "open-orders-of-closed-accounts",
@@ -189,7 +191,8 @@ const accountChecks: readonly DataCheck[] = [
     severity: "HIGH",
     query: `select id from accounts where environment <> 'PAPER' and status = 'ACTIVE' and deleted_at is null
       and coalesce(last_sync_at, created_at) < now() - interval '1 hour'`,
-    advice: "Accounts at exchanges were not compared for an hour: is a node with the role worker running? See syncError.",
+    advice:
+      "Accounts at exchanges were not compared for an hour: is a node with the role worker running? See syncError.",
   },
   {
     name: "positions-without-account",

@@ -1,7 +1,7 @@
+import { Decimal } from "../../src/core/decimal.js";
 import { uuidV7 } from "../../src/core/uuid.js";
 import { newUser, setQuote, startPaper, startTestLedger, type TestLedger } from "./trading.js";
 import { until } from "./until.js";
-import { Decimal } from "../../src/core/decimal.js";
 
 /** A database in which somebody has traded, and nothing is wrong. */
 export interface SoundData {
@@ -75,7 +75,15 @@ const hash = () => newId().replaceAll("-", "").repeat(2);
 
 /** One for each rule of the data, and how to break it. */
 export function breakages(data: SoundData): Breakage[] {
-  return [...catalogue(), ...marketData(data), ...people(data), ...trading(data), ...events(data), ...schema(), ...rights()];
+  return [
+    ...catalogue(),
+    ...marketData(data),
+    ...people(data),
+    ...trading(data),
+    ...events(data),
+    ...schema(),
+    ...rights(),
+  ];
 }
 
 const anyMarket = "(select id from markets order by id limit 1)";
@@ -138,7 +146,7 @@ const catalogue = (): Breakage[] => [
   },
   {
     check: "duplicate-tickers",
-    sql: "update symbols set ticker = (select lower(b.ticker) from symbols b where b.market_id = symbols.market_id order by b.id limit 1) where id = (select max(id) from symbols s where market_id = (select market_id from symbols where is_default order by id limit 1))",
+    sql: "alter table symbols drop constraint ck_symbols_ticker; update symbols set ticker = (select lower(b.ticker) from symbols b where b.market_id = symbols.market_id order by b.id limit 1) where id = (select max(id) from symbols s where market_id = (select market_id from symbols where is_default order by id limit 1))",
   },
   {
     check: "priority-range",
@@ -225,7 +233,9 @@ const marketData = ({ spot, futures }: SoundData): Breakage[] => [
   {
     check: "quotes-of-another-market",
     sql: quote(
-      { provider_id: `(select p.id from data_providers p join symbols s on s.id = ${futures} and p.market_id = s.market_id where p.is_primary)` },
+      {
+        provider_id: `(select p.id from data_providers p join symbols s on s.id = ${futures} and p.market_id = s.market_id where p.is_primary)`,
+      },
       String(spot),
     ),
   },
@@ -374,7 +384,10 @@ const trading = ({ user, account, open, filled, fill, position, spot, futures }:
     sql: `update orders set filled_quantity = 0.5, filled_quote = 50, avg_fill_price = 100, status = 'PARTIALLY_FILLED' where id = '${open}'`,
   },
   { check: "order-averages", sql: `update orders set avg_fill_price = avg_fill_price + 1 where id = '${filled}'` },
-  { check: "order-commissions", sql: `update orders set commissions = '[{"asset": "BTC", "amount": "3"}]' where id = '${filled}'` },
+  {
+    check: "order-commissions",
+    sql: `update orders set commissions = '[{"asset": "BTC", "amount": "3"}]' where id = '${filled}'`,
+  },
   {
     check: "impossible-orders",
     sql: `${drop("orders", "ck_orders_filled_at")} update orders set filled_at = null where id = '${filled}'`,
@@ -433,16 +446,24 @@ const trading = ({ user, account, open, filled, fill, position, spot, futures }:
     check: "old-balance-snapshots",
     sql: `update account_balances set updated_at = now() - interval '5 hours' where account_id = '${account}' and asset = 'USDT'`,
   },
-  { check: "accounts-without-user", sql: copyOf("accounts", account, { id: user, user_id: newId(), name: "x" }).concat(
-    `; insert into account_sequences (account_id, user_id) select id, user_id from accounts where id = '${user}'`) },
+  {
+    check: "accounts-without-user",
+    sql: copyOf("accounts", account, { id: user, user_id: newId(), name: "x" }).concat(
+      `; insert into account_sequences (account_id, user_id) select id, user_id from accounts where id = '${user}'`,
+    ),
+  },
   {
     check: "accounts-without-sequence",
     sql: copyOf("accounts", account, { id: newId(), name: "without sequence" }),
   },
   {
     check: "too-many-active-accounts",
-    sql: [1, 2, 3].map((n) => copyOf("accounts", account, { id: newId(), name: `another ${n}` })).join("; ").concat(
-      `; insert into account_sequences (account_id, user_id) select id, user_id from accounts where name like 'another%'`),
+    sql: [1, 2, 3]
+      .map((n) => copyOf("accounts", account, { id: newId(), name: `another ${n}` }))
+      .join("; ")
+      .concat(
+        `; insert into account_sequences (account_id, user_id) select id, user_id from accounts where name like 'another%'`,
+      ),
   },
   {
     check: "accounts-that-may-withdraw",
@@ -456,7 +477,16 @@ const trading = ({ user, account, open, filled, fill, position, spot, futures }:
   },
   {
     check: "positions-without-account",
-    sql: copyOf("positions", position, { id: newId(), user_id: newId(), account_id: newId(), quantity: "0", status: "CLOSED", entry_cost: "0", margin_used: "0", closed_at: "2100-01-01T00:00:00Z" }),
+    sql: copyOf("positions", position, {
+      id: newId(),
+      user_id: newId(),
+      account_id: newId(),
+      quantity: "0",
+      status: "CLOSED",
+      entry_cost: "0",
+      margin_used: "0",
+      closed_at: "2100-01-01T00:00:00Z",
+    }),
   },
   {
     check: "duplicate-positions",
@@ -467,7 +497,10 @@ const trading = ({ user, account, open, filled, fill, position, spot, futures }:
     check: "impossible-positions",
     sql: `${drop("positions", "ck_positions_status")} update positions set closed_at = now() where id = '${position}'`,
   },
-  { check: "position-fills", sql: `update positions set quantity = quantity + 1 where id = '${position}' and symbol_id = ${futures} and ${spot} > 0` },
+  {
+    check: "position-fills",
+    sql: `update positions set quantity = quantity + 1 where id = '${position}' and symbol_id = ${futures} and ${spot} > 0`,
+  },
 ];
 
 const event = (more: Readonly<Record<string, string>>) => {
@@ -487,7 +520,8 @@ const event = (more: Readonly<Record<string, string>>) => {
 const events = ({ user, account }: SoundData): Breakage[] => {
   const own = { user_id: `'${user}'`, account_id: `'${account}'` };
   const next = (n: number) => `(select sequence + ${n} from account_sequences where account_id = '${account}')`;
-  const counted = (n: number) => `update account_sequences set sequence = sequence + ${n} where account_id = '${account}'`;
+  const counted = (n: number) =>
+    `update account_sequences set sequence = sequence + ${n} where account_id = '${account}'`;
   const stream = newId();
   return [
     {

@@ -10,7 +10,8 @@ export const rightsChecks: readonly DataCheck[] = [
       and not (c.relrowsecurity and c.relforcerowsecurity)
       and (c.relname = 'users' or exists (select from pg_policy p where p.polrelid = c.oid)
         or exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'user_id' and not a.attisdropped))`,
-    advice: "Everybody's rows are open to everybody: alter table … enable row level security, force row level security.",
+    advice:
+      "Everybody's rows are open to everybody: alter table … enable row level security, force row level security.",
   },
   {
     name: "missing-policies",
@@ -40,7 +41,8 @@ export const rightsChecks: readonly DataCheck[] = [
     severity: "CRITICAL",
     query: `select rolname as id from pg_roles where rolname in ('tradegraph_app', 'tradegraph_admin', 'tradegraph_readonly', 'tradegraph_monitor')
       and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication)`,
-    advice: "A role of the program stands above the policies: alter role … nosuperuser nobypassrls nocreaterole nocreatedb noreplication.",
+    advice:
+      "A role of the program stands above the policies: alter role … nosuperuser nobypassrls nocreaterole nocreatedb noreplication.",
   },
   {
     name: "append-only-rights",
@@ -65,7 +67,8 @@ export const rightsChecks: readonly DataCheck[] = [
       and (not exists (select from unnest(p.proconfig) s where s like 'search\\_path=%')
         or exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee = 0))
       and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')`,
-    advice: "A function with the owner's rights must fix its search_path, and be for named roles: revoke execute … from public.",
+    advice:
+      "A function with the owner's rights must fix its search_path, and be for named roles: revoke execute … from public.",
   },
   {
     name: "open-views",
@@ -74,7 +77,8 @@ export const rightsChecks: readonly DataCheck[] = [
         join pg_class t on t.oid = d.refobjid
       where d.classid = 'pg_rewrite'::regclass and t.relrowsecurity and t.oid <> v.oid and v.relnamespace = ${inPublic}
         and has_table_privilege('tradegraph_app', v.oid, 'select') and not coalesce('security_barrier=true' = any (v.reloptions), false)`,
-    advice: "The view shows private rows with its maker's rights: make it with (security_barrier) and a filter by app.user_id.",
+    advice:
+      "The view shows private rows with its maker's rights: make it with (security_barrier) and a filter by app.user_id.",
   },
   {
     name: "readable-secrets",
@@ -95,7 +99,8 @@ export const rightsChecks: readonly DataCheck[] = [
       and (not has_any_column_privilege('tradegraph_monitor', c.oid, 'select') or (c.relrowsecurity and not exists (
         select from pg_policy p where p.polrelid = c.oid and 'tradegraph_monitor'::regrole = any (p.polroles))))`,
     needs: ["data_quality_results"],
-    advice: "The checks of the running program cannot see this table: select let_monitor_read('…') in the migration that makes it.",
+    advice:
+      "The checks of the running program cannot see this table: select let_monitor_read('…') in the migration that makes it.",
   },
 ];
 
@@ -105,7 +110,8 @@ export const secretChecks: readonly DataCheck[] = [
     severity: "CRITICAL",
     query: "select table_name || ' ' || row_id || ' ' || column_name as id from sealed_secrets() where not is_sealed",
     needs: ["data_quality_results"],
-    advice: "A secret is stored in the clear: take it away, make a new one at the exchange, and find out who dropped the constraint.",
+    advice:
+      "A secret is stored in the clear: take it away, make a new one at the exchange, and find out who dropped the constraint.",
   },
   {
     name: "missing-encryption-keys",
@@ -113,7 +119,8 @@ export const secretChecks: readonly DataCheck[] = [
     query: `select table_name || ' ' || row_id || ' ' || column_name as id from sealed_secrets()
       where is_sealed and key_id <> all (:key_ids)`,
     needs: ["data_quality_results"],
-    advice: "Nobody can open these secrets: put their key back into ENCRYPTION_KEYS. tradegraph keys status tells which.",
+    advice:
+      "Nobody can open these secrets: put their key back into ENCRYPTION_KEYS. tradegraph keys status tells which.",
   },
   {
     name: "old-encryption-keys",

@@ -75,7 +75,8 @@ export const schemaChecks: readonly DataCheck[] = [
       where c.contype = 'f' and c.connamespace = ${inPublic} and c.conparentid = 0 and r.relname <> all (${list(neverDeleted)})
         and not exists (select from pg_index i where i.indrelid = c.conrelid and i.indisvalid and i.indkey[0] = any (c.conkey))
         and not exists (select from pg_inherits h where h.inhrelid = c.conrelid)`,
-    advice: "Deleting a row that others may refer to reads their whole table: add an index that begins with a column of the key.",
+    advice:
+      "Deleting a row that others may refer to reads their whole table: add an index that begins with a column of the key.",
   },
   {
     name: "duplicate-indexes",
@@ -143,7 +144,8 @@ export const schemaChecks: readonly DataCheck[] = [
     severity: "CRITICAL",
     query: `select m.id from schema_migrations m
       where m.id > 0 and not exists (select from schema_migrations p where p.id = m.id - 1 and p.applied_at <= m.applied_at)`,
-    advice: "A migration was taken out by hand, or put in before its time: compare the schema with that of an empty database.",
+    advice:
+      "A migration was taken out by hand, or put in before its time: compare the schema with that of an empty database.",
   },
 ];
 
@@ -152,7 +154,8 @@ export const storageChecks: readonly DataCheck[] = [
     name: "dead-rows",
     severity: "MEDIUM",
     query: `select relname as id from pg_stat_user_tables where schemaname = 'public' and n_dead_tup > 10000 and n_dead_tup > n_live_tup`,
-    advice: "More dead rows than living ones: is autovacuum on, and does a long transaction hold it up? Then vacuum the table.",
+    advice:
+      "More dead rows than living ones: is autovacuum on, and does a long transaction hold it up? Then vacuum the table.",
   },
   {
     name: "autovacuum-off",
@@ -165,7 +168,9 @@ export const storageChecks: readonly DataCheck[] = [
     name: "without-statistics",
     severity: "LOW",
     query: `select relname as id from pg_stat_user_tables where schemaname = 'public' and n_live_tup > 10000
-      and last_analyze is null and last_autoanalyze is null and n_mod_since_analyze > 10000`,
+      and last_analyze is null and last_autoanalyze is null and n_mod_since_analyze > 10000
+      -- While a new database is filled, autovacuum has not come by yet.
+      and exists (select from schema_migrations where applied_at < now() - interval '1 hour')`,
     advice: "The planner guesses: analyze the table.",
   },
   {
@@ -178,7 +183,8 @@ export const storageChecks: readonly DataCheck[] = [
     name: "transaction-age",
     severity: "CRITICAL",
     query: `select c.oid::regclass::text as id from pg_class c where c.relkind in ('r', 't', 'm') and age(c.relfrozenxid) > 1000000000`,
-    advice: "At two thousand million the database stops writing: vacuum freeze the table, and look for what holds autovacuum up.",
+    advice:
+      "At two thousand million the database stops writing: vacuum freeze the table, and look for what holds autovacuum up.",
   },
   {
     name: "backup-age",

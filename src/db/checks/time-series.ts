@@ -12,7 +12,8 @@ const hypertables = [
 ];
 const aggregates = ["candles_5m", "candles_15m", "candles_30m", "candles_1h", "candles_4h", "candles_1d", "candles_1w"];
 
-const list = (names: readonly string[]): string => `unnest(array[${names.map((name) => `'${name}'`).join(", ")}]) as name`;
+const list = (names: readonly string[]): string =>
+  `unnest(array[${names.map((name) => `'${name}'`).join(", ")}]) as name`;
 /** Of another licence it has neither compression nor aggregates, and is used as plain Postgres. */
 const licensed = "current_setting('timescaledb.license', true) = 'timescale'";
 const needs = ["timescaledb_information.hypertables"];
@@ -25,7 +26,8 @@ export const timeSeriesChecks: readonly DataCheck[] = [
     query: `select name as id from ${list(hypertables)} where ${licensed} and not exists (
       select from timescaledb_information.hypertables h where h.hypertable_schema = 'public' and h.hypertable_name = name)`,
     needs,
-    advice: "The series is a plain table, because the extension came after the migrations: move it into a new database.",
+    advice:
+      "The series is a plain table, because the extension came after the migrations: move it into a new database.",
   },
   {
     name: "missing-compression",
