@@ -45,6 +45,7 @@ commands:
                 set-role EMAIL ROLE      USER, READONLY or ADMIN
                 set-status EMAIL STATUS  ACTIVE or SUSPENDED
   doctor      check this machine, the configuration and the database, and say what to change
+                --nodes N        how many nodes share the database
                 --json           print JSON
   schema      print the GraphQL schema
 
@@ -66,6 +67,7 @@ const options = {
   json: { type: "boolean" },
   write: { type: "boolean" },
   days: { type: "string" },
+  nodes: { type: "string" },
   severity: { type: "string" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "v" },
@@ -108,11 +110,17 @@ async function main(): Promise<void> {
     case "users":
       return runUserCommand(rest, config, log, process.stdin, print);
     case "doctor":
-      process.exitCode = await runDoctor(config, log, print);
+      process.exitCode = await runDoctor(config, doctorOptions(values), log, print);
       return;
     default:
       throw new StartError(`there is no command "${command}"; see --help`);
   }
+}
+
+function doctorOptions({ json, nodes }: { json?: boolean | undefined; nodes?: string | undefined }) {
+  const count = Number(nodes ?? "1");
+  if (!Number.isInteger(count) || count < 1) throw new StartError("--nodes must be a whole number from 1");
+  return { json: json ?? false, nodes: count };
 }
 
 function readArguments() {
