@@ -19,7 +19,7 @@ import { noTracer, type Tracer } from "./core/tracer.js";
 import { uuidV7 } from "./core/uuid.js";
 import { connect, type Database, type DatabaseAddress, describeAddress, waitForDatabase } from "./db/connect.js";
 import { openEmbeddedDatabase } from "./db/embedded-database.js";
-import { migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
+import { type Migration, migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
 import { reseal } from "./db/sealed-columns.js";
 import { openKeyRing } from "./encryption-keys.js";
 import { adapterOf } from "./feeds/adapters.js";
@@ -80,6 +80,8 @@ export interface Overrides {
   readonly random?: () => number;
   /** Used in place of the embedded server and DATABASE_URL. */
   readonly database?: DatabaseAddress;
+  /** Used in place of the migrations of this program: another release of it. */
+  readonly migrations?: readonly Migration[];
   /** Used in place of the simulated exchange that the program would start. */
   readonly exchange?: { readonly url: string; readonly websocketUrl: string };
   /** Used in place of SMTP, or of printing. */
@@ -143,6 +145,7 @@ async function build(
       config,
       "url" in address && config.migrationDatabaseUrl ? { url: config.migrationDatabaseUrl } : address,
       log,
+      overrides.migrations,
     );
   const database = connect({
     address,
@@ -153,7 +156,7 @@ async function build(
   });
   closers.add("database pool", () => database.close());
   await waitForDatabase(database, address, config.databaseWaitMs, log);
-  await requireMigrated(database);
+  await requireMigrated(database, overrides.migrations);
   await requireSeeded(database, mode);
 
   // Now, because credentials may be set while the program runs.
@@ -341,19 +344,24 @@ async function openDatabase(config: Config, log: Logger, closers: Closers): Prom
 }
 
 /** Migrations and reference data, as the owner of the tables. */
-async function prepareDatabase(config: Config, address: DatabaseAddress, log: Logger): Promise<void> {
+async function prepareDatabase(
+  config: Config,
+  address: DatabaseAddress,
+  log: Logger,
+  known: readonly Migration[] | undefined,
+): Promise<void> {
   const owner = connect({ address, role: null, poolSize: 1, applicationName: "tradegraph migrate" });
   try {
     await waitForDatabase(owner, address, config.databaseWaitMs, log);
-    await migrate(owner.sql, log);
+    await migrate(owner.sql, log, { known });
     await seedReferenceData(owner, config.mode);
   } finally {
     await owner.close();
   }
 }
 
-async function requireMigrated(database: Database): Promise<void> {
-  const pending = await pendingMigrations(database.sql, await readMigrations());
+async function requireMigrated(database: Database, known?: readonly Migration[]): Promise<void> {
+  const pending = await pendingMigrations(database.sql, known ?? (await readMigrations()));
   if (pending.length > 0) {
     throw new StartError(
       `the database is behind this program by ${pending.length} migration(s), first ${pending[0]?.name}: run "tradegraph migrate"`,
