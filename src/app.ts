@@ -63,6 +63,7 @@ import {
   databaseMetrics,
   dataQualityMetrics,
   feedMetrics,
+  marketMetrics,
   programMetrics,
   serverMetrics,
   writerMetrics,
@@ -184,6 +185,7 @@ async function build(
 
   // Before the feeds, so that it is there until they have said that they are gone.
   const bus = joinBus(config, log, closers);
+  metrics.add(...marketMetrics(quotes, bus));
   const rejected = new RejectedMessages(log.child({ room: "bus" }));
   if (bus !== null) shareMarkets(roles.has("feed"), { quotes, live, catalogue, bus, clock, rejected }, closers);
 

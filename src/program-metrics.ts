@@ -1,8 +1,10 @@
+import type { Bus } from "./bus/bus.js";
 import type { Catalogue } from "./catalogue/catalogue.js";
 import type { Database } from "./db/connect.js";
 import type { FeedMeasures } from "./feeds/supervisor.js";
 import type { ServerStats } from "./graphql/server.js";
 import type { KnownResult } from "./jobs/data-quality.js";
+import type { QuoteBoard } from "./market-data/quotes.js";
 import type { BatchWriterStats } from "./market-data/series/batch-writer.js";
 import { type Labels, type Metric, type Sample, samplesOf } from "./telemetry/metrics.js";
 
@@ -33,6 +35,23 @@ export function programMetrics(version: string, catalogue: Catalogue): Metric[] 
       { labels: { table: "markets" }, value: catalogue.markets.length },
       { labels: { table: "data_providers" }, value: catalogue.providers.length },
     ]),
+  ];
+}
+
+/** @param bus null: this node is the only one */
+export function marketMetrics(quotes: QuoteBoard, bus: Bus | null): Metric[] {
+  return [
+    metric("gauge", "quotes", "Quotes in memory; a stale one is of a symbol that is not heard of any more.", () => {
+      const all = [...quotes.all()];
+      const stale = all.filter(({ isStale }) => isStale).length;
+      return [
+        { labels: { state: "live" }, value: all.length - stale },
+        { labels: { state: "stale" }, value: stale },
+      ];
+    }),
+    gauge("bus_connected", "1 while this node hears the others, or has no others to hear.", () =>
+      bus === null || bus.isConnected ? 1 : 0,
+    ),
   ];
 }
 
