@@ -96,7 +96,7 @@ describe("what watches the program", () => {
       for (const [, label = "", value = ""] of labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g))
         known.set(label, (known.get(label) ?? new Set()).add(value));
     }
-  });
+  }, 120_000);
   afterAll(() => app.close());
 
   const labelsOf = (metric: string) => scraped.get(metric);

@@ -26,9 +26,9 @@ export async function readResults({ db }: Database, filter: ResultFilter = {}): 
     .sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity) || (a.name < b.name ? -1 : 1));
 }
 
-export async function storeResult({ db }: Database, result: CheckResult, checkedAt: Date): Promise<void> {
+export async function storeResult({ db }: Database, result: KnownResult): Promise<void> {
   const { passed: _, sampleIds, ...rest } = result;
-  const row = { ...rest, sampleIds: [...sampleIds], checkedAt };
+  const row = { ...rest, sampleIds: [...sampleIds] };
   await db.insert(dataQualityResults).values(row).onConflictDoUpdate({ target: dataQualityResults.name, set: row });
 }
 

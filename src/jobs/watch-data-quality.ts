@@ -42,7 +42,8 @@ export class WatchDataQuality extends RepeatedJob {
     let wasRefused = false;
     super(async (mayGoOn) => {
       try {
-        await runDue(options, mayGoOn);
+        known.results = await readResults(options.database);
+        await runDue(options, mayGoOn, known);
         known.results = await readResults(options.database);
         wasRefused = false;
       } catch (error) {
@@ -60,11 +61,15 @@ export class WatchDataQuality extends RepeatedJob {
   }
 }
 
-async function runDue(options: DataQualityOptions, mayGoOn: () => boolean): Promise<void> {
+async function runDue(
+  options: DataQualityOptions,
+  mayGoOn: () => boolean,
+  memory: { results: readonly KnownResult[] },
+): Promise<void> {
   const { database, monitor, keyIds, clock, log, checks = dataChecks } = options;
   // Before the rest, so that one refusal says it all.
   await monitor.sql`select 1`;
-  const before = new Map((await readResults(database)).map((result) => [result.name, result]));
+  const before = new Map(memory.results.map((result) => [result.name, result]));
   const since = new Date(clock.nowMs() - lookBackMs);
   const scope = { since, keyIds: keyIds(), timeoutMs };
   for (const check of checks) {
@@ -75,7 +80,10 @@ async function runDue(options: DataQualityOptions, mayGoOn: () => boolean): Prom
     // A stop ends the connection under a check.
     if (!mayGoOn()) return;
     if (found === null) continue;
-    await storeResult(database, found, new Date(clock.nowMs()));
+    const result = { ...found, checkedAt: new Date(clock.nowMs()) };
+    await storeResult(database, result);
+    // A whole round takes a while; what is found is told at once.
+    memory.results = [...memory.results.filter(({ name }) => name !== check.name), result];
     tell(log, found, known);
   }
   await forgetResults(database, new Date(clock.nowMs() - forgetAfterMs));
