@@ -21,7 +21,7 @@ export async function openBenchDatabase(): Promise<BenchDatabase> {
   const { address, close } = await newDatabase();
   const owner = connect({ address, role: null, poolSize: 2, applicationName: "bench owner" });
   await owner.sql`create extension if not exists timescaledb`.catch(() => {});
-  await migrate(owner.sql, log, await readMigrations("drizzle"));
+  await migrate(owner.sql, log, { known: await readMigrations("drizzle") });
   await seedReferenceData(owner, "simulated");
   const app = connect({ address, role: "tradegraph_app", poolSize: 4, applicationName: "bench app" });
   // Work of minutes, where an answer to a request must come within 30 s.

@@ -12,6 +12,7 @@ import { requireSeeded, seedReferenceData } from "./catalogue/seed.js";
 import { type Config, sharedSettings } from "./config.js";
 import { Closers } from "./core/closers.js";
 import { errorMessage, StartError } from "./core/errors.js";
+import type { KeyRing } from "./core/key-ring.js";
 import type { Logger } from "./core/logger.js";
 import { type Clock, systemClock } from "./core/time.js";
 import { noTracer, type Tracer } from "./core/tracer.js";
@@ -26,7 +27,7 @@ import {
 } from "./db/connect.js";
 import { openEmbeddedDatabase } from "./db/embedded-database.js";
 import { Leaderships } from "./db/leadership.js";
-import { migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
+import { type Migration, migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
 import { NodeRegistry } from "./db/node-registry.js";
 import { reseal } from "./db/sealed-columns.js";
 import { openKeyRing } from "./encryption-keys.js";
@@ -39,11 +40,13 @@ import { RequestLimits } from "./graphql/request-limits.js";
 import { buildSchema } from "./graphql/schema.js";
 import { type ApiServer, explainListenError, startServer } from "./graphql/server.js";
 import { shareLimits } from "./graphql/share-limits.js";
+import { readResults } from "./jobs/data-quality.js";
 import { DropExpiredCredentials } from "./jobs/drop-expired-credentials.js";
 import { DropOldSeries } from "./jobs/drop-old-series.js";
 import { ForgetSignIns } from "./jobs/forget-sign-ins.js";
 import { KeepTrading } from "./jobs/keep-trading.js";
 import { syncInstruments } from "./jobs/sync-instruments.js";
+import { WatchDataQuality } from "./jobs/watch-data-quality.js";
 import { LiveMarket } from "./market-data/live-market.js";
 import { QuoteBoard } from "./market-data/quotes.js";
 import { searchSymbols } from "./market-data/search-symbols.js";
@@ -57,7 +60,14 @@ import { openDashboards } from "./people/dashboards.js";
 import type { Mailer } from "./people/mail.js";
 import { openPeople } from "./people-access.js";
 import { readPersistedOperations } from "./persisted-operations.js";
-import { databaseMetrics, nodeMetrics, programMetrics, serverMetrics } from "./program-metrics.js";
+import {
+  databaseMetrics,
+  dataQualityMetrics,
+  marketMetrics,
+  nodeMetrics,
+  programMetrics,
+  serverMetrics,
+} from "./program-metrics.js";
 import { openProviderAccess } from "./provider-access.js";
 import { Metrics } from "./telemetry/metrics.js";
 import { listenForMetrics, MetricsEndpoint } from "./telemetry/metrics-endpoint.js";
@@ -70,6 +80,8 @@ export interface Overrides {
   readonly random?: () => number;
   /** Used in place of the embedded server and DATABASE_URL. */
   readonly database?: DatabaseAddress;
+  /** Used in place of the migrations of this program: another release of it. */
+  readonly migrations?: readonly Migration[];
   /** Used in place of the simulated exchange that the program would start. */
   readonly exchange?: { readonly url: string; readonly websocketUrl: string };
   /** Used in place of SMTP, or of printing. */
@@ -135,6 +147,7 @@ async function build(
       config,
       "url" in address && config.migrationDatabaseUrl ? { url: config.migrationDatabaseUrl } : address,
       log,
+      overrides.migrations,
     );
   const database = connect({
     address,
@@ -147,7 +160,7 @@ async function build(
   closers.add("database pool", () => database.close());
   await waitForDatabase(database, address, config.databaseWaitMs, log);
   if (directOf(config, overrides) !== null) await requireLoginSettings(database, config.databaseRole);
-  await requireMigrated(database);
+  await requireMigrated(database, overrides.migrations);
   await requireSeeded(database, mode);
 
   // Now, because credentials may be set while the program runs.
@@ -175,6 +188,7 @@ async function build(
 
   // Before the feeds, so that it is there until they have said that they are gone.
   const bus = joinBus(config, log, closers);
+  metrics.add(...marketMetrics(quotes, bus));
   const rejected = new RejectedMessages(log.child({ room: "bus" }));
 
   const access = openProviderAccess(database, catalogue, keyRing, clock, log.child({ room: "catalogue" }));
@@ -208,6 +222,8 @@ async function build(
     closers.add("trading jobs", () => keeping.close());
     const credentials = new DropExpiredCredentials(database, clock, log.child({ room: "jobs" }));
     closers.add("expired credentials", () => credentials.close());
+    const watching = watchDataQuality(config, address, { database, keyRing, clock, log }, closers);
+    metrics.add(...dataQualityMetrics(() => watching.results));
   }
 
   const record: RecordOperation = (tx, actor, action, target, details) =>
@@ -279,6 +295,7 @@ async function build(
     dashboards,
     searchSymbols: (search) => searchSymbols(database, search),
     readAudit: (search) => readAudit(database.sql, search),
+    readDataQuality: (filter) => readResults(database, filter),
     health: shared(checkHealth, healthMaxAgeMs),
     messagesPerSecond: (provider) => feeds.supervisor?.messagesPerSecond(provider.id) ?? provider.messagesPerSecond,
   };
@@ -311,6 +328,33 @@ async function build(
       return closers.closing;
     },
   };
+}
+
+/** The checks of the data, by a connection of their own as a role that can only read. */
+function watchDataQuality(
+  { monitorDatabaseUrl: url }: Config,
+  address: DatabaseAddress,
+  on: { readonly database: Database; readonly keyRing: KeyRing | null; readonly clock: Clock; readonly log: Logger },
+  closers: Closers,
+): WatchDataQuality {
+  const monitor = connect({
+    address: "url" in address && url !== null ? { url } : address,
+    role: "tradegraph_monitor",
+    poolSize: 1,
+    applicationName: "tradegraph checks",
+  });
+  const { database, keyRing, clock, log } = on;
+  const watching = new WatchDataQuality({
+    database,
+    monitor,
+    keyIds: () => keyRing?.ids ?? [],
+    clock,
+    log: log.child({ room: "jobs" }),
+  });
+  closers.add("checks", async () => {
+    await Promise.all([watching.close(), monitor.close()]);
+  });
+  return watching;
 }
 
 async function openDatabase(config: Config, log: Logger, closers: Closers): Promise<DatabaseAddress> {
@@ -380,19 +424,24 @@ const directOf = ({ databaseDirectUrl: url }: Config, { database }: Overrides): 
 const onlyNodeId = "00000000-0000-7000-8000-000000000001";
 
 /** Migrations and reference data, as the owner of the tables. */
-async function prepareDatabase(config: Config, address: DatabaseAddress, log: Logger): Promise<void> {
+async function prepareDatabase(
+  config: Config,
+  address: DatabaseAddress,
+  log: Logger,
+  known: readonly Migration[] | undefined,
+): Promise<void> {
   const owner = connect({ address, role: null, poolSize: 1, applicationName: "tradegraph migrate" });
   try {
     await waitForDatabase(owner, address, config.databaseWaitMs, log);
-    await migrate(owner.sql, log);
+    await migrate(owner.sql, log, { known });
     await seedReferenceData(owner, config.mode);
   } finally {
     await owner.close();
   }
 }
 
-async function requireMigrated(database: Database): Promise<void> {
-  const pending = await pendingMigrations(database.sql, await readMigrations());
+async function requireMigrated(database: Database, known?: readonly Migration[]): Promise<void> {
+  const pending = await pendingMigrations(database.sql, known ?? (await readMigrations()));
   if (pending.length > 0) {
     throw new StartError(
       `the database is behind this program by ${pending.length} migration(s), first ${pending[0]?.name}: run "tradegraph migrate"`,

@@ -22,6 +22,8 @@ export interface Config {
   readonly databaseDirectUrl: string | null;
   /** The owner of the tables, used by migrate, rollback and seed; by default the same as `databaseUrl`. */
   readonly migrationDatabaseUrl: string | null;
+  /** A login that may act as tradegraph_monitor, with which workers check the data; by default the owner's. */
+  readonly monitorDatabaseUrl: string | null;
   /** The role that the running program acts as; it owns no table. */
   readonly databaseRole: string;
   readonly databasePoolSize: number;
@@ -98,6 +100,8 @@ export function parseConfig(env: Environment, defaults: { logLevel?: string } = 
   const databaseDirectUrl = read.url("DATABASE_DIRECT_URL", ["postgres:", "postgresql:"]);
   if (databaseDirectUrl !== null && databaseUrl === null)
     read.problem("DATABASE_DIRECT_URL is for a pooler in DATABASE_URL, which is not set");
+  const migrationDatabaseUrl =
+    read.url("MIGRATION_DATABASE_URL", ["postgres:", "postgresql:"]) ?? databaseDirectUrl ?? databaseUrl;
   const config: Config = {
     mode: read.choice("MODE", ["simulated", "live"], "simulated"),
     roles: read.choices("ROLES", allRoles),
@@ -105,8 +109,8 @@ export function parseConfig(env: Environment, defaults: { logLevel?: string } = 
     port: read.integer("PORT", 4000, 0, 65_535),
     databaseUrl,
     databaseDirectUrl,
-    migrationDatabaseUrl:
-      read.url("MIGRATION_DATABASE_URL", ["postgres:", "postgresql:"]) ?? databaseDirectUrl ?? databaseUrl,
+    migrationDatabaseUrl,
+    monitorDatabaseUrl: read.url("MONITOR_DATABASE_URL", ["postgres:", "postgresql:"]) ?? migrationDatabaseUrl,
     databaseRole: read.identifier("DATABASE_ROLE", "tradegraph_app"),
     databasePoolSize: read.integer("DATABASE_POOL_SIZE", 10, 1, 500),
     databaseWaitMs: read.integer("DATABASE_WAIT_MS", 10_000, 0, 600_000),

@@ -5,12 +5,15 @@ import type { Config } from "./config.js";
 import { StartError } from "./core/errors.js";
 import type { Logger } from "./core/logger.js";
 import { systemClock } from "./core/time.js";
+import { severities } from "./db/checks/data-check.js";
 import { connect, type Database, waitForDatabase } from "./db/connect.js";
 import { openEmbeddedDatabase } from "./db/embedded-database.js";
 import { migrate, rollback } from "./db/migrations.js";
 import { openKeyRing } from "./encryption-keys.js";
+import { dataChecks } from "./jobs/checks.js";
+import { formatReport } from "./jobs/format-checks.js";
 import { syncInstruments } from "./jobs/sync-instruments.js";
-import { formatReport, validate } from "./jobs/validate.js";
+import { everything, validate } from "./jobs/validate.js";
 import { openProviderAccess } from "./provider-access.js";
 import { rebuild } from "./trading/rebuild.js";
 
@@ -21,6 +24,8 @@ export interface DatabaseCommandOptions {
   readonly sync?: string | undefined;
   readonly json?: boolean | undefined;
   readonly write?: boolean | undefined;
+  readonly days?: string | undefined;
+  readonly severity?: string | undefined;
 }
 
 const maxDifferences = 50;
@@ -71,13 +76,30 @@ export async function runDatabaseCommand(
         return differences.length === 0 || options.write ? 0 : 1;
       }
       case "validate": {
-        const report = await validate(database);
+        const keyRing = await openKeyRing(config);
+        const { since, checks } = checksOf(options);
+        const report = await validate(database, { ...everything, since, keyIds: keyRing?.ids ?? [] }, checks);
         print(options.json ? JSON.stringify(report, null, 2) : formatReport(report));
         return report.every((result) => result.passed) ? 0 : 1;
       }
     }
   });
 }
+
+/** What is asked for of the checks, and how far they look back. */
+function checksOf({ days, severity = "low" }: DatabaseCommandOptions) {
+  const count = Number(days ?? Number.NaN);
+  if (days !== undefined && !(Number.isInteger(count) && count > 0))
+    throw new StartError("--days must be a whole number from 1");
+  const least = (severities as readonly string[]).indexOf(severity.toUpperCase());
+  if (least === -1) throw new StartError(`--severity must be one of ${severities.join(", ").toLowerCase()}`);
+  return {
+    since: days === undefined ? null : new Date(systemClock.nowMs() - count * dayMs),
+    checks: dataChecks.filter((check) => severities.indexOf(check.severity) <= least),
+  };
+}
+
+const dayMs = 86_400_000;
 
 function stepsOf({ steps, all }: DatabaseCommandOptions): number {
   if (all) return Number.POSITIVE_INFINITY;

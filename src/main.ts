@@ -30,6 +30,8 @@ commands:
                 --sync MARKET    also read the market's instruments from its exchange, e.g. BINANCE_SPOT
   validate    check the data; exit status 1 when a check fails
                 --json           print JSON
+                --days N         of large tables only what was changed in the last N days
+                --severity LEVEL critical, high, medium or low: only checks that are at least as grave
   rebuild     make orders, positions and balances anew from the events alone, and compare; exit status 1 when they differ
                 --write          put in what the events say; nobody may trade meanwhile
   providers   what signs us in at a source of prices; secrets are read from standard input, one a line
@@ -43,6 +45,8 @@ commands:
                 set-role EMAIL ROLE      USER, READONLY or ADMIN
                 set-status EMAIL STATUS  ACTIVE or SUSPENDED
   doctor      check this machine, the configuration and the database, and say what to change
+                --nodes N        how many nodes share the database
+                --json           print JSON
   schema      print the GraphQL schema
 
 options:
@@ -62,6 +66,9 @@ const options = {
   sync: { type: "string" },
   json: { type: "boolean" },
   write: { type: "boolean" },
+  days: { type: "string" },
+  nodes: { type: "string" },
+  severity: { type: "string" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "v" },
 } as const;
@@ -103,11 +110,17 @@ async function main(): Promise<void> {
     case "users":
       return runUserCommand(rest, config, log, process.stdin, print);
     case "doctor":
-      process.exitCode = await runDoctor(config, log, print);
+      process.exitCode = await runDoctor(config, doctorOptions(values), log, print);
       return;
     default:
       throw new StartError(`there is no command "${command}"; see --help`);
   }
+}
+
+function doctorOptions({ json, nodes }: { json?: boolean | undefined; nodes?: string | undefined }) {
+  const count = Number(nodes ?? "1");
+  if (!Number.isInteger(count) || count < 1) throw new StartError("--nodes must be a whole number from 1");
+  return { json: json ?? false, nodes: count };
 }
 
 function readArguments() {

@@ -1,9 +1,12 @@
+import type { Bus } from "./bus/bus.js";
 import type { Catalogue } from "./catalogue/catalogue.js";
 import type { Database } from "./db/connect.js";
 import type { Leaderships } from "./db/leadership.js";
 import type { NodeRegistry } from "./db/node-registry.js";
 import type { FeedMeasures } from "./feeds/supervisor.js";
 import type { ServerStats } from "./graphql/server.js";
+import type { KnownResult } from "./jobs/data-quality.js";
+import type { QuoteBoard } from "./market-data/quotes.js";
 import type { BatchWriterStats } from "./market-data/series/batch-writer.js";
 import { type Labels, type Metric, type Sample, samplesOf } from "./telemetry/metrics.js";
 
@@ -34,6 +37,23 @@ export function programMetrics(version: string, catalogue: Catalogue): Metric[] 
       { labels: { table: "markets" }, value: catalogue.markets.length },
       { labels: { table: "data_providers" }, value: catalogue.providers.length },
     ]),
+  ];
+}
+
+/** @param bus null: this node is the only one */
+export function marketMetrics(quotes: QuoteBoard, bus: Bus | null): Metric[] {
+  return [
+    metric("gauge", "quotes", "Quotes in memory; a stale one is of a symbol that is not heard of any more.", () => {
+      const all = [...quotes.all()];
+      const stale = all.filter(({ isStale }) => isStale).length;
+      return [
+        { labels: { state: "live" }, value: all.length - stale },
+        { labels: { state: "stale" }, value: stale },
+      ];
+    }),
+    gauge("bus_connected", "1 while this node hears the others, or has no others to hear.", () =>
+      bus === null || bus.isConnected ? 1 : 0,
+    ),
   ];
 }
 
@@ -123,6 +143,41 @@ export function feedMetrics(measures: () => readonly FeedMeasures[]): Metric[] {
 }
 
 const labelsOf = ({ provider }: FeedMeasures): Labels => ({ provider: provider.code });
+
+/** Every worker tells what all of them found: the largest of a check is the one that counts. */
+export function dataQualityMetrics(results: () => readonly KnownResult[]): Metric[] {
+  const column = (of: (result: KnownResult) => number | null) => (): Sample[] =>
+    results().flatMap((result) => {
+      const value = of(result);
+      return value === null ? [] : [{ labels: { check: result.name, severity: result.severity }, value }];
+    });
+  return [
+    metric(
+      "gauge",
+      "data_quality_findings",
+      "Rows that break a rule of the data, at most 1,000.",
+      column(({ count }) => count),
+    ),
+    metric(
+      "gauge",
+      "data_quality_errors",
+      "1 for a check that could not be run.",
+      column(({ count }) => (count === null ? 1 : 0)),
+    ),
+    metric(
+      "gauge",
+      "data_quality_check_seconds",
+      "How long a check took.",
+      column(({ durationMs }) => durationMs / 1_000),
+    ),
+    metric(
+      "gauge",
+      "data_quality_checked_timestamp_seconds",
+      "When a check was last run.",
+      column(({ checkedAt }) => checkedAt.getTime() / 1_000),
+    ),
+  ];
+}
 
 export function serverMetrics(stats: ServerStats): Metric[] {
   const { operations, broadcast, traffic } = stats;

@@ -36,11 +36,11 @@ describe("migrations", () => {
     const migrations = await readMigrations();
     for (const migration of migrations) {
       const before = await schemaOf(sql);
-      await migrate(sql, log, migrations.slice(0, migration.id + 1));
+      await migrate(sql, log, { known: migrations.slice(0, migration.id + 1) });
       const after = await schemaOf(sql);
       await rollback(sql, { steps: 1, force: false }, log, migrations.slice(0, migration.id + 1));
       expect(await schemaOf(sql)).toEqual(before);
-      await migrate(sql, log, migrations.slice(0, migration.id + 1));
+      await migrate(sql, log, { known: migrations.slice(0, migration.id + 1) });
       expect(await schemaOf(sql)).toEqual(after);
     }
   });
@@ -77,7 +77,7 @@ describe("migrations", () => {
     const broken = [
       { id: 0, name: "0000_broken", up: "create table half (id int); select 1 / 0;", down: "", checksum: "x" },
     ];
-    await expect(migrate(sql, log, broken)).rejects.toThrow("division by zero");
+    await expect(migrate(sql, log, { known: broken })).rejects.toThrow("division by zero");
     const [row] = await sql`select to_regclass('half') as half`;
     expect(row?.half).toBeNull();
   });

@@ -20,6 +20,11 @@ const exposedHeaders = "etag, ratelimit, ratelimit-policy, retry-after";
 export class AllowedOrigins {
   private constructor(private readonly origins: ReadonlySet<string> | "all") {}
 
+  /** Any page of any site. */
+  get allowsAll(): boolean {
+    return this.origins === "all";
+  }
+
   /**
    * @param text origins with commas, e.g. https://app.example.com, or `*`; empty: none
    * @throws {Error} that says what is wrong

@@ -3,6 +3,7 @@ import type { MarketStatusWatch } from "../catalogue/market-status-watch.js";
 import type { CatalogueOperations } from "../catalogue/operate.js";
 import type { Clock } from "../core/time.js";
 import type { Viewer } from "../core/viewer.js";
+import type { KnownResult, ResultFilter } from "../jobs/data-quality.js";
 import type { LiveMarket } from "../market-data/live-market.js";
 import type { QuoteBoard } from "../market-data/quotes.js";
 import type { SymbolSearch } from "../market-data/search-symbols.js";
@@ -28,6 +29,8 @@ export interface ApiServices {
   readonly trading: Trading;
   /** Of everybody: for operators alone. @throws {DomainError} BAD_USER_INPUT */
   readonly readAudit: (search: AuditSearch) => Promise<AuditPage>;
+  /** What is wrong with the data: for operators alone. */
+  readonly readDataQuality: (filter: ResultFilter) => Promise<KnownResult[]>;
   readonly health: () => Promise<Health>;
   /** As this node sees it, or else as the node that feeds the provider last wrote it; null before there was a feed. */
   readonly messagesPerSecond: (provider: DataProvider) => number | null;

@@ -10,6 +10,7 @@ import {
 } from "../catalogue/graphql.js";
 import { CatalogueOperatorResolver } from "../catalogue/graphql-operators.js";
 import { StatusResolver } from "../catalogue/graphql-status.js";
+import { DataQualityResolver } from "../jobs/graphql-data-quality.js";
 import { QuoteResolver, SymbolMarketDataResolver } from "../market-data/graphql.js";
 import { ArbitrageResolver } from "../market-data/graphql-arbitrage.js";
 import { OrderBookResolver, OrderFlowResolver, SymbolBookResolver } from "../market-data/graphql-books.js";
@@ -93,6 +94,7 @@ export function buildSchema(): GraphQLSchema {
       TradingUpdatesResolver,
       NodeResolver,
       HealthResolver,
+      DataQualityResolver,
     ],
     // Rules are checked by the functions that the resolvers call, in one place with their error codes.
     validate: false,
