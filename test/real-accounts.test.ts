@@ -181,6 +181,17 @@ describe("an account at an exchange", () => {
       extensions: { code: "BAD_USER_INPUT" },
     });
     expect((await accountOf(id)).balances).toEqual(before.balances);
+    const input = { accountId: id, symbolId: btc, side: "BUY", orderType: "LIMIT", quantity: "0.01", price: low() };
+    const estimate = (more: object) =>
+      ask("query ($input: PlaceOrderInput!) { estimateOrder(input: $input) { notional violations } }", {
+        input: { ...input, ...more },
+      });
+    const { message, extensions } = refused.errors?.[0] ?? {};
+    expect((await estimate({ timeInForce: "DAY" })).errors?.[0]).toMatchObject({
+      message,
+      extensions: { code: extensions?.code, field: extensions?.field },
+    });
+    expect((await estimate({})).data.estimateOrder.violations).toEqual([]);
   });
 });
 
