@@ -14,6 +14,8 @@ export interface RealAccountOptions {
   readonly venue: CcxtVenue;
   readonly accountId: string;
   readonly userId: string;
+  /** When it was given other keys than it began with; null: never. */
+  readonly keysUpdatedAt: string | null;
   readonly database: Database;
   readonly ledger: Ledger;
   readonly clock: Clock;
@@ -35,6 +37,7 @@ const lastRetryMs = 5_000;
  */
 export class RealAccount {
   readonly userId: string;
+  readonly keysUpdatedAt: string | null;
   readonly #options: RealAccountOptions;
   readonly #sync: AccountSync;
   readonly #busy = new Set<string>();
@@ -48,6 +51,7 @@ export class RealAccount {
   constructor(options: RealAccountOptions) {
     this.#options = options;
     this.userId = options.userId;
+    this.keysUpdatedAt = options.keysUpdatedAt;
     this.#sync = new AccountSync({ ...options, onSynced: () => this.#follow() });
   }
 

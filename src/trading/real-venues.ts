@@ -37,6 +37,8 @@ interface RealAccountRow {
   readonly exchange_code: TradedExchange;
   readonly environment: LedgerAccount["environment"];
   readonly is_waiting: boolean;
+  /** When it was given other keys; null: never. */
+  readonly keys_updated_at: string | null;
 }
 
 const lookMs = 1_000;
@@ -53,6 +55,8 @@ export class RealVenues implements OrderVenue {
   readonly #timer: NodeJS.Timeout;
   readonly #accounts = new Map<string, RealAccount>();
   readonly #ending = new Set<Promise<void>>();
+  /** One that begins anew waits for its end. */
+  readonly #endingAccounts = new Set<string>();
   #venue: CcxtVenue | null = null;
   #looking: Promise<void> | undefined;
   #isClosed = false;
@@ -119,19 +123,23 @@ export class RealVenues implements OrderVenue {
     const rows = await this.options.database.sql<RealAccountRow[]>`select * from real_accounts()`;
     if (venue !== this.#venue) return;
     const found = new Set<string>();
-    for (const { account_id: accountId, user_id: userId, exchange_code: code, environment, is_waiting } of rows) {
+    for (const row of rows) {
+      const { account_id: accountId, exchange_code: code, environment, is_waiting } = row;
       if (!isTraded(code) || (this.options.isSimulated && (environment !== "TESTNET" || code !== "BINANCE"))) continue;
       found.add(accountId);
       const known = this.#accounts.get(accountId);
-      if (known === undefined) this.#begin(venue, accountId, userId);
+      if (known === undefined) {
+        if (!this.#endingAccounts.has(accountId)) this.#begin(venue, row);
+      } else if (known.keysUpdatedAt !== row.keys_updated_at) this.#end(accountId, venue);
       else if (is_waiting) known.look();
     }
     for (const accountId of this.#accounts.keys()) if (!found.has(accountId)) this.#end(accountId, venue);
   }
 
-  #begin(venue: CcxtVenue, accountId: string, userId: string): void {
+  #begin(venue: CcxtVenue, row: RealAccountRow): void {
     const { database, ledger, clock, log, syncMs = defaultSyncMs } = this.options;
-    const account = new RealAccount({ venue, accountId, userId, database, ledger, clock, log, syncMs });
+    const { account_id: accountId, user_id: userId, keys_updated_at: keysUpdatedAt } = row;
+    const account = new RealAccount({ venue, accountId, userId, keysUpdatedAt, database, ledger, clock, log, syncMs });
     this.#accounts.set(accountId, account);
     account.start();
   }
@@ -139,12 +147,17 @@ export class RealVenues implements OrderVenue {
   #end(accountId: string, venue: CcxtVenue): void {
     const account = this.#accounts.get(accountId);
     this.#accounts.delete(accountId);
+    this.#endingAccounts.add(accountId);
     const ending: Promise<void> = Promise.resolve(account?.close())
       .then(() => venue.forget(accountId))
       .catch((error: unknown) =>
         this.options.log.warn({ accountId, error: errorMessage(error) }, "exchanges.end-failed"),
       )
-      .finally(() => this.#ending.delete(ending));
+      .finally(() => {
+        this.#ending.delete(ending);
+        this.#endingAccounts.delete(accountId);
+        this.look();
+      });
     this.#ending.add(ending);
   }
 
