@@ -10,11 +10,10 @@ import { signIn, signUp } from "./support/people.js";
 import { openStream } from "./support/stream.js";
 import { until } from "./support/until.js";
 
-/** Each test has a key of its own; the first is the one that everybody may know. */
-const keys = Array.from({ length: 20 }, (_, n) =>
-  n === 0 ? simulatedTrader : { ...simulatedTrader, apiKey: `simulated-api-key-${n}` },
-);
-let key = simulatedTrader;
+/** Each test has a key of its own, which is for the spot market alone. */
+const { futures: _futures, ...spotTrader } = simulatedTrader;
+const keys = Array.from({ length: 20 }, (_, n) => ({ ...spotTrader, apiKey: `simulated-api-key-${n}` }));
+let key: (typeof keys)[number] = spotTrader;
 let used = 0;
 const patience = { timeout: 25_000 };
 const encryptionKeys = KeyRing.parse(`test:${Buffer.alloc(32, 7).toString("base64")}`);
@@ -83,7 +82,7 @@ const orderOf = async (id: string) =>
 /** A user of their own, with an account that the exchange has taken. */
 async function open(): Promise<string> {
   user = await signUp(on.url);
-  key = keys[used++] ?? simulatedTrader;
+  key = keys[used++] ?? spotTrader;
   const { data, errors } = await create();
   expect(errors).toBeUndefined();
   const { id } = data.createAccount;
@@ -162,7 +161,7 @@ describe("an account at an exchange", () => {
 
   test("that the exchange refuses for a while is tried again, and active when it is taken", async () => {
     user = await signUp(on.url);
-    key = keys[used++] ?? simulatedTrader;
+    key = keys[used++] ?? spotTrader;
     const { secret } = trader();
     Object.assign(trader(), { secret: "not known yet" });
     const { id } = (await create()).data.createAccount;
@@ -176,7 +175,7 @@ describe("an account at an exchange", () => {
 
   test("gets other keys: they are checked at once, the old ones are used no more, and it is written down", async () => {
     user = await signUp(on.url);
-    key = keys[used++] ?? simulatedTrader;
+    key = keys[used++] ?? spotTrader;
     const update = (id: string, input: Record<string, unknown>) =>
       ask(
         "mutation ($id: ID!, $input: AccountKeysInput!) { updateAccountKeys(id: $id, input: $input) { id syncStatus syncError apiKeyHint } }",

@@ -7,6 +7,7 @@ import type { Database } from "../db/connect.js";
 import { type Balances, balanceOf, type Movement } from "./balances.js";
 import type { Ledger } from "./ledger.js";
 import { smaller, zero } from "./money.js";
+import { PositionSync } from "./position-sync.js";
 import type { CcxtVenue } from "./venues/ccxt-venue.js";
 
 export interface AccountSyncOptions {
@@ -41,6 +42,7 @@ export class AccountSync {
   readonly #options: AccountSyncOptions;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
+  readonly #positions: PositionSync;
   #lastDifference = "";
   #failures = 0;
   #isPermitted = false;
@@ -50,6 +52,7 @@ export class AccountSync {
 
   constructor(options: AccountSyncOptions) {
     this.#options = options;
+    this.#positions = new PositionSync(options);
   }
 
   start(): void {
@@ -103,9 +106,14 @@ export class AccountSync {
     if (permissions?.includes("WITHDRAW"))
       throw new DomainError("BAD_USER_INPUT", "this key may withdraw: make one that may only read and trade");
     this.#isPermitted = true;
+    await this.#positions.compare({
+      isFirst,
+      isDoubtful: this.#lastDifference !== "" && this.#lastDifference !== "[]",
+    });
     const there = new Map<string, Decimal>();
+    // An exchange may keep an asset in several wallets.
     for (const { asset, available, locked } of await venue.balances(accountId))
-      if (assetPattern.test(asset)) there.set(asset, available.plus(locked));
+      if (assetPattern.test(asset)) there.set(asset, available.plus(locked).plus(there.get(asset) ?? zero));
     const { result: error } = await ledger.change(userId, { accountId, ofAccount: true }, (draft) => {
       const { movements, missing } = differences(there, draft.balances, isFirst);
       const difference = movements.map(({ asset, availableChange }) => {

@@ -14,7 +14,7 @@ import type { TradingMarkets } from "./trading-markets.js";
 import type { TradingSymbol } from "./trading-symbol.js";
 import { VenueLease } from "./venue-lease.js";
 import { CcxtVenue } from "./venues/ccxt-venue.js";
-import { refusalOf, type TradedExchange, tradedExchanges } from "./venues/offers.js";
+import { type MarketKind, refusalOf, type TradedExchange, tradedExchanges } from "./venues/offers.js";
 
 export interface RealVenuesOptions {
   readonly database: Database;
@@ -44,7 +44,7 @@ interface RealAccountRow {
 const lookMs = 1_000;
 const defaultSyncMs = 30_000;
 /** Where the simulated exchange takes orders. */
-const simulatedMarket = "BINANCE_SPOT";
+const simulatedMarkets = { spot: "BINANCE_SPOT", futures: "BINANCE_FUTURES" } as const;
 
 /**
  * Executes the orders of accounts at exchanges. One process of an installation does, for as long as it holds the lease; orders
@@ -92,9 +92,11 @@ export class RealVenues implements OrderVenue {
     return !this.options.isSimulated || (environment === "TESTNET" && code === "BINANCE");
   }
 
-  refusal({ exchangeId }: LedgerAccount, order: NewOrder, symbol: TradingSymbol): string | null {
-    const code = this.options.catalogue.findExchange(exchangeId)?.code;
-    return isTraded(code) ? refusalOf(code, symbol.marketType, order) : null;
+  refusal(account: LedgerAccount, order: NewOrder, symbol: TradingSymbol): string | null {
+    const code = this.options.catalogue.findExchange(account.exchangeId)?.code;
+    const { positionMode, environment } = account;
+    const isTestnet = environment === "TESTNET" && !this.options.isSimulated;
+    return isTraded(code) ? refusalOf(code, symbol.marketType, order, { positionMode, isTestnet }) : null;
   }
 
   /** An exchange does nothing at once. */
@@ -184,7 +186,11 @@ export class RealVenues implements OrderVenue {
         return { id, ticker: ticker.toUpperCase(), marketType };
       },
       readOrder: async (accountId, orderId) => (await this.#accounts.get(accountId)?.readOrder(orderId)) ?? null,
-      endpoint: () => this.#endpoint(),
+      futureOf: (exchange, ticker) => {
+        const symbol = this.options.catalogue.symbolByTicker(`${exchange}_FUTURES`, ticker);
+        return symbol === undefined ? null : { id: symbol.id, ticker, marketType: "FUTURES" };
+      },
+      endpoint: (_, kind) => this.#endpoint(kind),
     });
   }
 
@@ -195,9 +201,9 @@ export class RealVenues implements OrderVenue {
   }
 
   /** Whoever runs the simulated exchange has stored where it is. */
-  #endpoint(): { url: string; websocketUrl: string } | null {
+  #endpoint(kind: MarketKind): { url: string; websocketUrl: string } | null {
     if (!this.options.isSimulated) return null;
-    const market = this.options.catalogue.marketByCode(simulatedMarket);
+    const market = this.options.catalogue.marketByCode(simulatedMarkets[kind]);
     const provider = this.options.catalogue.providers.find(
       ({ providerType, marketId, endpointUrl, websocketUrl }) =>
         providerType === "SIMULATED" && marketId === market?.id && endpointUrl !== null && websocketUrl !== null,
