@@ -190,6 +190,7 @@ export class RealVenues implements OrderVenue {
         const symbol = this.options.catalogue.symbolByTicker(`${exchange}_FUTURES`, ticker);
         return symbol === undefined ? null : { id: symbol.id, ticker, marketType: "FUTURES" };
       },
+      hasFutures: () => !this.options.isSimulated || this.#simulated("futures") !== null,
       endpoint: (_, kind) => this.#endpoint(kind),
     });
   }
@@ -203,12 +204,18 @@ export class RealVenues implements OrderVenue {
   /** Whoever runs the simulated exchange has stored where it is. */
   #endpoint(kind: MarketKind): { url: string; websocketUrl: string } | null {
     if (!this.options.isSimulated) return null;
+    const address = this.#simulated(kind);
+    if (address === null) throw new Error("the simulated exchange is not there");
+    return address;
+  }
+
+  #simulated(kind: MarketKind): { url: string; websocketUrl: string } | null {
     const market = this.options.catalogue.marketByCode(simulatedMarkets[kind]);
     const provider = this.options.catalogue.providers.find(
       ({ providerType, marketId, endpointUrl, websocketUrl }) =>
         providerType === "SIMULATED" && marketId === market?.id && endpointUrl !== null && websocketUrl !== null,
     );
-    if (provider === undefined) throw new Error("the simulated exchange is not there");
+    if (provider === undefined) return null;
     return { url: provider.endpointUrl as string, websocketUrl: provider.websocketUrl as string };
   }
 }

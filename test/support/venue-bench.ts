@@ -82,6 +82,7 @@ export class VenueBench {
           positionMode: "ONE_WAY",
         }),
       futureOf: () => null,
+      hasFutures: () => false,
       symbol: (id) => {
         const ticker = tickers[id];
         return ticker === undefined ? null : { id, ticker, marketType: "SPOT" };

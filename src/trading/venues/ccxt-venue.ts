@@ -36,6 +36,8 @@ export interface CcxtVenueOptions {
   readonly readOrder: (accountId: string, orderId: string) => Promise<Order | null>;
   /** Null when there is no such future. */
   readonly futureOf: (exchange: TradedExchange, ticker: string) => VenueSymbol | null;
+  /** False where a simulated exchange has none. */
+  readonly hasFutures: (exchange: TradedExchange) => boolean;
   /** Where a simulated exchange stands for one; null for the real one. */
   readonly endpoint: (
     exchange: TradedExchange,
@@ -221,8 +223,9 @@ export class CcxtVenue implements Venue {
     const { exchange, testnet } = account;
     this.#accounts.set(accountId, { exchange, testnet });
     const { futures } = offers[exchange];
-    const isReal = this.#options.endpoint(exchange, "futures") === null;
-    if (futures === null || (testnet && isReal && !futures.testnet)) {
+    const isThere = futures !== null && this.#options.hasFutures(exchange);
+    const isReal = isThere && this.#options.endpoint(exchange, "futures") === null;
+    if (!isThere || (testnet && isReal && !futures.testnet)) {
       this.#withoutFutures.set(accountId, nowMs + withoutFuturesMs);
       return null;
     }
