@@ -20,6 +20,8 @@ const symbolOf = (of: TestApp) => of.app.catalogue.symbolByTicker("BINANCE_FUTUR
 
 let exchange: Simulator;
 let on: TestApp;
+/** Of the first start; the others use it too. */
+let home: TestApp["database"];
 let user: Awaited<ReturnType<typeof signUp>>;
 let btc: string;
 let price: number;
@@ -29,7 +31,12 @@ async function startProgram(database?: TestApp["database"]): Promise<TestApp> {
   if (futuresExchange === undefined) throw new Error("no futures");
   const started = await startTestApp({
     config: { encryptionKeys },
-    overrides: { exchange, futuresExchange, accountSyncMs: 500, ...(database === undefined ? {} : { database: database.address }) },
+    overrides: {
+      exchange,
+      futuresExchange,
+      accountSyncMs: 500,
+      ...(database === undefined ? {} : { database: database.address }),
+    },
   });
   const id = symbolOf(started)?.id ?? 0;
   await until(() => started.app.quotes.get(id)?.isStale === false && started.app.quotes.get(id)?.bid !== null, 30_000);
@@ -40,6 +47,7 @@ beforeAll(async () => {
   const log = pino({ level: "silent" });
   exchange = await startSimulator({ port: 0, seed: 7, clock: systemClock, log, accounts: keys });
   on = await startProgram();
+  home = on.database;
   const { data } = await query(on.url, '{ symbol(market: "BINANCE_FUTURES", ticker: "BTCUSDT") { id } }');
   btc = data.symbol.id;
   price = Number(on.app.quotes.get(symbolOf(on)?.id ?? 0)?.price);
@@ -139,7 +147,7 @@ async function expectSame(accountId: string): Promise<void> {
 /** What only a comparison of sums would book. */
 const expectNoAdjustments = async (id: string) => {
   expect(await reasonsOf(id, "ADJUSTMENT")).toEqual([]);
-  const [row] = await on.database.owner.sql`
+  const [row] = await home.owner.sql`
     select count(*)::int as taken from event_store where event_type = 'positionTaken'
       and account_id = (select id from accounts order by created_at desc limit 1)`;
   expect(row?.taken).toBe(0);
@@ -243,10 +251,9 @@ describe("what the exchange does by itself is booked once", () => {
       );
     expect((await booked()).sort()).toEqual(paid.sort());
     await expectSame(id);
-    const before = on;
-    await before.app.close();
+    await on.app.close();
     desk().engine.fund(trader(), "BTCUSDT", "0.0002");
-    on = await startProgram(before.database);
+    on = await startProgram(home);
     await expect.poll(async () => (await booked()).length, patience).toBe(3);
     await expectSame(id);
     // A second look tells the same payments once more.
@@ -266,7 +273,7 @@ describe("what the exchange does by itself is booked once", () => {
     await expect.poll(async () => (await positionsOf(id, ["LIQUIDATED"])).length, patience).toBe(1);
     expect(await positionsOf(id)).toEqual([]);
     await expectSame(id);
-    const [row] = await on.database.owner.sql`
+    const [row] = await home.owner.sql`
       select count(*)::int as events, count(distinct data ->> 'venueId')::int as ids from event_store
       where event_type = 'liquidation' and account_id = (select id from accounts order by created_at desc limit 1)`;
     expect(row).toEqual({ events: 3, ids: 3 });
@@ -274,7 +281,7 @@ describe("what the exchange does by itself is booked once", () => {
   });
 
   test("a race: two processes book the same payment, and the database takes it once", async () => {
-    const { sql } = on.database.owner;
+    const { sql } = home.owner;
     const again = sql`
       insert into event_store (id, stream_type, stream_id, version, event_type, data, user_id, account_id, account_sequence, occurred_at)
       select gen_random_uuid(), e.stream_type, e.stream_id, s.version + 1, e.event_type, e.data, e.user_id, e.account_id,
@@ -354,5 +361,5 @@ describe("faults", () => {
 });
 
 test("what the events make is what is stored", async () => {
-  expect((await rebuild(on.database.owner, false)).differences).toEqual([]);
+  expect((await rebuild(home.owner, false)).differences).toEqual([]);
 });

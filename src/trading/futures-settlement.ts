@@ -85,7 +85,7 @@ export function settleLiquidation(
     draft.receive(asset, "ADJUSTMENT", beyond);
   }
   settleReduction(draft, asset, releasedMargin, realizedPnl, "LIQUIDATION");
-  payCommission(draft, { ...event, isMaker: false, filledAt: event.at }, asset, zero);
+  payCommission(draft, event, asset, zero, "LIQUIDATION");
   return { ...bookingOf(draft, zero), positions: [reduction.position], realizedPnl };
 }
 

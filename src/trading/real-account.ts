@@ -21,6 +21,8 @@ export interface RealAccountOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly syncMs: number;
+  /** Whether this process is still the one that works for accounts. */
+  readonly mayWork: () => Promise<boolean>;
 }
 
 /** An order that has waited longer than this is not sent any more: the market is another one. */
@@ -153,6 +155,9 @@ export class RealAccount {
         this.#retries.delete(id);
         return;
       }
+      // Who has it now sends the order, or has sent it.
+      if (action !== "find" && !(await this.#options.mayWork()))
+        throw new Error("another process works for the account");
       const answer = await this.#ask(order, action);
       const before = order;
       if (answer.kind === "unknown") {

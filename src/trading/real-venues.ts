@@ -141,7 +141,19 @@ export class RealVenues implements OrderVenue {
   #begin(venue: CcxtVenue, row: RealAccountRow): void {
     const { database, ledger, clock, log, syncMs = defaultSyncMs } = this.options;
     const { account_id: accountId, user_id: userId, keys_updated_at: keysUpdatedAt } = row;
-    const account = new RealAccount({ venue, accountId, userId, keysUpdatedAt, database, ledger, clock, log, syncMs });
+    const mayWork = () => this.#lease.confirm();
+    const account = new RealAccount({
+      venue,
+      accountId,
+      userId,
+      keysUpdatedAt,
+      database,
+      ledger,
+      clock,
+      log,
+      syncMs,
+      mayWork,
+    });
     this.#accounts.set(accountId, account);
     account.start();
   }

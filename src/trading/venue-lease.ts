@@ -14,6 +14,8 @@ export class VenueLease {
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   #isHeld = false;
+  /** The server's process of the connection that has the lock: another one has not. */
+  #backend = 0;
   #closed = false;
 
   constructor(
@@ -27,6 +29,20 @@ export class VenueLease {
 
   get isHeld(): boolean {
     return this.#isHeld;
+  }
+
+  /**
+   * Asks the database whether it is held, for who is about to do what must not be done twice: the holder may have lost it, and
+   * another have it, since the last look.
+   */
+  async confirm(): Promise<boolean> {
+    const connection = this.#connection;
+    if (!this.#isHeld || connection === undefined || this.#closed) return false;
+    try {
+      return await this.#isOurs(connection);
+    } catch {
+      return false;
+    }
   }
 
   /** Fulfilled after the first look. */
@@ -57,11 +73,13 @@ export class VenueLease {
     const wasHeld = this.#isHeld;
     try {
       this.#connection ??= await this.database.sql.reserve();
-      if (wasHeld) await this.#connection`select 1`;
-      else {
-        const [row] = await this.#connection<{ held: boolean }[]>`
-          select pg_try_advisory_lock(hashtext(${`tradegraph.${this.name}`})) as held`;
+      if (wasHeld) {
+        if (!(await this.#isOurs(this.#connection))) throw new Error("the connection is another one");
+      } else {
+        const [row] = await this.#connection<{ held: boolean; backend: number }[]>`
+          select pg_try_advisory_lock(hashtext(${`tradegraph.${this.name}`})) as held, pg_backend_pid() as backend`;
         this.#isHeld = row?.held === true;
+        this.#backend = row?.backend ?? 0;
         // Who waits for the lock keeps no connection from others.
         if (!this.#isHeld) {
           this.#connection.release();
@@ -75,5 +93,10 @@ export class VenueLease {
       this.#connection = undefined;
     }
     if (this.#isHeld || wasHeld) this.onLook(this.#isHeld);
+  }
+
+  async #isOurs(connection: postgres.ReservedSql): Promise<boolean> {
+    const [row] = await connection<{ backend: number }[]>`select pg_backend_pid() as backend`;
+    return row?.backend === this.#backend;
   }
 }

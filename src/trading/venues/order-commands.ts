@@ -172,6 +172,10 @@ export class OrderCommands implements Pick<Venue, "place" | "replace" | "cancel"
     const { code } = this.#link;
     const listed = await this.#search.listed(entry.symbolId);
     const isAmended = replacesBy(code, this.#link.kind) === "amend";
+    // Asked a second time, an exchange that has changed the order refuses to change it.
+    if (isAmended && tracked.replacement !== null && (await this.#search.refresh(entry))) {
+      if (tracked.isEnded || tracked.replacement === null) return answered(entry);
+    }
     const mark = isAmended ? "" : markOf(exchangeOrderId, terms);
     const clientId = clientIdOf(code, tracked.order.id, mark);
     try {
