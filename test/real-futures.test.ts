@@ -124,6 +124,7 @@ async function placed(accountId: string, input: Record<string, unknown> = {}): P
 const low = (factor = 0.97): string => String(Math.floor(price * factor));
 const becomes = (id: string, status: string) =>
   expect.poll(async () => orderOf(id), patience).toMatchObject({ status });
+const byValue = (a: number, b: number): number => a - b;
 const quantitiesThere = () =>
   trader()
     .openPositions()
@@ -140,9 +141,9 @@ async function expectSame(accountId: string): Promise<void> {
       const positions = (await positionsOf(accountId)).map(({ side, quantity }: { side: string; quantity: string }) =>
         side === "LONG" ? Number(quantity) : -Number(quantity),
       );
-      return [Number((Number(usdt.total) - there).toFixed(6)), ...positions.sort()];
+      return [Number((Number(usdt.total) - there).toFixed(6)), ...positions.sort(byValue)];
     }, patience)
-    .toEqual([0, ...quantitiesThere().sort()]);
+    .toEqual([0, ...quantitiesThere().sort(byValue)]);
 }
 /** What only a comparison of sums would book. */
 const expectNoAdjustments = async (id: string) => {
@@ -195,7 +196,7 @@ describe("futures at an exchange", () => {
     await becomes(await placed(id, { positionSide: "LONG" }), "FILLED");
     await becomes(await placed(id, { positionSide: "SHORT", side: "SELL", quantity: "0.02" }), "FILLED");
     expect(trader().isHedged).toBe(true);
-    expect(quantitiesThere().sort()).toEqual([-0.02, 0.01]);
+    expect(quantitiesThere().sort(byValue)).toEqual([-0.02, 0.01]);
     await expectSame(id);
     await becomes(await placed(id, { positionSide: "LONG", side: "SELL" }), "FILLED");
     expect(quantitiesThere()).toEqual([-0.02]);
@@ -249,7 +250,7 @@ describe("what the exchange does by itself is booked once", () => {
       (await reasonsOf(id, "FUNDING")).map(({ availableChange }: { availableChange: string }) =>
         Number(availableChange),
       );
-    expect((await booked()).sort()).toEqual(paid.sort());
+    expect((await booked()).sort(byValue)).toEqual(paid.sort(byValue));
     await expectSame(id);
     await on.app.close();
     desk().engine.fund(trader(), "BTCUSDT", "0.0002");

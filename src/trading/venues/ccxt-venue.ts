@@ -185,14 +185,8 @@ export class CcxtVenue implements Venue {
     this.#withoutFutures.delete(accountId);
     this.#accounts.delete(accountId);
     this.#forgottenAtMs.set(accountId, this.#options.clock.nowMs());
-    await Promise.all(
-      sessions.map((session) =>
-        session?.then(
-          (opened) => opened.close(),
-          () => {},
-        ),
-      ),
-    );
+    const opened = await Promise.allSettled(sessions.filter((session) => session !== undefined));
+    await Promise.all(opened.flatMap((one) => (one.status === "fulfilled" ? [one.value.close()] : [])));
   }
 
   async close(): Promise<void> {
