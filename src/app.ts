@@ -84,6 +84,8 @@ export interface Overrides {
   readonly migrations?: readonly Migration[];
   /** Used in place of the simulated exchange that the program would start. */
   readonly exchange?: { readonly url: string; readonly websocketUrl: string };
+  /** The same for its futures, which are not there otherwise. */
+  readonly futuresExchange?: { readonly url: string; readonly websocketUrl: string };
   /** Used in place of SMTP, or of printing. */
   readonly mailer?: Mailer;
   /** Between two comparisons of an account with its exchange. */
@@ -457,8 +459,12 @@ async function openSimulator(
   closers: Closers,
 ): Promise<Pick<Simulator, "url" | "addresses"> | null> {
   if (config.mode !== "simulated" || !config.roles.has("feed")) return null;
-  if (overrides.exchange !== undefined)
-    return { url: overrides.exchange.url, addresses: new Map([["BINANCE_SPOT", overrides.exchange]]) };
+  const { exchange, futuresExchange } = overrides;
+  if (exchange !== undefined) {
+    const addresses = new Map([["BINANCE_SPOT", exchange]]);
+    if (futuresExchange !== undefined) addresses.set("BINANCE_FUTURES", futuresExchange);
+    return { url: exchange.url, addresses };
+  }
   const simulator = await startSimulator({
     port: config.simulatorPort,
     seed: config.simulatorSeed,

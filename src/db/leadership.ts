@@ -30,7 +30,7 @@ export interface Leadership {
    * To be called first in a transaction that only the leader may make: no other node can lead before the transaction ends.
    * It fails with {@link LeadershipLostError} when another one already has.
    */
-  fence(sql: postgres.TransactionSql | postgres.ReservedSql): Promise<void>;
+  fence(sql: postgres.Sql | postgres.TransactionSql | postgres.ReservedSql): Promise<void>;
   /** Ends it here, and lets another node lead at once. */
   resign(): Promise<void>;
 }
@@ -195,7 +195,7 @@ class Candidate implements Leadership {
     return this.isLeading ? this.#term : null;
   }
 
-  async fence(sql: postgres.TransactionSql | postgres.ReservedSql): Promise<void> {
+  async fence(sql: postgres.Sql | postgres.TransactionSql | postgres.ReservedSql): Promise<void> {
     const term = this.term;
     if (term === null) throw new LeadershipLostError(`this node does not lead ${this.name}`);
     try {

@@ -12,6 +12,7 @@ import {
   primaryKey,
   text,
   unique,
+  uniqueIndex,
   uuid,
   varchar,
 } from "drizzle-orm/pg-core";
@@ -46,6 +47,10 @@ export const eventStore = pgTable(
     unique("uk_event_store_stream_id_version").on(t.streamId, t.version),
     unique("uk_event_store_account_id_account_sequence").on(t.accountId, t.accountSequence),
     unique("uk_event_store_position").on(t.position),
+    // What an exchange tells of an account, e.g. a funding payment, is booked once.
+    uniqueIndex("uk_event_store_account_id_venue_id")
+      .on(t.accountId, t.eventType, sql`(${t.data} ->> 'venueId')`)
+      .where(sql`${t.streamType} = 'account' and ${t.data} ->> 'source' = 'exchange'`),
     check("ck_event_store_version", sql`${t.version} > 0 and ${t.accountSequence} > 0`),
     check("ck_event_store_data", sql`jsonb_typeof(${t.data}) = 'object'`),
     // Clocks differ a little.

@@ -2,12 +2,14 @@ import { DomainError, notFound } from "../core/errors.js";
 import { type KeyRing, SealedSecretError } from "../core/key-ring.js";
 import { asUserAtOnce } from "../db/as-user.js";
 import type { Database } from "../db/connect.js";
+import type { PositionMode } from "./order.js";
 import type { VenueAccount } from "./venues/ccxt-venue.js";
 import type { TradedExchange } from "./venues/offers.js";
 
 interface SealedKeys {
   readonly code: TradedExchange;
   readonly environment: string;
+  readonly position_mode: PositionMode;
   readonly sealed_api_key: string;
   readonly sealed_api_secret: string;
   readonly sealed_passphrase: string | null;
@@ -25,7 +27,7 @@ export async function readAccountKeys(
 ): Promise<VenueAccount> {
   const [[row]] = await asUserAtOnce(database, userId, (sql) => [
     sql<SealedKeys[]>`
-      select e.code, a.environment, a.sealed_api_key, a.sealed_api_secret, a.sealed_passphrase
+      select e.code, a.environment, a.position_mode, a.sealed_api_key, a.sealed_api_secret, a.sealed_passphrase
       from accounts a join exchanges e on e.id = a.exchange_id where a.id = ${accountId} and a.deleted_at is null`,
   ]);
   if (row === undefined) throw notFound("account");
@@ -38,6 +40,7 @@ export async function readAccountKeys(
     return {
       exchange: row.code,
       testnet: row.environment === "TESTNET",
+      positionMode: row.position_mode,
       credentials: {
         apiKey: open(sealed_api_key, "sealed_api_key"),
         secret: open(sealed_api_secret, "sealed_api_secret"),

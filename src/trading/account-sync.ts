@@ -1,18 +1,21 @@
 import { type Decimal, decimalText } from "../core/decimal.js";
 import { DomainError, errorMessage } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
-import type { Clock } from "../core/time.js";
+import { backoffDelayMs, type Clock } from "../core/time.js";
 import { asUserAtOnce } from "../db/as-user.js";
 import type { Database } from "../db/connect.js";
 import { type Balances, balanceOf, type Movement } from "./balances.js";
 import type { Ledger } from "./ledger.js";
 import { smaller, zero } from "./money.js";
+import { PositionSync } from "./position-sync.js";
 import type { CcxtVenue } from "./venues/ccxt-venue.js";
 
 export interface AccountSyncOptions {
   readonly venue: CcxtVenue;
   readonly accountId: string;
   readonly userId: string;
+  /** Nothing is stored about other keys than those that are worked with. */
+  readonly keysUpdatedAt: string | null;
   readonly database: Database;
   readonly ledger: Ledger;
   readonly clock: Clock;
@@ -25,7 +28,9 @@ export interface AccountSyncOptions {
 /** Some exchanges have assets that the ledger cannot name; nothing here is traded against them. */
 const assetPattern = /^[A-Z0-9][A-Z0-9._-]{0,19}$/;
 const maxErrorLength = 500;
-const firstRetryMs = 2_000;
+/** After a failure that may be over soon, and after a refusal, which may be one for a while: a key is not known everywhere at once. */
+const retries = { fault: { firstMs: 2_000, lastMs: 60_000 }, refusal: { firstMs: 30_000, lastMs: 3_600_000 } } as const;
+const threeActive = "at most three accounts of an exchange are active: end another one";
 
 /**
  * Compares an account's balances with the exchange's, which is right. The first time, everything is paid in. Later, a
@@ -37,13 +42,17 @@ export class AccountSync {
   readonly #options: AccountSyncOptions;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
+  readonly #positions: PositionSync;
   #lastDifference = "";
+  #failures = 0;
+  #isPermitted = false;
   /** What does not go away by itself. */
   #fault: string | null = null;
   #isClosed = false;
 
   constructor(options: AccountSyncOptions) {
     this.#options = options;
+    this.#positions = new PositionSync(options);
   }
 
   start(): void {
@@ -76,9 +85,11 @@ export class AccountSync {
     let nextMs = syncMs;
     try {
       await this.#compare();
+      this.#failures = 0;
       onSynced();
     } catch (error) {
-      nextMs = Math.min(syncMs, firstRetryMs);
+      const { firstMs, lastMs } = retries[isRefusal(error) ? "refusal" : "fault"];
+      nextMs = backoffDelayMs(this.#failures++, Math.min(syncMs, firstMs), lastMs, Math.random);
       await this.#failed(error).catch((failure: unknown) => this.#notStored(failure));
     }
     if (!this.#isClosed) this.#timer = setTimeout(() => this.soon(), nextMs);
@@ -90,12 +101,19 @@ export class AccountSync {
       sql<{ last_sync_at: string | null }[]>`select last_sync_at from accounts where id = ${accountId}`,
     ]);
     const isFirst = row?.last_sync_at === null;
-    const permissions = isFirst ? await venue.permissions(accountId) : null;
+    // Once for each key: what it may do can have changed while nobody looked.
+    const permissions = this.#isPermitted ? null : await venue.permissions(accountId);
     if (permissions?.includes("WITHDRAW"))
       throw new DomainError("BAD_USER_INPUT", "this key may withdraw: make one that may only read and trade");
+    this.#isPermitted = true;
+    await this.#positions.compare({
+      isFirst,
+      isDoubtful: this.#lastDifference !== "" && this.#lastDifference !== "[]",
+    });
     const there = new Map<string, Decimal>();
+    // An exchange may keep an asset in several wallets.
     for (const { asset, available, locked } of await venue.balances(accountId))
-      if (assetPattern.test(asset)) there.set(asset, available.plus(locked));
+      if (assetPattern.test(asset)) there.set(asset, available.plus(locked).plus(there.get(asset) ?? zero));
     const { result: error } = await ledger.change(userId, { accountId, ofAccount: true }, (draft) => {
       const { movements, missing } = differences(there, draft.balances, isFirst);
       const difference = movements.map(({ asset, availableChange }) => {
@@ -123,7 +141,7 @@ export class AccountSync {
     const isKnown = error instanceof DomainError;
     log.warn({ accountId, code: isKnown ? error.code : null, error: errorMessage(error) }, "exchanges.not-synced");
     const text = isKnown ? error.message : "the comparison with the exchange failed";
-    await this.#store({ status: "ERROR", error: text, isRefused: isKnown && error.code === "BAD_USER_INPUT" });
+    await this.#store({ status: "ERROR", error: text, isRefused: isRefusal(error) });
   }
 
   /** Accounts that were ended meanwhile stay as they are. */
@@ -132,19 +150,23 @@ export class AccountSync {
     readonly error: string | null;
     readonly syncedAt?: Date;
     readonly permissions?: readonly string[];
-    /** The exchange does not take the key: the account ends until there is another one. */
+    /** The exchange does not take the key: the account takes no orders until it does, or there is another key. */
     readonly isRefused?: boolean;
   }): Promise<void> {
-    const { database, userId, accountId } = this.#options;
+    const { database, userId, accountId, keysUpdatedAt } = this.#options;
     const { status, error, syncedAt = null, permissions = null, isRefused = false } = told;
     await asUserAtOnce(database, userId, (sql) => [
       sql`
         update accounts set sync_status = ${status}, sync_error = ${error?.slice(0, maxErrorLength) ?? null},
           last_sync_at = coalesce(${syncedAt?.toISOString() ?? null}::timestamptz, last_sync_at),
           permissions = coalesce(${permissions === null ? null : `{${permissions.join()}}`}::text::text[], permissions::text[]),
-          status = case when ${isRefused} then 'ERROR' else status end
-        where id = ${accountId} and status = 'ACTIVE' and deleted_at is null`,
-    ]);
+          status = case when ${isRefused} then 'ERROR' when ${syncedAt !== null} then 'ACTIVE' else status end
+        where id = ${accountId} and status in ('ACTIVE', 'ERROR') and deleted_at is null
+          and keys_updated_at is not distinct from ${keysUpdatedAt}::timestamptz`,
+    ]).catch((error: unknown) => {
+      const isFourth = (error as { constraint_name?: string }).constraint_name === "ck_accounts_three_active";
+      throw isFourth ? new DomainError("BAD_USER_INPUT", threeActive) : error;
+    });
   }
 
   #notStored(error: unknown): void {
@@ -152,6 +174,8 @@ export class AccountSync {
     log.warn({ accountId, error: errorMessage(error) }, "exchanges.sync-not-stored");
   }
 }
+
+const isRefusal = (error: unknown): boolean => error instanceof DomainError && error.code === "BAD_USER_INPUT";
 
 /** What makes the ledger's sums those of the exchange; `missing` are assets of which orders hold more than there is. */
 function differences(there: ReadonlyMap<string, Decimal>, here: Balances, isFirst: boolean) {

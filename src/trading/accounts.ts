@@ -4,8 +4,9 @@ import { badInput, DomainError, notFound } from "../core/errors.js";
 import type { KeyRing } from "../core/key-ring.js";
 import type { Clock } from "../core/time.js";
 import { uuidV7 } from "../core/uuid.js";
-import { asUserAtOnce } from "../db/as-user.js";
+import { asUser, asUserAtOnce } from "../db/as-user.js";
 import type { Database } from "../db/connect.js";
+import { auditEvent } from "../people/audit.js";
 import { LedgerDraft } from "./ledger-draft.js";
 import type { BalanceRow } from "./ledger-rows.js";
 import type { PositionMode } from "./order.js";
@@ -30,13 +31,17 @@ export interface Account {
   readonly createdAt: string;
 }
 
-export interface CreateAccount {
-  readonly exchange: string;
-  readonly name: string;
-  readonly environment: AccountEnvironment;
+/** Of an account at an exchange. */
+export interface AccountKeyInput {
   readonly apiKey?: string | null;
   readonly apiSecret?: string | null;
   readonly passphrase?: string | null;
+}
+
+export interface CreateAccount extends AccountKeyInput {
+  readonly exchange: string;
+  readonly name: string;
+  readonly environment: AccountEnvironment;
   readonly positionMode?: PositionMode | null;
   readonly initialBalances?: readonly { readonly asset: string; readonly amount: DecimalText }[] | null;
 }
@@ -48,7 +53,7 @@ export interface AccountServices {
   readonly clock: Clock;
   /** Accounts at exchanges are then at the simulated one. */
   readonly isSimulated?: boolean;
-  /** Told when an account at an exchange is there. */
+  /** Told when an account at an exchange is there, or has other keys. */
   readonly onOpened?: () => void;
 }
 
@@ -136,6 +141,43 @@ export async function createAccount(on: AccountServices, userId: string, input: 
   }
 }
 
+/**
+ * Gives an account at an exchange other keys, sealed; who works for it then closes what it has open with the old ones, and
+ * checks the new ones at once.
+ * @param address where the wish came from, for the audit
+ * @throws {DomainError} NOT_FOUND; BAD_USER_INPUT; CONFLICT for an account that has ended
+ */
+export async function updateAccountKeys(
+  on: AccountServices,
+  userId: string,
+  id: string,
+  input: AccountKeyInput,
+  address: string,
+): Promise<Account> {
+  const { database, catalogue, keyRing, clock } = on;
+  const known = (await accountsByIds(database, userId, [id])).get(id);
+  if (known === undefined) throw notFound("account");
+  if (known.environment === "PAPER") throw badInput("id", "a paper account has no keys");
+  requirePassphrase(catalogue.findExchange(known.exchangeId)?.code ?? "", input);
+  const keys = sealedKeys(keyRing, id, input);
+  const now = new Date(clock.nowMs()).toISOString();
+  const changed = await asUser(database, userId, async ({ sql }) => {
+    // Whoever follows the account sees by the time that its keys are others; no two changes have the same one.
+    const [row] = await sql<Account[]>`
+      update accounts set sealed_api_key = ${keys.sealedApiKey}, sealed_api_secret = ${keys.sealedApiSecret},
+        sealed_passphrase = ${keys.sealedPassphrase}, api_key_hint = ${keys.apiKeyHint}, sync_status = 'PENDING', sync_error = null,
+        keys_updated_at = greatest(${now}::timestamptz, keys_updated_at + interval '1 microsecond')
+      where id = ${id} and deleted_at is null and status in ('ACTIVE', 'ERROR') returning ${sql.unsafe(columns)}`;
+    if (row === undefined) return null;
+    const details = { account: id, apiKey: keys.apiKeyHint ?? "" };
+    await auditEvent(sql, clock, { userId, actorId: userId, action: "account.update-keys", details, address });
+    return row;
+  });
+  if (changed === null) throw new DomainError("CONFLICT", `the account is ${known.status}`, { field: "id" });
+  on.onOpened?.();
+  return changed;
+}
+
 /** The account ends; its history stays. @throws {DomainError} NOT_FOUND */
 export async function setInactive(database: Database, userId: string, id: string): Promise<Account> {
   const [rows] = await asUserAtOnce(database, userId, (sql) => [
@@ -193,7 +235,8 @@ interface AccountKeys {
 }
 
 /** @throws {DomainError} BAD_USER_INPUT where orders of such an account could not be executed */
-function requireTraded(code: string, { environment, passphrase }: CreateAccount, isSimulated: boolean): void {
+function requireTraded(code: string, input: CreateAccount, isSimulated: boolean): void {
+  const { environment } = input;
   const traded = tradedExchanges.find((name) => name === code);
   if (traded === undefined) throw badInput("exchange", `accounts at ${code} are on paper only`);
   if (isSimulated && environment === "PRODUCTION")
@@ -205,7 +248,11 @@ function requireTraded(code: string, { environment, passphrase }: CreateAccount,
     throw badInput("exchange", "the simulated exchange takes accounts of BINANCE only");
   const { name, testnet } = offers[traded];
   if (environment === "TESTNET" && !testnet) throw badInput("environment", `${name} has no testnet`);
-  if (traded === "OKX" && passphrase == null) throw badInput("passphrase", "a key of OKX has a passphrase");
+  requirePassphrase(code, input);
+}
+
+function requirePassphrase(code: string, { passphrase }: AccountKeyInput): void {
+  if (code === "OKX" && passphrase == null) throw badInput("passphrase", "a key of OKX has a passphrase");
 }
 
 function noKeys(input: CreateAccount): AccountKeys {
@@ -214,7 +261,7 @@ function noKeys(input: CreateAccount): AccountKeys {
   return { sealedApiKey: null, sealedApiSecret: null, sealedPassphrase: null, apiKeyHint: null };
 }
 
-function sealedKeys(keyRing: KeyRing | null, id: string, input: CreateAccount): AccountKeys {
+function sealedKeys(keyRing: KeyRing | null, id: string, input: AccountKeyInput): AccountKeys {
   const secret = (field: "apiKey" | "apiSecret", text: string | null | undefined): string => {
     if (text == null || !/^[\x21-\x7e]{8,500}$/.test(text))
       throw badInput(field, `${field} must have 8 to ${maxSecretLength} characters without spaces`);

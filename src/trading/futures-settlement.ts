@@ -5,7 +5,7 @@ import type { Fill, Order } from "./order.js";
 import { type Execution, openOrAdd, type Position, reduce, splitFill } from "./position.js";
 import { type Booking, bookingOf, payCommission } from "./reservation.js";
 import type { TradingSymbol } from "./trading-symbol.js";
-import type { LiquidationEvent } from "./venue.js";
+import type { LiquidationEvent, PositionTold } from "./venue.js";
 
 export interface PositionBooking extends Booking {
   /** As they are afterwards: the one that was reduced, then the one that was opened or added to. */
@@ -19,7 +19,8 @@ export interface PositionBooking extends Booking {
  * that is not enough, the position has less margin and is nearer to its liquidation. The commission is paid in any case.
  * @param positions the open positions of the account and symbol
  * @param held what is locked for the order
- * @throws {RangeError} when in hedge mode more is closed than is open
+ * @param isExact whether positions are as the venue has them; otherwise they are compared with it later
+ * @throws {RangeError} when in hedge mode more is closed than is open, and they are exact
  */
 export function settleFutures(
   order: Pick<Order, "accountId" | "symbolId" | "side" | "positionSide" | "leverage" | "marginMode">,
@@ -28,10 +29,11 @@ export function settleFutures(
   symbol: TradingSymbol,
   held: Decimal,
   balances: Balances,
+  isExact = true,
 ): PositionBooking {
   const draft = new MovementDraft(balances);
   const asset = symbol.quoteAsset;
-  const split = splitFill(order, fill.quantity, positions);
+  const split = splitFill(order, fill.quantity, positions, isExact);
   const part = (quantity: Decimal): Execution => ({ price: fill.price, quantity, at: fill.filledAt });
   const changed: Position[] = [];
   let realizedPnl = zero;
@@ -83,17 +85,23 @@ export function settleLiquidation(
     draft.receive(asset, "ADJUSTMENT", beyond);
   }
   settleReduction(draft, asset, releasedMargin, realizedPnl, "LIQUIDATION");
-  payCommission(draft, { ...event, isMaker: false, filledAt: event.at }, asset, zero);
+  payCommission(draft, event, asset, zero, "LIQUIDATION");
   return { ...bookingOf(draft, zero), positions: [reduction.position], realizedPnl };
 }
 
 /**
  * A funding payment: received, or paid from what is available and then from the position's margin.
  * @param amount as the venue says; on paper `fundingAmount`
+ * @param position null when it is closed already, or nobody says which one it is
  */
-export function settleFunding(amount: Decimal, position: Position, asset: string, balances: Balances): PositionBooking {
+export function settleFunding(
+  amount: Decimal,
+  position: Position | null,
+  asset: string,
+  balances: Balances,
+): PositionBooking {
   const draft = new MovementDraft(balances);
-  let marginUsed = position.marginUsed;
+  let marginUsed = position?.marginUsed ?? zero;
   if (amount.gte(0)) draft.receive(asset, "FUNDING", cut(amount));
   else {
     const owed = cut(amount.neg());
@@ -101,7 +109,48 @@ export function settleFunding(amount: Decimal, position: Position, asset: string
     draft.pay(asset, "FUNDING", owed, fromMargin);
     marginUsed = marginUsed.minus(fromMargin);
   }
-  return { ...bookingOf(draft, zero), positions: [{ ...position, marginUsed }], realizedPnl: zero };
+  const positions = position === null ? [] : [{ ...position, marginUsed }];
+  return { ...bookingOf(draft, zero), positions, realizedPnl: zero };
+}
+
+/**
+ * Makes a position what the exchange says that it is. Its margin follows, as far as there is something to lock; what was won or
+ * lost on the way nobody told, and the balances show it when they are compared.
+ * @param known the open position of that side; null when there is none here
+ */
+export function settleTold(
+  told: PositionTold,
+  accountId: string,
+  known: Position | null,
+  asset: string,
+  balances: Balances,
+): PositionBooking {
+  const draft = new MovementDraft(balances);
+  const { quantity, entryPrice, leverage, marginMode, symbolId, side, at } = told;
+  const entryCost = notionalOf({ price: entryPrice, quantity });
+  const marginBefore = known?.marginUsed ?? zero;
+  const more = cut(entryCost.div(leverage)).minus(marginBefore);
+  const locked = more.gt(0) ? smaller(more, draft.available(asset)) : more;
+  if (locked.gt(0)) draft.lock(asset, locked);
+  else draft.unlock(asset, locked.neg());
+  const isOver = quantity.isZero();
+  const position: Position = {
+    accountId,
+    symbolId,
+    side,
+    realizedPnl: zero,
+    openedAt: at,
+    ...known,
+    leverage,
+    marginMode,
+    quantity,
+    entryCost,
+    marginUsed: marginBefore.plus(locked),
+    status: isOver ? "CLOSED" : "OPEN",
+    closedAt: isOver ? at : null,
+    updatedAt: at,
+  };
+  return { ...bookingOf(draft, zero), positions: [position], realizedPnl: zero };
 }
 
 /** Margin comes free first, so that a loss can be paid from it. */

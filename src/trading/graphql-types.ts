@@ -456,6 +456,16 @@ export class CreateAccountInput {
   initialBalances?: InitialBalanceInput[] | null;
 }
 
+@InputType("AccountKeysInput", { description: "The keys of an account at an exchange." })
+export class AccountKeysInput {
+  @Field(() => String, { description: "Stored sealed, and never returned." })
+  apiKey!: string;
+  @Field(() => String, { description: "Stored sealed, and never returned." })
+  apiSecret!: string;
+  @Field(() => String, { nullable: true, description: "Where the exchange has one." })
+  passphrase?: string | null;
+}
+
 @InputType("PlaceOrderInput", { description: "The order to place." })
 export class PlaceOrderInput {
   @Field(() => ID, { description: "The account that pays for it." })

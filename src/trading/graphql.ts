@@ -10,7 +10,15 @@ import { idField, type NodeLoader } from "../graphql/node.js";
 import { DateTimeScalar } from "../graphql/scalars.js";
 import { Costs, Private, statementCost } from "../graphql/shared.js";
 import { userOf } from "../people/users.js";
-import { type Account, accountsOf, createAccount, sequenceOf, setInactive } from "./accounts.js";
+import {
+  type Account,
+  accountsByIds,
+  accountsOf,
+  createAccount,
+  sequenceOf,
+  setInactive,
+  updateAccountKeys,
+} from "./accounts.js";
 import { loadersOf } from "./graphql-loaders.js";
 import {
   type BalanceNode,
@@ -23,6 +31,7 @@ import {
   orderNode,
 } from "./graphql-nodes.js";
 import {
+  AccountKeysInput,
   AccountType,
   BalanceType,
   CreateAccountInput,
@@ -89,6 +98,23 @@ export class AccountResolver {
     const { userId } = requireScope(viewer, "TRADE");
     if (input.environment === "PRODUCTION") requireVerified(await userOf(people, userId));
     return createAccount(trading.accounts, userId, input);
+  }
+
+  @Mutation(() => AccountType, {
+    description:
+      "Gives an account at an exchange other keys of the same exchange account. They are checked at once: see syncStatus. An account in ERROR becomes ACTIVE when the exchange takes them.",
+  })
+  @Private()
+  async updateAccountKeys(
+    @Arg("id", () => ID, { description: "The account." }) id: string,
+    @Arg("input", () => AccountKeysInput, { description: "Its new keys." }) input: AccountKeysInput,
+    @Ctx() { viewer, people, trading, address }: ApiContext,
+  ): Promise<Account> {
+    const { userId } = requireScope(viewer, "TRADE");
+    const key = keyOf("Account", "id", id);
+    const account = (await accountsByIds(trading.database, userId, [key])).get(key);
+    if (account?.environment === "PRODUCTION") requireVerified(await userOf(people, userId));
+    return updateAccountKeys(trading.accounts, userId, key, input, address);
   }
 
   @Mutation(() => AccountType, {

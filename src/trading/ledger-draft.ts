@@ -1,7 +1,13 @@
 import { Decimal, type DecimalText, decimalText } from "../core/decimal.js";
 import { DomainError } from "../core/errors.js";
 import { type Balances, balanceOf, type Movement, moved } from "./balances.js";
-import { settleFunding, settleFutures, settleLiquidation } from "./futures-settlement.js";
+import {
+  type PositionBooking,
+  settleFunding,
+  settleFutures,
+  settleLiquidation,
+  settleTold,
+} from "./futures-settlement.js";
 import type { EntryRow, EventRow, FillRow, LedgerChange, PositionRow, QueueRow, ViolationRow } from "./ledger-rows.js";
 import { zero } from "./money.js";
 import type { Fill, NewOrder, Order, OrderSide, PositionMode, PositionSide } from "./order.js";
@@ -15,7 +21,7 @@ import { protectionOrders } from "./protection.js";
 import { type Booking, needOfGroup, release, reservationOwner, reserve, settleSpot } from "./reservation.js";
 import type { RiskLimits } from "./risk-rules.js";
 import { isFutures, type TradingSymbol } from "./trading-symbol.js";
-import type { FundingEvent, LiquidationEvent, VenueEvent } from "./venue.js";
+import type { FundingEvent, LiquidationEvent, PositionTold, VenueEvent } from "./venue.js";
 import type { VenueTerm } from "./venue-lease.js";
 
 export interface LedgerAccount {
@@ -241,19 +247,40 @@ export class LedgerDraft {
 
   #applyToPosition(event: FundingEvent | LiquidationEvent): void {
     const symbol = this.tools.symbolOf(event.symbolId);
-    const position = this.#openPositions(event.symbolId).find(({ side }) => side === event.side);
-    if (position === undefined) return;
+    const isPaper = this.account.environment === "PAPER";
+    // An exchange may tell of it late, when another position is open.
+    const open = this.#openPositions(event.symbolId).filter(({ openedAt }) => isPaper || openedAt <= event.at);
+    const position = event.side === null ? onlyOf(open) : open.find(({ side }) => side === event.side);
+    if (position === undefined && isPaper) return;
     const step = new Step(null);
     const booking =
       event.kind === "funding"
-        ? settleFunding(event.amount, position, event.asset, this.#balances)
-        : settleLiquidation(event, position, symbol, this.#balances);
+        ? settleFunding(event.amount, position ?? null, event.asset, this.#balances)
+        : position === undefined
+          ? nothing
+          : settleLiquidation(event, position, symbol, this.#balances);
     this.#move(booking.movements, step);
     for (const changed of booking.positions) this.#keepPosition(changed, symbol, null, step);
     this.#accountVersion++;
     const venueId = event.kind === "funding" ? event.exchangePaymentId : event.exchangeFillId;
-    const data = { ...dataOfVenueEvent(event), venueId, ...step.facts() };
+    // What an exchange tells is booked once; the database sees to it.
+    const source = isPaper ? {} : { source: "exchange" };
+    const data = { ...dataOfVenueEvent(event), venueId, ...source, ...step.facts() };
     this.#store("account", this.account.id, this.#accountVersion, event.kind, event.at, data, step);
+  }
+
+  /** Makes a position what an exchange says that it is. */
+  takePosition(told: PositionTold): void {
+    const symbol = this.tools.symbolOf(told.symbolId);
+    const known = this.#openPositions(told.symbolId).find(({ side }) => side === told.side) ?? null;
+    if (known === null && told.quantity.isZero()) return;
+    const step = new Step(null);
+    const booking = settleTold(told, this.account.id, known, symbol.quoteAsset, this.#balances);
+    this.#move(booking.movements, step);
+    for (const changed of booking.positions) this.#keepPosition(changed, symbol, null, step);
+    this.#accountVersion++;
+    const data = { symbolId: told.symbolId, side: told.side, source: "exchange", ...step.facts() };
+    this.#store("account", this.account.id, this.#accountVersion, "positionTaken", told.at, data, step);
   }
 
   /** The first event of an account, with what is paid in. */
@@ -343,7 +370,8 @@ export class LedgerDraft {
     let positionId: string | null = null;
     if (isFutures(symbol)) {
       const open = this.#openPositions(order.symbolId);
-      const booking = settleFutures(order, fill, open, symbol, held, this.#balances);
+      const isExact = this.account.environment === "PAPER";
+      const booking = settleFutures(order, fill, open, symbol, held, this.#balances, isExact);
       ({ realizedPnl } = booking);
       this.#book(booking, asset, order, step);
       for (const position of booking.positions) positionId = this.#keepPosition(position, symbol, order, step).id;
@@ -516,6 +544,11 @@ const equityRow = (accountId: string, { day, atMidnight, highest }: EquityMarks)
   equity_at_midnight: atMidnight === null ? null : decimalText(atMidnight),
   highest_equity: highest === null ? null : decimalText(highest),
 });
+
+/** Of a liquidation that positions and balances show already. */
+const nothing: Pick<PositionBooking, "movements" | "positions"> = { movements: [], positions: [] };
+
+const onlyOf = <T>(values: readonly T[]): T | undefined => (values.length === 1 ? values[0] : undefined);
 
 /** What one event does, on the way to its entry in the store. */
 class Step {

@@ -80,7 +80,10 @@ export class OrderDesk {
     return written.result;
   }
 
-  /** What an order would cost and do, without placing it. @throws {DomainError} NOT_FOUND */
+  /**
+   * What an order would cost and do, without placing it.
+   * @throws {DomainError} NOT_FOUND; what {@link place} throws where the account or its venue takes no such order
+   */
   async estimate(userId: string, asked: AskedOrder): Promise<OrderEstimate> {
     const { clock, markets, ledger } = this.options;
     const id = uuidV7(clock.nowMs());
@@ -89,7 +92,7 @@ export class OrderDesk {
     return ledger.preview(userId, scope, (draft) => {
       const view = markets.view(symbol.id);
       const order = newOrderOf(asked, { id, clientOrderId: id }, symbol, view);
-      requireStrategy(draft, order);
+      this.#requireTaken(draft, order, symbol);
       const broken = brokenRules(order, this.#conditions(draft, symbol)).map(({ code }) => code);
       if (broken.length === 0 && this.#violations(draft, order, symbol).length > 0) broken.push("RISK_LIMIT_EXCEEDED");
       return estimateOf(order, symbol, view, draft, broken);
@@ -191,6 +194,14 @@ export class OrderDesk {
 
   /** @throws {DomainError} the first rule that the order breaks */
   #admit(draft: LedgerDraft, order: NewOrder, symbol: TradingSymbol): void {
+    this.#requireTaken(draft, order, symbol);
+    requireNone(brokenRules(order, this.#conditions(draft, symbol)));
+    const violations = this.#violations(draft, order, symbol);
+    if (violations.length > 0) throw new RiskRefusal(order, violations);
+  }
+
+  /** @throws {DomainError} where the account, or the venue that it is at, takes no such order at all */
+  #requireTaken(draft: LedgerDraft, order: NewOrder, symbol: TradingSymbol): void {
     if (draft.account.status !== "ACTIVE")
       throw new DomainError("CONFLICT", `the account is ${draft.account.status}`, { field: "accountId" });
     if (!this.options.venue.takes(draft.account))
@@ -203,9 +214,6 @@ export class OrderDesk {
       throw badInput("symbolId", "the symbol is of another exchange than the account");
     const refusal = this.options.venue.refusal?.(draft.account, order, symbol) ?? null;
     if (refusal !== null) throw badInput("input", refusal);
-    requireNone(brokenRules(order, this.#conditions(draft, symbol)));
-    const violations = this.#violations(draft, order, symbol);
-    if (violations.length > 0) throw new RiskRefusal(order, violations);
   }
 
   /** The limits that an order would exceed, or an open one with its new terms. */

@@ -69,12 +69,14 @@ export interface Split {
  * In one-way mode a fill first reduces what is open the other way, and the rest opens: the position flips through zero. In
  * hedge mode the order says which position it means.
  * @param positions the open positions of the account and symbol
+ * @param isExact false: in hedge mode what is closed beyond what is open here changes nothing
  * @throws {RangeError} when in hedge mode more is closed than is open: positions are to be compared with the venue
  */
 export function splitFill(
   order: { readonly side: OrderSide; readonly positionSide: PositionSide },
   quantity: Decimal,
   positions: readonly Position[],
+  isExact = true,
 ): Split {
   const moves = directionOf(order.side);
   const find = (side: Direction) => positions.find((position) => position.side === side && position.status === "OPEN");
@@ -87,6 +89,8 @@ export function splitFill(
   }
   const meant = find(order.positionSide) ?? null;
   if (moves === order.positionSide) return { reduced: null, reducing: zero, added: meant, opening: quantity };
+  if (!isExact && (meant === null || meant.quantity.lt(quantity)))
+    return { reduced: meant, reducing: meant?.quantity ?? zero, added: null, opening: zero };
   if (meant === null || meant.quantity.lt(quantity)) {
     throw new RangeError(
       `${quantity.toFixed()} closed of a ${order.positionSide} position of ${meant?.quantity.toFixed() ?? 0}`,

@@ -14,11 +14,15 @@ export interface RealAccountOptions {
   readonly venue: CcxtVenue;
   readonly accountId: string;
   readonly userId: string;
+  /** When it was given other keys than it began with; null: never. */
+  readonly keysUpdatedAt: string | null;
   readonly database: Database;
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly log: Logger;
   readonly syncMs: number;
+  /** Whether this process is still the one that works for accounts. */
+  readonly mayWork: () => Promise<boolean>;
 }
 
 /** An order that has waited longer than this is not sent any more: the market is another one. */
@@ -35,6 +39,7 @@ const lastRetryMs = 5_000;
  */
 export class RealAccount {
   readonly userId: string;
+  readonly keysUpdatedAt: string | null;
   readonly #options: RealAccountOptions;
   readonly #sync: AccountSync;
   readonly #busy = new Set<string>();
@@ -48,6 +53,7 @@ export class RealAccount {
   constructor(options: RealAccountOptions) {
     this.#options = options;
     this.userId = options.userId;
+    this.keysUpdatedAt = options.keysUpdatedAt;
     this.#sync = new AccountSync({ ...options, onSynced: () => this.#follow() });
   }
 
@@ -149,6 +155,9 @@ export class RealAccount {
         this.#retries.delete(id);
         return;
       }
+      // Who has it now sends the order, or has sent it.
+      if (action !== "find" && !(await this.#options.mayWork()))
+        throw new Error("another process works for the account");
       const answer = await this.#ask(order, action);
       const before = order;
       if (answer.kind === "unknown") {

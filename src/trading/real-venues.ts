@@ -15,7 +15,7 @@ import type { TradingMarkets } from "./trading-markets.js";
 import type { TradingSymbol } from "./trading-symbol.js";
 import { VenueLease } from "./venue-lease.js";
 import { CcxtVenue } from "./venues/ccxt-venue.js";
-import { refusalOf, type TradedExchange, tradedExchanges } from "./venues/offers.js";
+import { type MarketKind, refusalOf, type TradedExchange, tradedExchanges } from "./venues/offers.js";
 
 export interface RealVenuesOptions {
   readonly database: Database;
@@ -39,12 +39,14 @@ interface RealAccountRow {
   readonly exchange_code: TradedExchange;
   readonly environment: LedgerAccount["environment"];
   readonly is_waiting: boolean;
+  /** When it was given other keys; null: never. */
+  readonly keys_updated_at: string | null;
 }
 
 const lookMs = 1_000;
 const defaultSyncMs = 30_000;
 /** Where the simulated exchange takes orders. */
-const simulatedMarket = "BINANCE_SPOT";
+const simulatedMarkets = { spot: "BINANCE_SPOT", futures: "BINANCE_FUTURES" } as const;
 
 /**
  * Executes the orders of accounts at exchanges. One process of an installation does, for as long as it holds the lease; orders
@@ -56,6 +58,8 @@ export class RealVenues implements OrderVenue {
   readonly #timer: NodeJS.Timeout;
   readonly #accounts = new Map<string, RealAccount>();
   readonly #ending = new Set<Promise<void>>();
+  /** One that begins anew waits for its end. */
+  readonly #endingAccounts = new Set<string>();
   #venue: CcxtVenue | null = null;
   #looking: Promise<void> | undefined;
   #isClosed = false;
@@ -92,9 +96,11 @@ export class RealVenues implements OrderVenue {
     return !this.options.isSimulated || (environment === "TESTNET" && code === "BINANCE");
   }
 
-  refusal({ exchangeId }: LedgerAccount, order: NewOrder, symbol: TradingSymbol): string | null {
-    const code = this.options.catalogue.findExchange(exchangeId)?.code;
-    return isTraded(code) ? refusalOf(code, symbol.marketType, order) : null;
+  refusal(account: LedgerAccount, order: NewOrder, symbol: TradingSymbol): string | null {
+    const code = this.options.catalogue.findExchange(account.exchangeId)?.code;
+    const { positionMode, environment } = account;
+    const isTestnet = environment === "TESTNET" && !this.options.isSimulated;
+    return isTraded(code) ? refusalOf(code, symbol.marketType, order, { positionMode, isTestnet }) : null;
   }
 
   /** An exchange does nothing at once. */
@@ -123,20 +129,36 @@ export class RealVenues implements OrderVenue {
     const rows = await this.options.database.sql<RealAccountRow[]>`select * from real_accounts()`;
     if (venue !== this.#venue) return;
     const found = new Set<string>();
-    for (const { account_id: accountId, user_id: userId, exchange_code: code, environment, is_waiting } of rows) {
+    for (const row of rows) {
+      const { account_id: accountId, exchange_code: code, environment, is_waiting } = row;
       if (!isTraded(code) || (this.options.isSimulated && (environment !== "TESTNET" || code !== "BINANCE"))) continue;
       found.add(accountId);
       const known = this.#accounts.get(accountId);
-      if (known === undefined) this.#begin(venue, accountId, userId);
+      if (known === undefined) {
+        if (!this.#endingAccounts.has(accountId)) this.#begin(venue, row);
+      } else if (known.keysUpdatedAt !== row.keys_updated_at) this.#end(accountId, venue);
       else if (is_waiting) known.look();
     }
     for (const accountId of this.#accounts.keys()) if (!found.has(accountId)) this.#end(accountId, venue);
   }
 
-  #begin(venue: CcxtVenue, accountId: string, userId: string): void {
+  #begin(venue: CcxtVenue, row: RealAccountRow): void {
     const { database, clock, log, syncMs = defaultSyncMs } = this.options;
     const ledger = this.#ledger;
-    const account = new RealAccount({ venue, accountId, userId, database, ledger, clock, log, syncMs });
+    const { account_id: accountId, user_id: userId, keys_updated_at: keysUpdatedAt } = row;
+    const mayWork = () => this.#lease.confirm(database);
+    const account = new RealAccount({
+      venue,
+      accountId,
+      userId,
+      keysUpdatedAt,
+      database,
+      ledger,
+      clock,
+      log,
+      syncMs,
+      mayWork,
+    });
     this.#accounts.set(accountId, account);
     account.start();
   }
@@ -144,12 +166,17 @@ export class RealVenues implements OrderVenue {
   #end(accountId: string, venue: CcxtVenue): void {
     const account = this.#accounts.get(accountId);
     this.#accounts.delete(accountId);
+    this.#endingAccounts.add(accountId);
     const ending: Promise<void> = Promise.resolve(account?.close())
       .then(() => venue.forget(accountId))
       .catch((error: unknown) =>
         this.options.log.warn({ accountId, error: errorMessage(error) }, "exchanges.end-failed"),
       )
-      .finally(() => this.#ending.delete(ending));
+      .finally(() => {
+        this.#ending.delete(ending);
+        this.#endingAccounts.delete(accountId);
+        this.look();
+      });
     this.#ending.add(ending);
   }
 
@@ -176,7 +203,12 @@ export class RealVenues implements OrderVenue {
         return { id, ticker: ticker.toUpperCase(), marketType };
       },
       readOrder: async (accountId, orderId) => (await this.#accounts.get(accountId)?.readOrder(orderId)) ?? null,
-      endpoint: () => this.#endpoint(),
+      futureOf: (exchange, ticker) => {
+        const symbol = this.options.catalogue.symbolByTicker(`${exchange}_FUTURES`, ticker);
+        return symbol === undefined ? null : { id: symbol.id, ticker, marketType: "FUTURES" };
+      },
+      hasFutures: () => !this.options.isSimulated || this.#simulated("futures") !== null,
+      endpoint: (_, kind) => this.#endpoint(kind),
     });
   }
 
@@ -187,14 +219,20 @@ export class RealVenues implements OrderVenue {
   }
 
   /** Whoever runs the simulated exchange has stored where it is. */
-  #endpoint(): { url: string; websocketUrl: string } | null {
+  #endpoint(kind: MarketKind): { url: string; websocketUrl: string } | null {
     if (!this.options.isSimulated) return null;
-    const market = this.options.catalogue.marketByCode(simulatedMarket);
+    const address = this.#simulated(kind);
+    if (address === null) throw new Error("the simulated exchange is not there");
+    return address;
+  }
+
+  #simulated(kind: MarketKind): { url: string; websocketUrl: string } | null {
+    const market = this.options.catalogue.marketByCode(simulatedMarkets[kind]);
     const provider = this.options.catalogue.providers.find(
       ({ providerType, marketId, endpointUrl, websocketUrl }) =>
         providerType === "SIMULATED" && marketId === market?.id && endpointUrl !== null && websocketUrl !== null,
     );
-    if (provider === undefined) throw new Error("the simulated exchange is not there");
+    if (provider === undefined) return null;
     return { url: provider.endpointUrl as string, websocketUrl: provider.websocketUrl as string };
   }
 }

@@ -112,13 +112,22 @@ export function settleSpot(
   return bookingOf(draft, left);
 }
 
-/** Returns what it took of `held`, which is of `heldAsset`. A rebate is received. */
-export function payCommission(draft: MovementDraft, fill: Fill, heldAsset: string, held: Decimal): Decimal {
+/**
+ * Returns what it took of `held`, which is of `heldAsset`. A rebate is received.
+ * @param reason FEE is for fills of orders here
+ */
+export function payCommission(
+  draft: MovementDraft,
+  fill: Pick<Fill, "commission" | "commissionAsset">,
+  heldAsset: string,
+  held: Decimal,
+  reason: "FEE" | "LIQUIDATION" = "FEE",
+): Decimal {
   const asset = fill.commissionAsset;
   const amount = cut(fill.commission);
   if (asset === null) return zero;
-  if (amount.gt(0)) return draft.pay(asset, "FEE", amount, asset === heldAsset ? held : zero);
-  draft.receive(asset, "FEE", amount.neg());
+  if (amount.gt(0)) return draft.pay(asset, reason, amount, asset === heldAsset ? held : zero);
+  draft.receive(asset, reason, amount.neg());
   return zero;
 }
 

@@ -112,6 +112,8 @@ export const accounts = pgTable(
     sealedPassphrase: text("sealed_passphrase"),
     /** First and last characters of the key. */
     apiKeyHint: varchar("api_key_hint", { length: 20 }),
+    /** When the keys were last replaced by others; null while they are those that it was opened with. */
+    keysUpdatedAt: instant("keys_updated_at"),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
     deletedAt: instant("deleted_at"),

@@ -1,3 +1,4 @@
+import type { Database } from "../db/connect.js";
 import type { Leadership, Leaderships } from "../db/leadership.js";
 
 const lookEveryMs = 1_000;
@@ -30,6 +31,19 @@ export class VenueLease {
   get term(): VenueTerm | null {
     const { name = "", term = null } = this.#leadership ?? {};
     return term === null ? null : { name, term };
+  }
+
+  /**
+   * Asks the database whether it is held, for who is about to do what must not be done twice: the holder may have lost it, and
+   * another have it, since the last look.
+   */
+  async confirm({ sql }: Database): Promise<boolean> {
+    return (
+      this.#leadership?.fence(sql).then(
+        () => true,
+        () => false,
+      ) ?? false
+    );
   }
 
   /** Fulfilled after the first look. */

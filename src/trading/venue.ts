@@ -1,5 +1,5 @@
 import type { Decimal } from "../core/decimal.js";
-import type { Order, PositionSide, ReplaceableTerms } from "./order.js";
+import type { MarginMode, Order, PositionSide, ReplaceableTerms } from "./order.js";
 import type { OrderReport } from "./order-event.js";
 
 /**
@@ -64,16 +64,28 @@ export interface FundingEvent {
   readonly kind: "funding";
   readonly accountId: string;
   readonly symbolId: number;
-  /** LONG or SHORT. */
-  readonly side: Exclude<PositionSide, "BOTH">;
+  /** LONG or SHORT; null where the venue does not say. */
+  readonly side: Exclude<PositionSide, "BOTH"> | null;
   /** Unique per account. */
   readonly exchangePaymentId: string;
-  /** A fraction; positive: longs pay shorts. */
-  readonly rate: Decimal;
+  /** A fraction; positive: longs pay shorts. Null where the venue does not say. */
+  readonly rate: Decimal | null;
   readonly markPrice: Decimal | null;
   /** Received; negative when paid. */
   readonly amount: Decimal;
   readonly asset: string;
+  readonly at: Date;
+}
+
+/** What an exchange says that a position is, where the fills that are known here make something else of it. */
+export interface PositionTold {
+  readonly symbolId: number;
+  readonly side: Exclude<PositionSide, "BOTH">;
+  /** Zero when there is none. */
+  readonly quantity: Decimal;
+  readonly entryPrice: Decimal;
+  readonly leverage: number;
+  readonly marginMode: MarginMode;
   readonly at: Date;
 }
 

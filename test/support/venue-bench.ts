@@ -75,14 +75,22 @@ export class VenueBench {
       clock: { nowMs: () => this.clock.nowMs() + this.clientAheadMs },
       log: pino({ level: "trace" }, { write: (line: string) => void this.logged.push(line) }),
       account: () =>
-        Promise.resolve({ exchange: "BINANCE", testnet: true, credentials: { ...this.keys, passphrase: null } }),
+        Promise.resolve({
+          exchange: "BINANCE",
+          testnet: true,
+          credentials: { ...this.keys, passphrase: null },
+          positionMode: "ONE_WAY",
+        }),
+      futureOf: () => null,
+      hasFutures: () => false,
       symbol: (id) => {
         const ticker = tickers[id];
         return ticker === undefined ? null : { id, ticker, marketType: "SPOT" };
       },
       readOrder: (_, id) =>
         Promise.resolve([...this.ledger.orders.values()].find(({ order }) => order.id === id)?.current ?? null),
-      endpoint: () => this.simulator,
+      endpoint: (_, kind) =>
+        kind === "spot" ? this.simulator : (this.simulator.addresses.get("BINANCE_FUTURES") ?? null),
       open: async (code, options) => {
         const opened = await openTradingExchange(code, options);
         // The simulated exchange counts no requests.

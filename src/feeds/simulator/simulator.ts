@@ -8,6 +8,7 @@ import type { Logger } from "../../core/logger.js";
 import type { Clock } from "../../core/time.js";
 import type { ConnectionLimits, RestAnswer } from "./face.js";
 import { faces } from "./faces.js";
+import { FuturesDesk } from "./futures/desk.js";
 import type { SimulatedInstrument } from "./instruments.js";
 import { Player, RecordedResponses, type Replay, type ReplayOptions } from "./replay.js";
 import type { SimulatedAccountOptions } from "./trading/account.js";
@@ -55,6 +56,8 @@ export interface Simulator extends SimulatedAddress {
   readonly replay: Replay | null;
   /** Accounts on {@link recordedMarket}, and how their requests and streams fail; null with a recording. */
   readonly trading: TradingDesk | null;
+  /** The same on {@link futuresMarket}. */
+  readonly futures: FuturesDesk | null;
   /** WebSocket connections that are open now. */
   readonly connections: number;
   /** Updates that were not sent because a client did not read, since the start. */
@@ -81,6 +84,7 @@ export interface Simulator extends SimulatedAddress {
 
 /** Whose traffic a recording holds, who is at the server's root, and where there is trading. */
 const recordedMarket = "BINANCE_SPOT";
+const futuresMarket = "BINANCE_FUTURES";
 
 const defaultUpdatesPerSecond = 5;
 /** A bound against mistakes, far above what a test or a demonstration needs. */
@@ -102,6 +106,7 @@ class SimulatorServer implements Simulator {
   url = "";
   websocketUrl = "";
   readonly trading: TradingDesk | null;
+  readonly futures: FuturesDesk | null;
   readonly #options: SimulatorOptions;
   readonly #venues: ReadonlyMap<string, Venue>;
   readonly #player: Player | null;
@@ -136,6 +141,8 @@ class SimulatorServer implements Simulator {
     const { accounts = [simulatedTrader], clock, log } = options;
     this.trading =
       replay === undefined ? new TradingDesk(this.#venueAt(recordedMarket), { accounts, clock, log }) : null;
+    this.futures =
+      replay === undefined ? new FuturesDesk(this.#venueAt(futuresMarket), { accounts, clock, log }) : null;
     this.#server = createServer((request, response) => this.#serve(request, response));
     this.#server.maxConnections = maxSockets;
     this.#server.on("connection", (socket: Socket) => {
@@ -225,6 +232,7 @@ class SimulatorServer implements Simulator {
   async #close(): Promise<void> {
     for (const venue of this.#venues.values()) venue.stop();
     this.trading?.stop();
+    this.futures?.stop();
     this.disconnectAll();
     await this.#player?.close();
     const closed = once(this.#server, "close");
@@ -261,12 +269,9 @@ class SimulatorServer implements Simulator {
     const target = parseTarget(request.url ?? "/");
     const route = target && this.#route(target);
     const venue = route?.venue ?? this.#venueAt(recordedMarket);
-    if (
-      route !== null &&
-      this.#isTrading(route.venue) &&
-      this.trading?.isFor(request.method ?? "", route.url.pathname)
-    ) {
-      void serveTrading(this.trading, request, response, route.url, venue.faults);
+    const desk = route === null ? null : this.#deskOf(route.venue);
+    if (route !== null && desk?.isFor(request.method ?? "", route.url.pathname)) {
+      void serveTrading(desk, request, response, route.url, venue.faults);
       return;
     }
     const { status, body } = route === null ? venue.face.refusal(400) : this.#answer(request, route.venue, route.url);
@@ -285,18 +290,20 @@ class SimulatorServer implements Simulator {
     return recorded === undefined ? venue.rest(method, url) : { status: 200, body: recorded };
   }
 
-  #isTrading({ face }: Venue): boolean {
-    return face.market === recordedMarket;
+  /** Where orders of a market are taken; null where it has only prices. */
+  #deskOf({ face }: Venue): TradingDesk | FuturesDesk | null {
+    if (face.market === recordedMarket) return this.trading;
+    return face.market === futuresMarket ? this.futures : null;
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const target = parseTarget(request.url ?? "/");
     const route = target && this.#route(target);
+    const desk = route === null ? null : this.#deskOf(route.venue);
     const opening = route?.venue.face.open(route.url) ?? null;
     if (this.#closing !== undefined || route?.venue.faults.refusing) refuse(socket, "503 Service Unavailable");
-    else if (route !== null && this.#isTrading(route.venue) && this.trading?.opens(route.url.pathname)) {
-      const { trading } = this;
-      this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => trading.welcome(webSocket));
+    else if (route !== null && desk?.opens(route.url.pathname)) {
+      this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => desk.welcome(webSocket, route.url));
     } else if (route === null || opening === null) refuse(socket, "404 Not Found");
     else if (opening.streams.length > route.venue.limits.maxStreams) refuse(socket, "400 Bad Request");
     else this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => route.venue.welcome(webSocket, opening));

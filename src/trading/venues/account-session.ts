@@ -1,15 +1,16 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "../../core/logger.js";
 import { backoffDelayMs } from "../../core/time.js";
-import type { Order } from "../order.js";
+import type { Order, PositionMode } from "../order.js";
 import type { OrderReport } from "../order-event.js";
 import type { OpenOrders, VenueEvent, VenueWatch } from "../venue.js";
 import { EventQueue } from "./event-queue.js";
 import { type ExchangeLink, LinkError, type VenueSymbol } from "./exchange-link.js";
+import { FuturesSetup } from "./futures-setup.js";
 import { OrderCommands } from "./order-commands.js";
 import { type Entry, OrderRegistry } from "./order-registry.js";
 import { OrderSearch } from "./order-search.js";
-import { type ExchangeOrder, readExchangeFill, readExchangeOrders } from "./read-answers.js";
+import { type ExchangeOrder, readExchangeFill } from "./read-answers.js";
 
 export interface SessionTuning {
   /** Between two comparisons with the exchange while orders are open. */
@@ -32,6 +33,7 @@ export interface SessionOptions {
   /** Null when there is no such symbol. */
   readonly symbol: (id: number) => VenueSymbol | null;
   readonly readOrder: (accountId: string, orderId: string) => Promise<Order | null>;
+  readonly positionMode: PositionMode;
 }
 
 const retryCapMs = 30_000;
@@ -40,6 +42,7 @@ const clockSkewMs = 1_000;
 /** Orders found by name that are being asked for; more of them wait for the next comparison. */
 const maxStrangers = 100;
 const maxSymbolsApart = 10;
+const othersEveryMs = 5_000;
 
 /** One account at one exchange: its orders, the stream of what happens to them, and comparisons with what the exchange has. */
 export class AccountSession {
@@ -51,13 +54,17 @@ export class AccountSession {
   readonly #queues = new Set<EventQueue>();
   readonly #strangers = new Set<string>();
   readonly #refreshing = new Set<string>();
+  readonly #futures: FuturesSetup | null;
+  #toldOfOthersAtMs = 0;
+  /** The exchange has answered once to the account's key. */
+  isTried = false;
   #following: { readonly ending: AbortController; readonly done: Promise<unknown> } | null = null;
 
   constructor(options: SessionOptions) {
     const { link, nowMs, tuning } = options;
     this.#options = options;
     this.link = link;
-    this.#registry = new OrderRegistry(link.code, nowMs, (order, report) => this.#tell(order, report));
+    this.#registry = new OrderRegistry(link, nowMs, (order, report) => this.#tell(order, report));
     const symbol = (id: number): VenueSymbol => {
       const known = options.symbol(id);
       if (known !== null) return known;
@@ -65,7 +72,9 @@ export class AccountSession {
     };
     const startedAtMs = options.startedAtMs + clockSkewMs;
     this.#search = new OrderSearch(link, this.#registry, { arrivalMs: tuning.arrivalMs, startedAtMs, nowMs, symbol });
-    this.commands = new OrderCommands(link, this.#registry, this.#search, { startedAtMs, nowMs, symbol });
+    this.#futures = link.kind === "futures" ? new FuturesSetup(link, options.positionMode) : null;
+    const futures = this.#futures;
+    this.commands = new OrderCommands(link, this.#registry, this.#search, { startedAtMs, nowMs, symbol, futures });
   }
 
   async openOrders(): Promise<OpenOrders> {
@@ -104,7 +113,7 @@ export class AccountSession {
   drain(): void {
     const { exchange } = this.link;
     const { orders, myTrades } = exchange;
-    if (orders != null) for (const seen of readExchangeOrders(newest(orders))) this.#sawOrder(seen);
+    if (orders != null) for (const seen of this.link.readOrders(newest(orders))) this.#sawOrder(seen);
     if (myTrades == null) return;
     const news = newest(myTrades);
     for (const raw of Array.isArray(news) ? (news as unknown[]) : []) this.#sawTrade(raw);
@@ -155,7 +164,10 @@ export class AccountSession {
   async #begin(watch: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
     const { exchange } = this.link;
     await this.link.request((opened) => opened.loadMarkets());
-    if (this.link.code === "BINANCE") await aborting(exchange.authenticate?.({ type: "spot" }), signal);
+    // Whatever was set there may have been set otherwise meanwhile.
+    this.#futures?.forget();
+    if (this.link.code === "BINANCE" && this.link.kind === "spot")
+      await aborting(exchange.authenticate?.({ type: "spot" }), signal);
     else {
       // Subscribing has no answer that ccxt would tell: wait until it is surely through.
       const first = watch();
@@ -218,7 +230,10 @@ export class AccountSession {
 
   #sawOrder(seen: ExchangeOrder): void {
     const orderId = this.#registry.orderIdOf(seen);
-    if (orderId === null) return;
+    if (orderId === null) {
+      this.#tellOfOthers();
+      return;
+    }
     const entry = this.#registry.get(orderId);
     if (entry === undefined) void this.#meet(orderId);
     else if (!this.#registry.sawOrder(entry, seen)) this.#refreshSoon(entry);
@@ -228,8 +243,17 @@ export class AccountSession {
     const id = (raw as { order?: unknown } | null)?.order;
     const entry = typeof id === "string" ? this.#registry.byExchangeId(id) : undefined;
     const symbol = entry === undefined ? null : this.#options.symbol(entry.symbolId);
-    const fill = symbol === null ? null : readExchangeFill(raw, symbol.ticker);
+    const fill = symbol === null ? null : readExchangeFill(raw, symbol.ticker, null, this.link.contractSizeOf(raw));
     if (fill !== null) this.#registry.sawFill(fill);
+  }
+
+  /** Of futures, somebody else's order may be a liquidation: positions are to be compared. */
+  #tellOfOthers(): void {
+    const { accountId, nowMs } = this.#options;
+    if (this.link.kind !== "futures" || nowMs() - this.#toldOfOthersAtMs < othersEveryMs) return;
+    this.#toldOfOthersAtMs = nowMs();
+    const gap = { kind: "gap", accountId, at: new Date(nowMs()), reason: "an order of somebody else" } as const;
+    for (const queue of this.#queues) queue.push(gap);
   }
 
   /** An order of ours that this process has not heard of yet. */

@@ -1,5 +1,14 @@
+import type { Decimal } from "../../core/decimal.js";
 import type { Order, ReplaceableTerms } from "../order.js";
+import { isReducing } from "../reservation.js";
 import type { TradedExchange } from "./offers.js";
+
+/** What an order for futures needs beside its terms. */
+export interface FuturesTerms {
+  /** Coins in one contract. */
+  readonly contractSize: Decimal;
+  readonly isHedged: boolean;
+}
 
 /** What ccxt is asked for. Numbers are decimal text. */
 export interface CcxtOrderRequest {
@@ -21,6 +30,7 @@ export function ccxtOrder(
   order: Order,
   clientOrderId: string,
   terms: ReplaceableTerms = order,
+  futures: FuturesTerms | null = null,
 ): CcxtOrderRequest {
   const { orderType, timeInForce } = order;
   const { quantity, price, stopPrice } = terms;
@@ -30,15 +40,26 @@ export function ccxtOrder(
   return {
     type: isPriced ? "limit" : "market",
     side: order.side === "BUY" ? "buy" : "sell",
-    amount: quantity.toFixed(),
+    amount: (futures === null ? quantity : quantity.div(futures.contractSize)).toFixed(),
     price: isPriced ? price?.toFixed() : undefined,
     params: {
       clientOrderId,
       ...(isPriced && isMaker ? { postOnly: true } : {}),
       ...(isPriced && !isMaker ? { timeInForce } : {}),
       ...triggerOf(exchange, order, trigger),
+      ...(futures === null ? {} : positionOf(exchange, order, futures)),
       ...(order.icebergQuantity === null ? {} : { icebergAmount: order.icebergQuantity.toFixed() }),
     },
+  };
+}
+
+/** Which position it opens or closes. In hedge mode whoever closes says so in place of the side, in ccxt's words too. */
+function positionOf(exchange: TradedExchange, order: Order, { isHedged }: FuturesTerms): object {
+  return {
+    ...(isHedged ? { hedged: true } : {}),
+    ...(order.reduceOnly || (isHedged && isReducing(order)) ? { reduceOnly: true } : {}),
+    // Elsewhere the symbol, or the whole account, has a margin mode.
+    ...(exchange === "OKX" ? { marginMode: order.marginMode === "ISOLATED" ? "isolated" : "cross" } : {}),
   };
 }
 

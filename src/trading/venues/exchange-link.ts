@@ -4,18 +4,17 @@ import type { Order } from "../order.js";
 import { binanceTypes, type CcxtOrderRequest } from "./ccxt-order.js";
 import { type Failure, failureOf } from "./failures.js";
 import type { Credentials, OpenedExchange, TradingExchange } from "./library.js";
-import type { TradedExchange } from "./offers.js";
+import type { MarketKind, TradedExchange } from "./offers.js";
 import { readPermissions } from "./permissions.js";
 import {
-  type ExchangeBalance,
+  amountOf,
   type ExchangeFill,
   type ExchangeOrder,
   isFields,
-  readBalances,
   readExchangeFill,
   readExchangeOrder,
-  readExchangeOrders,
 } from "./read-answers.js";
+import { type ExchangeBalance, readFuturesWallet, readSpotBalances } from "./read-wallets.js";
 
 /** A symbol as the venue is told of it. */
 export interface VenueSymbol {
@@ -29,6 +28,8 @@ export interface VenueSymbol {
 /** A symbol in ccxt's words. */
 export interface ListedSymbol extends VenueSymbol {
   readonly symbol: string;
+  /** Coins in one of what the exchange counts; 1 where it counts coins. */
+  readonly contractSize: Decimal;
 }
 
 export type Outcome<T> = { readonly kind: "ok"; readonly value: T } | Failure;
@@ -50,21 +51,30 @@ const tradesPerPage = 500;
 /** More requests than that at a time are not sent: they would be old when their turn comes. */
 const maxUnderWay = 200;
 const maxPages = 40;
+const weekMs = 7 * 24 * 3_600_000;
 /** So far back fills are read again, because trades of one instant need not come in one go. */
 const overlapMs = 60_000;
 
 /** The requests of one account, with answers and failures read. It has no state but the pause that the exchange wants. */
 export class ExchangeLink {
   readonly code: TradedExchange;
+  readonly kind: MarketKind;
   readonly #opened: OpenedExchange;
   readonly #secrets: readonly string[];
   readonly #nowMs: () => number;
   #pausedUntilMs = 0;
   #underWay = 0;
-  #tickers: Promise<ReadonlyMap<string, string>> | null = null;
+  #tickers: Promise<ReadonlyMap<string, Listing>> | null = null;
 
-  constructor(code: TradedExchange, opened: OpenedExchange, credentials: Credentials, nowMs: () => number) {
+  constructor(
+    code: TradedExchange,
+    kind: MarketKind,
+    opened: OpenedExchange,
+    credentials: Credentials,
+    nowMs: () => number,
+  ) {
     this.code = code;
+    this.kind = kind;
     this.#opened = opened;
     this.#secrets = [credentials.apiKey, credentials.secret, credentials.passphrase ?? ""];
     this.#nowMs = nowMs;
@@ -112,10 +122,10 @@ export class ExchangeLink {
 
   /** @throws {LinkError} when the exchange does not have it, or its list cannot be had */
   async symbol(known: VenueSymbol): Promise<ListedSymbol> {
-    this.#tickers ??= this.request(async (exchange) => spotTickers(await exchange.loadMarkets()));
+    this.#tickers ??= this.request(async (exchange) => listingsOf(await exchange.loadMarkets(), this.kind));
     try {
-      const symbol = (await this.#tickers).get(known.ticker);
-      if (symbol !== undefined) return { ...known, symbol };
+      const listing = (await this.#tickers).get(known.ticker);
+      if (listing !== undefined) return { ...known, ...listing };
     } catch (error) {
       this.#tickers = null;
       throw error;
@@ -149,7 +159,7 @@ export class ExchangeLink {
     if (outcome.kind === "missing") return null;
     if (outcome.kind !== "ok") throw new LinkError(outcome);
     if (outcome.value === null) return null;
-    const order = readExchangeOrder(outcome.value);
+    const order = this.readOrder(outcome.value);
     if (order === null) throw new LinkError({ kind: "unknown", reason: "the answer cannot be read" });
     return order;
   }
@@ -166,7 +176,7 @@ export class ExchangeLink {
     // Bybit's open and latest orders are in one list and the older ones in another, and ccxt finds them by their own id only.
     const query = "exchangeOrderId" in id ? { orderId: id.exchangeOrderId } : { orderLinkId: id.clientId };
     for (const ask of [exchange.privateGetV5OrderRealtime, exchange.privateGetV5OrderHistory]) {
-      const answer = await ask?.call(exchange, { category: "spot", symbol: ticker, ...query });
+      const answer = await ask?.call(exchange, { category: this.#category, symbol: ticker, ...query });
       const result = isFields(answer) && isFields(answer.result) ? answer.result.list : null;
       if (!Array.isArray(result)) throw new LinkError({ kind: "unknown", reason: "the answer cannot be read" });
       if (result.length > 0) return exchange.parseOrder(result[0], exchange.market(symbol));
@@ -176,21 +186,26 @@ export class ExchangeLink {
 
   /** Orders of a symbol since a time. @throws {LinkError} */
   async orders({ symbol }: ListedSymbol, sinceMs: number): Promise<ExchangeOrder[]> {
-    return readExchangeOrders(await this.request((exchange) => exchange.fetchOrders(symbol, sinceMs, tradesPerPage)));
+    return this.readOrders(await this.request((exchange) => exchange.fetchOrders(symbol, sinceMs, tradesPerPage)));
   }
 
   /** Of one symbol, or of all. @throws {LinkError} */
   async openOrders(listed: ListedSymbol | null): Promise<ExchangeOrder[]> {
     const raw = await this.request((exchange) => exchange.fetchOpenOrders(listed?.symbol));
     if (!Array.isArray(raw)) throw new LinkError({ kind: "unknown", reason: "the answer cannot be read" });
-    return readExchangeOrders(raw);
+    return this.readOrders(raw);
   }
 
   /** Of one order. @throws {LinkError} */
   async fillsOf(listed: ListedSymbol, exchangeOrderId: string): Promise<ExchangeFill[]> {
-    const { symbol, ticker } = listed;
-    const raw = await this.request((exchange) => exchange.fetchOrderTrades(exchangeOrderId, symbol));
-    return read(raw, ticker, exchangeOrderId);
+    const { symbol } = listed;
+    const isAskedByTrades = this.code === "BINANCE" && this.kind === "futures";
+    const raw = await this.request((exchange) =>
+      isAskedByTrades
+        ? exchange.fetchMyTrades(symbol, undefined, tradesPerPage, { orderId: exchangeOrderId })
+        : exchange.fetchOrderTrades(exchangeOrderId, symbol),
+    );
+    return this.#readFills(raw, listed, exchangeOrderId);
   }
 
   /** All of a symbol from a time on, with some of before. @throws {LinkError} */
@@ -200,9 +215,12 @@ export class ExchangeLink {
     for (let page = 0; page < maxPages; page++) {
       const raw = await this.request((exchange) => exchange.fetchMyTrades(listed.symbol, fromMs, tradesPerPage));
       const before = found.size;
-      for (const fill of read(raw, listed.ticker, null)) found.set(fill.fill.exchangeFillId, fill);
-      if (found.size === before) break;
-      fromMs = Math.max(...[...found.values()].map(({ fill }) => fill.filledAt.getTime()));
+      for (const fill of this.#readFills(raw, listed, null)) found.set(fill.fill.exchangeFillId, fill);
+      if (found.size === before) {
+        // Of futures, an answer holds a week at most.
+        if (this.kind === "spot" || fromMs + weekMs >= this.#nowMs()) break;
+        fromMs += weekMs;
+      } else fromMs = Math.max(...[...found.values()].map(({ fill }) => fill.filledAt.getTime()));
     }
     return [...found.values()];
   }
@@ -235,7 +253,9 @@ export class ExchangeLink {
   /** @throws {DomainError} PROVIDER_UNAVAILABLE; BAD_USER_INPUT when the exchange does not know the key */
   async balances(): Promise<ExchangeBalance[]> {
     return this.forUser(async () => {
-      const balances = readBalances(await this.request((exchange) => exchange.fetchBalance()));
+      const answer = await this.request((exchange) => exchange.fetchBalance());
+      const balances =
+        this.kind === "spot" ? readSpotBalances(this.code, answer) : readFuturesWallet(this.code, answer);
       if (balances === null) throw new LinkError({ kind: "unknown", reason: "the answer cannot be read" });
       return balances;
     });
@@ -260,23 +280,59 @@ export class ExchangeLink {
   close(): Promise<void> {
     return this.#opened.close();
   }
-}
 
-/** @param exchangeOrderId of all of them, where that is known */
-function read(raw: unknown, ticker: string, exchangeOrderId: string | null): ExchangeFill[] {
-  if (!Array.isArray(raw)) throw new LinkError({ kind: "unknown", reason: "the answer cannot be read" });
-  return raw
-    .map((trade) => readExchangeFill(trade, ticker))
-    .filter((fill) => fill !== null)
-    .filter((fill) => exchangeOrderId === null || fill.exchangeOrderId === exchangeOrderId);
-}
-
-function spotTickers(markets: Readonly<Record<string, unknown>>): ReadonlyMap<string, string> {
-  const tickers = new Map<string, string>();
-  for (const market of Object.values(markets)) {
-    if (!isFields(market) || market.spot !== true) continue;
-    const { id, symbol } = market;
-    if (typeof id === "string" && typeof symbol === "string") tickers.set(id.toUpperCase(), symbol);
+  /** Null for what is no order. */
+  readOrder(raw: unknown): ExchangeOrder | null {
+    return readExchangeOrder(raw, this.contractSizeOf(raw));
   }
-  return tickers;
+
+  readOrders(raw: unknown): ExchangeOrder[] {
+    return Array.isArray(raw) ? raw.map((one) => this.readOrder(one)).filter((order) => order !== null) : [];
+  }
+
+  /** Coins in one of what the exchange counts, for the symbol that the answer names. */
+  contractSizeOf(raw: unknown): Decimal {
+    if (this.kind === "spot" || !isFields(raw) || typeof raw.symbol !== "string") return one;
+    const market = this.exchange.market(raw.symbol);
+    return (isFields(market) && amountOf(market.contractSize)) || one;
+  }
+
+  /** The exchange's own name of a symbol in ccxt's words, in capitals; null when it is not one of ours. */
+  tickerOf(symbol: string): string | null {
+    const market = this.exchange.market(symbol);
+    return isFields(market) && market.swap === true && market.linear === true && typeof market.id === "string"
+      ? market.id.toUpperCase()
+      : null;
+  }
+
+  get #category(): string {
+    return this.kind === "spot" ? "spot" : "linear";
+  }
+
+  /** @param exchangeOrderId of all of them, where that is known */
+  #readFills(raw: unknown, { ticker, contractSize }: ListedSymbol, exchangeOrderId: string | null): ExchangeFill[] {
+    if (!Array.isArray(raw)) throw new LinkError({ kind: "unknown", reason: "the answer cannot be read" });
+    return raw
+      .map((trade) => readExchangeFill(trade, ticker, null, contractSize))
+      .filter((fill) => fill !== null)
+      .filter((fill) => exchangeOrderId === null || fill.exchangeOrderId === exchangeOrderId);
+  }
+}
+
+const one = new Decimal(1);
+
+type Listing = Pick<ListedSymbol, "symbol" | "contractSize">;
+
+function listingsOf(markets: Readonly<Record<string, unknown>>, kind: MarketKind): ReadonlyMap<string, Listing> {
+  const listings = new Map<string, Listing>();
+  for (const market of Object.values(markets)) {
+    const isOurs =
+      isFields(market) && (kind === "spot" ? market.spot === true : market.swap === true && market.linear === true);
+    if (!isOurs) continue;
+    const { id, symbol } = market;
+    const contractSize = kind === "spot" ? one : amountOf(market.contractSize);
+    if (typeof id === "string" && typeof symbol === "string" && contractSize !== null)
+      listings.set(id.toUpperCase(), { symbol, contractSize });
+  }
+  return listings;
 }

@@ -1,6 +1,6 @@
 import { DomainError } from "../../core/errors.js";
 import type { HeardAnswer } from "./failures.js";
-import { offers, type TradedExchange } from "./offers.js";
+import { type MarketKind, offers, type TradedExchange } from "./offers.js";
 
 /** What we use of an exchange of ccxt's. What comes of it is `unknown`: the types say what it means to give. */
 export interface TradingExchange {
@@ -27,6 +27,13 @@ export interface TradingExchange {
     price?: string,
     params?: object,
   ): Promise<unknown>;
+  setLeverage(leverage: number, symbol: string, params?: object): Promise<unknown>;
+  setMarginMode(marginMode: string, symbol?: string, params?: object): Promise<unknown>;
+  setPositionMode(hedged: boolean, symbol?: string, params?: object): Promise<unknown>;
+  fetchPositionMode(symbol?: string, params?: object): Promise<unknown>;
+  fetchPositions(symbols?: readonly string[], params?: object): Promise<unknown>;
+  fetchFundingHistory(symbol?: string, since?: number, limit?: number, params?: object): Promise<unknown>;
+  fetchMyLiquidations(symbol?: string, since?: number, limit?: number, params?: object): Promise<unknown>;
   cancelOrder(id: string, symbol: string, params?: object): Promise<unknown>;
   fetchOrder(id: string | undefined, symbol: string, params?: object): Promise<unknown>;
   fetchOrders(symbol: string, since?: number, limit?: number, params?: object): Promise<unknown>;
@@ -71,6 +78,7 @@ export interface OpenOptions {
   readonly credentials: Credentials;
   /** The exchange's play-money twin. */
   readonly testnet: boolean;
+  readonly kind: MarketKind;
   /** In place of the exchange's own addresses; for the simulated exchange, which speaks Binance's protocol. */
   readonly endpoint: { readonly url: string; readonly websocketUrl: string } | null;
   readonly timeoutMs: number;
@@ -107,6 +115,9 @@ const ccxtIds: Readonly<Record<TradedExchange, string>> = {
   GATEIO: "gate",
 };
 
+/** What the library calls perpetual contracts that are settled in dollars, where it is not "swap". */
+const perpetuals: Partial<Readonly<Record<TradedExchange, string>>> = { BINANCE: "linear", BYBIT: "linear" };
+
 const maxResponseBytes = 50 * 1024 * 1024;
 /** A private stream may be silent for hours, so only pings tell whether it is there. */
 const pingEveryMs = 15_000;
@@ -137,7 +148,7 @@ interface Internals extends TradingExchange {
  * @throws {DomainError} BAD_USER_INPUT when the exchange has no testnet
  */
 export const openTradingExchange: OpenTradingExchange = async (code, options) => {
-  const { testnet, endpoint, credentials, timeoutMs, validMs } = options;
+  const { testnet, endpoint, credentials, timeoutMs, validMs, kind } = options;
   if (testnet && endpoint === null && !offers[code].testnet) {
     throw new DomainError("BAD_USER_INPUT", `${offers[code].name} has no testnet`, { field: "environment" });
   }
@@ -159,8 +170,11 @@ export const openTradingExchange: OpenTradingExchange = async (code, options) =>
     streaming: { keepAlive: pingEveryMs },
     fetchImplementation: (url: string, init: RequestInit) => send(url, init, timeoutMs, ending.signal),
     options: {
-      defaultType: "spot",
-      fetchMarkets: { types: ["spot"] },
+      ...(kind === "spot"
+        ? { defaultType: "spot" }
+        : { defaultType: "swap", defaultSubType: "linear", defaultSettle: "usdt" }),
+      fetchMarkets: { types: [kind === "spot" ? "spot" : (perpetuals[code] ?? "swap")] },
+      watchPositions: { fetchPositionsSnapshot: false, awaitPositionsSnapshot: false },
       fetchCurrencies: false,
       fetchMargins: false,
       warnOnFetchOpenOrdersWithoutSymbol: false,
@@ -171,7 +185,7 @@ export const openTradingExchange: OpenTradingExchange = async (code, options) =>
     },
   });
   exchange.milliseconds = () => options.nowMs();
-  if (endpoint !== null) await redirect(exchange, endpoint);
+  if (endpoint !== null) await redirect(exchange, endpoint, kind);
   else if (testnet) exchange.setSandboxMode(true);
   hearErrors(exchange, answers);
   hearMessages(exchange, options.onMessage);
@@ -218,17 +232,28 @@ async function readText(response: Response): Promise<string> {
 async function redirect(
   exchange: Internals,
   { url, websocketUrl }: { url: string; websocketUrl: string },
+  kind: MarketKind,
 ): Promise<void> {
   exchange.urls.api = {
     ...exchange.urls.api,
+    ...(kind === "futures" ? futuresAddresses(url) : {}),
     public: `${url}/api/v3`,
     private: `${url}/api/v3`,
     sapi: `${url}/sapi/v1`,
-    ws: { spot: `${websocketUrl}/ws`, "ws-api": { spot: `${websocketUrl}/ws-api/v3` } },
+    ws: { future: `${websocketUrl}/ws`, spot: `${websocketUrl}/ws`, "ws-api": { spot: `${websocketUrl}/ws-api/v3` } },
   };
   // ccxt makes the agent for unencrypted sockets only when asked.
   await exchange.loadHttpProxyAgent();
 }
+
+const futuresAddresses = (url: string): object => ({
+  fapiPublic: `${url}/fapi/v1`,
+  fapiPublicV2: `${url}/fapi/v2`,
+  fapiPublicV3: `${url}/fapi/v3`,
+  fapiPrivate: `${url}/fapi/v1`,
+  fapiPrivateV2: `${url}/fapi/v2`,
+  fapiPrivateV3: `${url}/fapi/v3`,
+});
 
 function hearErrors(exchange: Internals, answers: WeakMap<object, HeardAnswer>): void {
   const original = exchange.handleErrors.bind(exchange);

@@ -174,7 +174,11 @@ describe.each(Object.keys(table))("%s", (name) => {
 });
 
 test.each<[Partial<Order>, string, string]>([
-  [{}, "FUTURES", "spot markets only"],
+  [{}, "EQUITY", "spot and futures markets only"],
+  [{ orderType: "STOP_MARKET" }, "FUTURES", "STOP_MARKET orders for futures"],
+  [{ timeInForce: "DAY" }, "FUTURES", "no DAY orders"],
+  [{ icebergQuantity: new Decimal(1) }, "FUTURES", "iceberg"],
+  [{ stopLoss: new Decimal(1) }, "FUTURES", "no stop order"],
   [{ reduceOnly: true }, "SPOT", "reduceOnly"],
   [{ leverage: 2 }, "SPOT", "leverage"],
   [{ positionSide: "LONG" }, "SPOT", "position sides"],
@@ -194,4 +198,99 @@ test("protection and icebergs need an exchange that has them", () => {
   expect(of(protectedOrder)).toEqual(["BINANCE", "BYBIT"]);
   expect(of(iceberg)).toEqual(["BINANCE"]);
   expect(sent("BINANCE", iceberg)).toMatchObject({ icebergQty: "0.001", timeInForce: "GTC" });
+});
+
+describe("futures", () => {
+  const hedged = { positionMode: "HEDGE", isTestnet: false } as const;
+  const oneWay = { positionMode: "ONE_WAY", isTestnet: false } as const;
+
+  /** Of contracts of a hundredth of a coin where the exchange counts contracts. */
+  function sentFuture(
+    exchange: Exclude<TradedExchange, "MEXC">,
+    given: Order,
+    isHedged = false,
+  ): Record<string, unknown> {
+    const Exchange = pro[ids[exchange]] as unknown as new (options: object) => Requests;
+    const made = new Exchange({ number: String, options: { defaultType: "swap" } });
+    const countsContracts = exchange === "OKX" || exchange === "GATEIO";
+    const market = {
+      id: { BINANCE: "BTCUSDT", BYBIT: "BTCUSDT", OKX: "BTC-USDT-SWAP", GATEIO: "BTC_USDT" }[exchange],
+      symbol: "BTC/USDT:USDT",
+      base: "BTC",
+      quote: "USDT",
+      settle: "USDT",
+      baseId: "BTC",
+      quoteId: "USDT",
+      settleId: exchange === "GATEIO" ? "usdt" : "USDT",
+      type: "swap",
+      spot: false,
+      swap: true,
+      contract: true,
+      linear: true,
+      inverse: false,
+      active: true,
+      contractSize: countsContracts ? "0.01" : "1",
+      precision: { amount: countsContracts ? "1" : "0.001", price: "0.1" },
+      limits: {},
+      info: { orderTypes: ["LIMIT", "MARKET"] },
+    };
+    made.setMarkets([market]);
+    const futures = { contractSize: new Decimal(market.contractSize), isHedged };
+    const { type, side, amount, price: limit, params } = ccxtOrder(exchange, given, "name", given, futures);
+    return made.createOrderRequest("BTC/USDT:USDT", type, side, amount, limit, params);
+  }
+  const future = (changes: Partial<Order> = {}): Order => ({
+    ...order({}),
+    quantity: new Decimal("0.05"),
+    price: new Decimal("50000"),
+    leverage: 5,
+    ...changes,
+  });
+
+  test("quantities are coins at Binance and Bybit, and contracts at OKX and Gate.io", () => {
+    expect(sentFuture("BINANCE", future())).toMatchObject({ quantity: "0.05", price, timeInForce: "GTC" });
+    expect(sentFuture("BYBIT", future())).toMatchObject({ category: "linear", qty: "0.05", price });
+    expect(sentFuture("OKX", future())).toMatchObject({ instId: "BTC-USDT-SWAP", sz: "5", tdMode: "cross", px: price });
+    expect(Number(sentFuture("GATEIO", future()).size)).toBe(5);
+    expect(Number(sentFuture("GATEIO", future({ side: "SELL" })).size)).toBe(-5);
+  });
+
+  test("an isolated margin is told where it is part of the order", () => {
+    expect(sentFuture("OKX", future({ marginMode: "ISOLATED" }))).toMatchObject({ tdMode: "isolated" });
+  });
+
+  test("what only reduces says so in one-way mode", () => {
+    const closing = future({ side: "SELL", reduceOnly: true });
+    expect(sentFuture("BINANCE", closing)).toMatchObject({ side: "SELL", reduceOnly: true });
+    expect(sentFuture("BYBIT", closing)).toMatchObject({ side: "Sell", reduceOnly: true });
+    expect(sentFuture("OKX", closing)).toMatchObject({ side: "sell", reduceOnly: true });
+    expect(sentFuture("GATEIO", closing)).toMatchObject({ reduce_only: true });
+  });
+
+  test("in hedge mode each order names its position", () => {
+    const opening = future({ positionSide: "LONG" });
+    const closing = future({ positionSide: "LONG", side: "SELL" });
+    for (const given of [opening, closing]) {
+      expect(sentFuture("BINANCE", given, true)).toMatchObject({ positionSide: "LONG" });
+      expect(sentFuture("BINANCE", given, true)).not.toHaveProperty("reduceOnly");
+      expect(sentFuture("BYBIT", given, true)).toMatchObject({ positionIdx: 1 });
+      expect(sentFuture("OKX", given, true)).toMatchObject({ posSide: "long" });
+    }
+    expect(sentFuture("BINANCE", closing, true)).toMatchObject({ side: "SELL" });
+    expect(sentFuture("BYBIT", future({ positionSide: "SHORT", side: "SELL" }), true)).toMatchObject({
+      positionIdx: 2,
+    });
+    expect(sentFuture("OKX", future({ positionSide: "SHORT", side: "BUY" }), true)).toMatchObject({ posSide: "short" });
+  });
+
+  test("what an exchange cannot do is refused, with its name", () => {
+    const of = (given: Order, account: Parameters<typeof refusalOf>[3]) =>
+      tradedExchanges.filter((exchange) => refusalOf(exchange, "FUTURES", given, account) === null);
+    expect(of(future(), oneWay)).toEqual(["BINANCE", "BYBIT", "OKX", "GATEIO"]);
+    expect(of(future(), hedged)).toEqual(["BINANCE", "BYBIT", "OKX"]);
+    expect(of(future(), { ...oneWay, isTestnet: true })).toEqual(["BYBIT", "OKX", "GATEIO"]);
+    expect(of(future({ marginMode: "ISOLATED" }), oneWay)).toEqual(["BINANCE", "OKX", "GATEIO"]);
+    expect(of(future({ leverage: 125 }), oneWay)).toEqual(["BINANCE", "OKX"]);
+    expect(refusalOf("MEXC", "FUTURES", future(), oneWay)).toContain("MEXC takes no futures orders");
+  });
 });

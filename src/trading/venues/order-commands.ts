@@ -4,10 +4,11 @@ import type { Venue, VenueAnswer } from "../venue.js";
 import { type CcxtOrderRequest, ccxtOrder } from "./ccxt-order.js";
 import { clientIdOf, markOf } from "./client-ids.js";
 import type { ExchangeLink, ListedSymbol, Outcome, VenueSymbol } from "./exchange-link.js";
-import { offers, refusalOf } from "./offers.js";
+import type { FuturesSetup } from "./futures-setup.js";
+import { refusalOf, replacesBy } from "./offers.js";
 import type { Entry, OrderRegistry } from "./order-registry.js";
 import type { OrderSearch } from "./order-search.js";
-import { isFields, readExchangeFill, readExchangeOrder } from "./read-answers.js";
+import { isFields, readExchangeFill } from "./read-answers.js";
 import type { PlacedReport } from "./tracked-order.js";
 
 export interface CommandOptions {
@@ -15,6 +16,8 @@ export interface CommandOptions {
   readonly startedAtMs: number;
   readonly nowMs: () => number;
   readonly symbol: (id: number) => VenueSymbol;
+  /** Null for a spot market. */
+  readonly futures: FuturesSetup | null;
 }
 
 type Found = Awaited<ReturnType<Venue["find"]>>;
@@ -85,17 +88,21 @@ export class OrderCommands implements Pick<Venue, "place" | "replace" | "cancel"
   async #place(entry: Entry): Promise<VenueAnswer> {
     const { order } = entry.tracked;
     if (entry.tracked.isAccepted || this.#isRejected(entry)) return answered(entry);
-    const refusal = refusalOf(this.#link.code, this.#options.symbol(order.symbolId).marketType, order);
+    const { futures } = this.#options;
+    const account = { positionMode: futures?.positionMode ?? "ONE_WAY", isTestnet: false } as const;
+    const refusal = refusalOf(this.#link.code, this.#options.symbol(order.symbolId).marketType, order, account);
     if (refusal !== null) return this.#reject(entry, "VENUE_REJECTED", refusal);
     if (this.#mayBeThere(entry)) {
       if (await this.#search.refresh(entry)) return answered(entry);
       if (this.#search.mayArrive(entry)) return unknown("an earlier request for the order may still arrive");
     }
-    const request = ccxtOrder(this.#link.code, order, clientIdOf(this.#link.code, order.id));
+    let request: CcxtOrderRequest;
     let listed: ListedSymbol;
     try {
       listed = await this.#search.listed(entry.symbolId);
+      request = this.#requestOf(listed, order, clientIdOf(this.#link.code, order.id));
       this.#link.requireExact(listed, request);
+      await this.#options.futures?.prepare(listed, order);
     } catch (error) {
       // Nothing has been sent.
       const failure = this.#link.failureOf(error);
@@ -164,11 +171,15 @@ export class OrderCommands implements Pick<Venue, "place" | "replace" | "cancel"
     if (terms.quantity.lte(tracked.filled)) return refused("more than that is filled already");
     const { code } = this.#link;
     const listed = await this.#search.listed(entry.symbolId);
-    const isAmended = offers[code].replaces === "amend";
+    const isAmended = replacesBy(code, this.#link.kind) === "amend";
+    // Asked a second time, an exchange that has changed the order refuses to change it.
+    if (isAmended && tracked.replacement !== null && (await this.#search.refresh(entry))) {
+      if (tracked.isEnded || tracked.replacement === null) return answered(entry);
+    }
     const mark = isAmended ? "" : markOf(exchangeOrderId, terms);
     const clientId = clientIdOf(code, tracked.order.id, mark);
     try {
-      this.#link.requireExact(listed, ccxtOrder(code, tracked.order, clientId, terms));
+      this.#link.requireExact(listed, this.#requestOf(listed, tracked.order, clientId, terms));
     } catch (error) {
       return refused(this.#link.failureOf(error).reason);
     }
@@ -185,7 +196,7 @@ export class OrderCommands implements Pick<Venue, "place" | "replace" | "cancel"
 
   async #amend(entry: Entry, listed: ListedSymbol, id: string, terms: ReplaceableTerms): Promise<VenueAnswer> {
     const { tracked } = entry;
-    const { type, side, amount, price, params } = ccxtOrder(this.#link.code, tracked.order, "", terms);
+    const { type, side, amount, price, params } = this.#requestOf(listed, tracked.order, "", terms);
     const { triggerPrice } = params;
     const more = triggerPrice === undefined ? {} : { triggerPrice };
     const outcome = await this.#link.attempt((exchange) =>
@@ -210,7 +221,7 @@ export class OrderCommands implements Pick<Venue, "place" | "replace" | "cancel"
     const { tracked } = entry;
     const { order } = tracked;
     const request = () =>
-      ccxtOrder(this.#link.code, order, clientId, { ...terms, quantity: terms.quantity.minus(tracked.filled) });
+      this.#requestOf(listed, order, clientId, { ...terms, quantity: terms.quantity.minus(tracked.filled) });
     if (this.#link.code === "BINANCE" && order.orderType !== "TRAILING_STOP" && tracked.filled.isZero()) {
       const { isCancelled, outcome } = await this.#link.cancelReplace(listed, order, id, request());
       if (outcome.kind === "unknown") return unknown(outcome.reason);
@@ -255,25 +266,37 @@ export class OrderCommands implements Pick<Venue, "place" | "replace" | "cancel"
 
   async #cancelAt(entry: Entry, { symbol }: ListedSymbol, id: string): Promise<Outcome<unknown>> {
     const outcome = await this.#link.attempt((exchange) => exchange.cancelOrder(id, symbol));
-    const seen = outcome.kind === "ok" ? readExchangeOrder(outcome.value) : null;
+    const seen = outcome.kind === "ok" ? this.#link.readOrder(outcome.value) : null;
     if (seen?.state != null) this.#registry.sawOrder(entry, { ...seen, clientId: null });
     return outcome;
   }
 
   /** Takes the answer to a new order. False when it cannot be read. */
   async #accept(entry: Entry, listed: ListedSymbol, answer: unknown, clientId: string | null): Promise<boolean> {
-    const seen = readExchangeOrder(answer);
+    const seen = this.#link.readOrder(answer);
     if (seen === null) return false;
     this.#registry.sawOrder(entry, { ...seen, clientId });
     const trades = isFields(answer) && Array.isArray(answer.trades) ? answer.trades : [];
     const { exchangeOrderId, atMs } = seen;
     for (const trade of trades) {
-      const fill = readExchangeFill(trade, listed.ticker, { exchangeOrderId, atMs: atMs ?? this.#options.nowMs() });
+      const answerTo = { exchangeOrderId, atMs: atMs ?? this.#options.nowMs() };
+      const fill = readExchangeFill(trade, listed.ticker, answerTo, listed.contractSize);
       if (fill !== null) this.#registry.sawFill(fill);
     }
     // What is missing yet comes by the stream, or with the next comparison.
     await this.#search.completeFills(entry, listed).catch(() => {});
     return true;
+  }
+
+  #requestOf(
+    { contractSize }: ListedSymbol,
+    order: Order,
+    clientId: string,
+    terms?: ReplaceableTerms,
+  ): CcxtOrderRequest {
+    const { futures } = this.#options;
+    const more = futures === null ? null : { contractSize, isHedged: futures.positionMode === "HEDGE" };
+    return ccxtOrder(this.#link.code, order, clientId, terms, more);
   }
 
   async #isThere(entry: Entry): Promise<boolean> {

@@ -1,7 +1,7 @@
 import type { Order } from "../order.js";
 import type { OrderReport } from "../order-event.js";
 import { clientIdOf, markOf, orderIdOf } from "./client-ids.js";
-import { offers, type TradedExchange } from "./offers.js";
+import { type MarketKind, replacesBy, type TradedExchange } from "./offers.js";
 import type { ExchangeFill, ExchangeOrder } from "./read-answers.js";
 import { TrackedOrder } from "./tracked-order.js";
 
@@ -19,6 +19,7 @@ export interface Entry {
 /** The orders of one account that are followed: all that are open, and the last that have ended. */
 export class OrderRegistry {
   readonly #code: TradedExchange;
+  readonly #kind: MarketKind;
   readonly #nowMs: () => number;
   readonly #onReport: (order: Order, report: OrderReport) => void;
   readonly #entries = new Map<string, Entry>();
@@ -29,8 +30,13 @@ export class OrderRegistry {
   /** Orders that were created up to then may have been sent, and be forgotten. */
   forgottenUntilMs = 0;
 
-  constructor(code: TradedExchange, nowMs: () => number, onReport: (order: Order, report: OrderReport) => void) {
+  constructor(
+    { code, kind }: { readonly code: TradedExchange; readonly kind: MarketKind },
+    nowMs: () => number,
+    onReport: (order: Order, report: OrderReport) => void,
+  ) {
     this.#code = code;
+    this.#kind = kind;
     this.#nowMs = nowMs;
     this.#onReport = onReport;
   }
@@ -51,7 +57,7 @@ export class OrderRegistry {
     const { pendingReplacement, exchangeOrderId } = order;
     if (pendingReplacement !== null && exchangeOrderId !== null) {
       const clientId =
-        offers[this.#code].replaces === "amend"
+        replacesBy(this.#code, this.#kind) === "amend"
           ? clientIdOf(this.#code, order.id)
           : clientIdOf(this.#code, order.id, markOf(exchangeOrderId, pendingReplacement));
       tracked.replacement = { clientId, terms: pendingReplacement };

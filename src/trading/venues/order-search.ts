@@ -1,6 +1,6 @@
 import { clientIdOf, isMarked, orderIdOf } from "./client-ids.js";
 import { type ExchangeLink, LinkError, type ListedSymbol, type VenueSymbol } from "./exchange-link.js";
-import { offers } from "./offers.js";
+import { replacesBy } from "./offers.js";
 import type { Entry, OrderRegistry } from "./order-registry.js";
 import type { ExchangeOrder } from "./read-answers.js";
 
@@ -57,7 +57,7 @@ export class OrderSearch {
   /** Whether the new order of a replacement is there; it stands for ours from then on. */
   async refreshReplacement(entry: Entry, listed: ListedSymbol): Promise<boolean> {
     const { replacement } = entry.tracked;
-    if (replacement === null || offers[this.#link.code].replaces === "amend") return false;
+    if (replacement === null || replacesBy(this.#link.code, this.#link.kind) === "amend") return false;
     const { clientId } = replacement;
     const next = await this.#link.lookUp(listed, { clientId });
     if (next === null) return false;
@@ -143,7 +143,7 @@ export class OrderSearch {
     if (replacement === null) return;
     const { terms } = replacement;
     const nowMs = this.#options.nowMs();
-    if (offers[this.#link.code].replaces === "amend") {
+    if (replacesBy(this.#link.code, this.#link.kind) === "amend") {
       const isPriced = terms.price === null || (seen.price?.eq(terms.price) ?? false);
       if (seen.quantity?.eq(terms.quantity) && isPriced) tracked.amended(terms, nowMs);
       else if (!this.mayArrive(entry)) tracked.replacementFailed("the exchange has not changed the order", nowMs);

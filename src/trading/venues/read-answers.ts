@@ -32,8 +32,13 @@ const states: Readonly<Record<string, ExchangeOrder["state"]>> = {
   rejected: "rejected",
 };
 
-/** Null for what is no order: an answer that cannot be read says nothing. */
-export function readExchangeOrder(raw: unknown): ExchangeOrder | null {
+const one = new Decimal(1);
+
+/**
+ * @param contractSize coins in what the exchange counts
+ * @returns null for what is no order: an answer that cannot be read says nothing
+ */
+export function readExchangeOrder(raw: unknown, contractSize: Decimal = one): ExchangeOrder | null {
   if (!isFields(raw)) return null;
   const exchangeOrderId = textOf(raw.id);
   if (exchangeOrderId === null) return null;
@@ -41,15 +46,11 @@ export function readExchangeOrder(raw: unknown): ExchangeOrder | null {
     exchangeOrderId,
     clientId: textOf(raw.clientOrderId),
     state: (typeof raw.status === "string" && states[raw.status.toLowerCase()]) || null,
-    filled: amountOf(raw.filled),
-    quantity: amountOf(raw.amount),
+    filled: amountOf(raw.filled)?.times(contractSize) ?? null,
+    quantity: amountOf(raw.amount)?.times(contractSize) ?? null,
     price: amountOf(raw.price),
     atMs: timeOf(raw.lastUpdateTimestamp) ?? timeOf(raw.lastTradeTimestamp) ?? timeOf(raw.timestamp),
   };
-}
-
-export function readExchangeOrders(raw: unknown): ExchangeOrder[] {
-  return Array.isArray(raw) ? raw.map(readExchangeOrder).filter((order) => order !== null) : [];
 }
 
 /**
@@ -60,12 +61,13 @@ export function readExchangeFill(
   raw: unknown,
   ticker: string,
   inAnswerTo: { readonly exchangeOrderId: string; readonly atMs: number } | null = null,
+  contractSize: Decimal = one,
 ): ExchangeFill | null {
   if (!isFields(raw)) return null;
   const id = textOf(raw.id);
   const exchangeOrderId = textOf(raw.order) ?? inAnswerTo?.exchangeOrderId ?? null;
   const price = amountOf(raw.price);
-  const quantity = amountOf(raw.amount);
+  const quantity = amountOf(raw.amount)?.times(contractSize) ?? null;
   const atMs = timeOf(raw.timestamp) ?? inAnswerTo?.atMs ?? null;
   if (id === null || exchangeOrderId === null || price === null || quantity === null || atMs === null) return null;
   if (!price.isPositive() || quantity.lte(0)) return null;
@@ -85,36 +87,17 @@ export function readExchangeFill(
   };
 }
 
-export interface ExchangeBalance {
-  readonly asset: string;
-  readonly available: Decimal;
-  readonly locked: Decimal;
-}
-
-/** Only what is there. Null for what are no balances. */
-export function readBalances(raw: unknown): ExchangeBalance[] | null {
-  if (!isFields(raw) || !isFields(raw.free) || !isFields(raw.used)) return null;
-  const balances: ExchangeBalance[] = [];
-  for (const [asset, free] of Object.entries(raw.free)) {
-    const available = amountOf(free);
-    const locked = amountOf(raw.used[asset]) ?? new Decimal(0);
-    if (available === null) return null;
-    if (!available.isZero() || !locked.isZero()) balances.push({ asset, available, locked });
-  }
-  return balances;
-}
-
 export const isFields = (value: unknown): value is Fields => typeof value === "object" && value !== null;
 
-function textOf(value: unknown): string | null {
+export function textOf(value: unknown): string | null {
   if (typeof value === "number") return String(value);
   return typeof value === "string" && value !== "" ? value : null;
 }
 
-function amountOf(value: unknown): Decimal | null {
+export function amountOf(value: unknown): Decimal | null {
   const text = parseDecimalText(typeof value === "number" ? String(value) : value);
   return text === null ? null : new Decimal(text);
 }
 
-const timeOf = (value: unknown): number | null =>
+export const timeOf = (value: unknown): number | null =>
   typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : null;

@@ -113,7 +113,7 @@ export const restrictionsAnswer = (account: SimulatedAccount): object => ({
   enableWithdrawals: false,
   enableInternalTransfer: false,
   enableMargin: false,
-  enableFutures: false,
+  enableFutures: account.canTradeFutures,
   permitsUniversalTransfer: false,
   enableVanillaOptions: false,
   enableFixApiTrade: false,

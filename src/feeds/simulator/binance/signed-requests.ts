@@ -8,10 +8,10 @@ const maxRecvWindowMs = 60_000;
 const maxAheadMs = 1_000;
 
 /** @throws {Refused} when nobody has this key */
-export function accountOf(
+export function accountOf<T extends Pick<SimulatedAccount, "secret">>(
   apiKey: string | null | undefined,
-  accounts: ReadonlyMap<string, SimulatedAccount>,
-): SimulatedAccount {
+  accounts: ReadonlyMap<string, T>,
+): T {
   if (!apiKey) throw new Refused(-2014, "API-key format invalid.", 401);
   const account = accounts.get(apiKey);
   if (account === undefined) throw new Refused(-2015, "Invalid API-key, IP, or permissions for action.", 401);
@@ -25,7 +25,7 @@ export function accountOf(
  * @see https://developers.binance.com/docs/binance-spot-api-docs/rest-api/request-security
  */
 export function checkSignature(
-  account: SimulatedAccount,
+  account: Pick<SimulatedAccount, "secret">,
   payload: string,
   parameters: URLSearchParams,
   nowMs: number,

@@ -7,6 +7,8 @@ export interface SimulatedAccountOptions {
   readonly secret: string;
   /** Free amounts by asset, as decimal text. */
   readonly balances: Readonly<Record<string, string>>;
+  /** What is in its futures wallet, in USDT; absent: the key may not trade futures. */
+  readonly futures?: string;
   /** False: the key may read and not trade. */
   readonly canTrade?: boolean;
 }
@@ -24,6 +26,7 @@ export class SimulatedAccount {
   readonly apiKey: string;
   readonly secret: string;
   readonly canTrade: boolean;
+  readonly canTradeFutures: boolean;
   readonly holdings = new Map<string, Holding>();
   /** In the order in which they were placed. */
   readonly orders = new Map<number, SimulatedOrder>();
@@ -31,7 +34,8 @@ export class SimulatedAccount {
   readonly trades: SimulatedTrade[] = [];
   updatedAtMs = 0;
 
-  constructor({ apiKey, secret, balances, canTrade = true }: SimulatedAccountOptions) {
+  constructor({ apiKey, secret, balances, futures, canTrade = true }: SimulatedAccountOptions) {
+    this.canTradeFutures = futures !== undefined;
     this.apiKey = apiKey;
     this.secret = secret;
     this.canTrade = canTrade;

@@ -6,7 +6,7 @@ import { answered, answerPrivate, isPrivate } from "../binance/private-rest.js";
 import { accountOf, checkSignature } from "../binance/signed-requests.js";
 import { answerUserStream, eventFrame } from "../binance/user-stream.js";
 import { Client } from "../client.js";
-import { json, type RestAnswer } from "../face.js";
+import type { RestAnswer } from "../face.js";
 import { tickerOf } from "../instruments.js";
 import type { Venue } from "../venue.js";
 import { SimulatedAccount, type SimulatedAccountOptions } from "./account.js";
@@ -21,6 +21,7 @@ export const simulatedTrader: SimulatedAccountOptions = {
   apiKey: "simulated-api-key",
   secret: "simulated-api-secret",
   balances: { USDT: "100000", BTC: "1", ETH: "20", BNB: "100" },
+  futures: "50000",
 };
 
 export interface DeskOptions {
@@ -161,9 +162,3 @@ export class TradingDesk {
     }, matchEveryMs);
   }
 }
-
-export const unknownStatus = (): RestAnswer =>
-  json(503, {
-    code: -1007,
-    msg: "Timeout waiting for response from backend server. Send status unknown; execution status unknown.",
-  });

@@ -210,14 +210,14 @@ const decimalPrice = ({ scale }: SymbolMarket, ticks: number): Decimal =>
 const decimalQuantity = ({ scale }: SymbolMarket, steps: number): Decimal =>
   new Decimal(steps).times(scale.stepUnits).div(1e8);
 
-function prices(market: SymbolMarket): { readonly bid: Decimal; readonly ask: Decimal } {
+export function prices(market: SymbolMarket): { readonly bid: Decimal; readonly ask: Decimal } {
   const { bid, ask } = market.top;
   return { bid: decimalPrice(market, bid), ask: decimalPrice(market, ask) };
 }
 
 /** What an order gets from the other side of the book, best price first. */
-function levels(
-  order: SimulatedOrder,
+export function levels(
+  order: Pick<SimulatedOrder, "side" | "price" | "remaining">,
   market: SymbolMarket,
 ): { readonly price: Decimal; readonly quantity: Decimal }[] {
   const { bids, asks } = best(market.book, 100);
@@ -234,7 +234,7 @@ function levels(
   return found;
 }
 
-const crosses = ({ side }: Pick<OrderRequest, "side">, price: Decimal, bid: Decimal, ask: Decimal): boolean =>
+export const crosses = ({ side }: Pick<OrderRequest, "side">, price: Decimal, bid: Decimal, ask: Decimal): boolean =>
   side === "BUY" ? price.gte(ask) : price.lte(bid);
 
 /** A stop buys when the price has risen and sells when it has fallen; a take-profit the other way round. */

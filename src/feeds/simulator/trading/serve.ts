@@ -1,15 +1,20 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { refusalOf } from "../binance/exchange.js";
 import type { Faults } from "../client.js";
-import type { RestAnswer } from "../face.js";
-import { type TradingDesk, unknownStatus } from "./desk.js";
-import type { RequestFault } from "./faults.js";
+import { json, type RestAnswer } from "../face.js";
+import type { RequestFault, RequestFaults } from "./faults.js";
+
+/** Who does private requests. */
+export interface PrivateDesk {
+  readonly faults: RequestFaults;
+  answer(method: string, path: string, apiKey: string | undefined, payload: string): RestAnswer;
+}
 
 const maxBodyBytes = 16 * 1024;
 
 /** Answers a private request over HTTP, or fails as a test has asked for. */
 export async function serveTrading(
-  desk: TradingDesk,
+  desk: PrivateDesk,
   request: IncomingMessage,
   response: ServerResponse,
   url: URL,
@@ -40,7 +45,7 @@ export async function serveTrading(
 
 function fail(
   fault: RequestFault,
-  desk: TradingDesk,
+  desk: PrivateDesk,
   act: () => RestAnswer,
   request: IncomingMessage,
   response: ServerResponse,
@@ -80,6 +85,12 @@ function fail(
       fault satisfies never;
   }
 }
+
+const unknownStatus = (): RestAnswer =>
+  json(503, {
+    code: -1007,
+    msg: "Timeout waiting for response from backend server. Send status unknown; execution status unknown.",
+  });
 
 function send(response: ServerResponse, { status, body }: RestAnswer, retryAfterSeconds?: number): void {
   response
