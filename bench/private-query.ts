@@ -1,14 +1,10 @@
-import { execFile } from "node:child_process";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { promisify } from "node:util";
 import { globalId, parseGlobalId } from "../src/core/ids.js";
-import type { DatabaseAddress } from "../src/db/connect.js";
+import { post, register } from "./api.js";
 import { type BenchCase, type BenchResult, figure } from "./case.js";
 import { fillSymbols, openBenchDatabase } from "./database.js";
 import type { PeerInput } from "./peers/peer.js";
 import { selectDashboard } from "./peers/stored-schema.js";
+import { findPgbench, pgbench } from "./pgbench.js";
 import { type Asked, costOfQuery } from "./queries.js";
 
 const query =
@@ -18,27 +14,9 @@ const itemCount = 20;
 const connections = 8;
 const pgbenchSeconds = 8;
 
-async function post<T>(url: string, text: string, variables: object, headers: Record<string, string> = {}): Promise<T> {
-  const response = await fetch(url, {
-    method: "POST",
-    headers: { "content-type": "application/json", ...headers },
-    body: JSON.stringify({ query: text, variables }),
-  });
-  const { data, errors } = (await response.json()) as { data: T; errors?: unknown };
-  if (errors !== undefined) throw new Error(JSON.stringify(errors));
-  return data;
-}
-
-let users = 0;
-
 /** Registers a user and fills his dashboard by the API. */
 async function signUp(url: string, symbolIds: readonly number[]) {
-  const { register } = await post<{ register: { accessToken: string; user: { id: string } } }>(
-    url,
-    "mutation ($input: RegisterInput!) { register(input: $input) { accessToken user { id } } }",
-    { input: { email: `bench-${++users}@example.com`, password: "wandering copper lighthouse" } },
-  );
-  const headers = { authorization: `Bearer ${register.accessToken}` };
+  const { headers, id: userId } = await register(url);
   for (const id of symbolIds)
     await post(
       url,
@@ -46,47 +24,7 @@ async function signUp(url: string, symbolIds: readonly number[]) {
       { input: { symbolId: globalId("Symbol", id), customAlias: `Alias ${id}` } },
       headers,
     );
-  return { headers, userId: parseGlobalId(register.user.id)?.key ?? "" };
-}
-
-/** The one on the path, or of an installed Postgres; null without any. */
-async function findPgbench(): Promise<string | null> {
-  const versions = await readdir("/usr/lib/postgresql").catch(() => []);
-  const paths = ["pgbench", ...versions.map((version) => `/usr/lib/postgresql/${version}/bin/pgbench`)];
-  for (const path of paths) if (await promisify(execFile)(path, ["--version"]).then(Boolean, () => false)) return path;
-  return null;
-}
-
-/** Transactions a second of the same statements, as the same role. */
-async function pgbench(path: string, address: DatabaseAddress, userId: string, connections: number): Promise<number> {
-  const folder = await mkdtemp(join(tmpdir(), "tradegraph-pgbench-"));
-  try {
-    const script = join(folder, "dashboard.sql");
-    const statements = [
-      "begin",
-      "select set_config('app.user_id', :user_id, true)",
-      selectDashboard(":user_id"),
-      "commit",
-    ];
-    await writeFile(script, statements.map((statement) => `${statement};\n`).join(""));
-    const database =
-      "url" in address
-        ? [address.url]
-        : ["-h", address.host, "-p", String(address.port), "-U", address.user, address.database];
-    const options = ["-n", "-M", "prepared", "-c", connections, "-j", 1, "-T", pgbenchSeconds].map(String);
-    const { stdout } = await promisify(execFile)(
-      path,
-      [...options, "-D", `user_id=${userId}`, "-f", script, ...database],
-      {
-        env: { ...process.env, PGOPTIONS: "-c role=tradegraph_app" },
-      },
-    );
-    const [, tps] = /^tps = ([\d.]+) \(without/m.exec(stdout) ?? [];
-    if (tps === undefined) throw new Error(`pgbench says\n${stdout}`);
-    return Number(tps);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  return { headers, userId: parseGlobalId(userId)?.key ?? "" };
 }
 
 interface Answered {
@@ -115,7 +53,16 @@ export const privateQuery: BenchCase = {
       });
       const path = await findPgbench();
       const limitOf = async (count: number) =>
-        path === null ? {} : { limit: await pgbench(path, database.address, userId, count) };
+        path === null
+          ? {}
+          : {
+              limit: await pgbench(path, database.address, {
+                text: `begin;\nselect set_config('app.user_id', :user_id, true);\n${selectDashboard(":user_id")};\ncommit;\n`,
+                clients: count,
+                seconds: pgbenchSeconds,
+                variables: { user_id: userId },
+              }),
+            };
       // Each right after what it is compared with: other work on the machine comes and goes.
       const alone = await costOfQuery("tradegraph", input, asked(1));
       const aloneLimit = await limitOf(1);
