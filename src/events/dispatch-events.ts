@@ -25,6 +25,8 @@ export const accountsChannel = "tradegraph_accounts";
 const batchSize = 500;
 /** Nobody has to say that there is something. */
 const pollMs = 1_000;
+/** Between the end of one look and the next: what comes meanwhile leaves together, because a look costs as much as an order. */
+const pauseMs = 20;
 /** Accounts named in one notification, which may hold 8,000 bytes. */
 const accountsPerNotification = 60;
 
@@ -35,6 +37,7 @@ const accountsPerNotification = 60;
 export class EventDispatcher {
   readonly #timer: NodeJS.Timeout;
   #running: Promise<void> | undefined;
+  #endPause = () => {};
   #wanted = false;
   #closed = false;
   #failures = 0;
@@ -55,6 +58,7 @@ export class EventDispatcher {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
+    this.#endPause();
     await this.#running;
   }
 
@@ -63,6 +67,7 @@ export class EventDispatcher {
       this.#wanted = false;
       try {
         if ((await this.#dispatch()) === batchSize) this.#wanted = true;
+        else await this.#pause();
         this.#failures = 0;
       } catch (error) {
         // The next poll tries again.
@@ -70,6 +75,17 @@ export class EventDispatcher {
         return;
       }
     }
+  }
+
+  async #pause(): Promise<void> {
+    if (this.#closed) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, pauseMs);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   async #dispatch(): Promise<number> {
