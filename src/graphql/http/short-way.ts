@@ -288,13 +288,13 @@ export class ShortWay {
     if (sources !== null) headers.push("etag", answer.tag);
     // What a cache keeps for others does not say how one client stands.
     else if (exchange.standing !== null) headers.push(...limitHeaders(exchange.standing));
-    const encoding = encodingFor(acceptEncoding, answer.bytes.length);
+    const encoding = encodingFor(acceptEncoding, answer.length);
     if (sources !== null && isUnchanged(ifNoneMatch, answer.tag)) this.#write(response, 304, headers, null);
     else if (encoding === null) this.#write(response, status, headers, answer.body);
     else
       void answer.encoded(encoding).then((encoded) => {
         if (encoded !== null) headers.push("content-encoding", encoding);
-        this.#write(response, status, headers, encoded ?? answer.bytes);
+        this.#write(response, status, headers, encoded ?? answer.body);
       });
   }
 
