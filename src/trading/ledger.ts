@@ -107,7 +107,9 @@ export class Ledger {
 
 /** Sends all before it waits for any; no rows where there is no statement. @throws the error of the first that failed */
 async function atOnce(statements: readonly ({ execute(): Promise<unknown> } | null)[]): Promise<unknown[]> {
-  const outcomes = await Promise.allSettled(statements.map((statement) => statement?.execute() ?? []));
+  const outcomes = await Promise.allSettled(
+    statements.map(async (statement) => (statement === null ? [] : await statement.execute())),
+  );
   const failure = outcomes.find((outcome) => outcome.status === "rejected");
   if (failure !== undefined) throw failure.reason;
   return outcomes.map((outcome) => (outcome as PromiseFulfilledResult<unknown>).value);
