@@ -1,11 +1,17 @@
 import { connect } from "node:net";
 import { answer } from "./helper.js";
 
+/** What a connection asks, over and over. */
+export interface Ask {
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** The process that asks: some connections, each with one request at a time. */
 export interface LoadInput {
   readonly url: string;
-  readonly body: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  /** The connections take them in turn. */
+  readonly asks: readonly Ask[];
   readonly connections: number;
   readonly forMs: number;
 }
@@ -18,17 +24,19 @@ export interface Load {
   readonly body: string;
 }
 
-function run({ url, body, headers = {}, connections, forMs }: LoadInput): Promise<Load> {
+function run({ url, asks, connections, forMs }: LoadInput): Promise<Load> {
   const { hostname, port, pathname } = new URL(url);
-  const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  const request = Buffer.from(
-    `POST ${pathname} HTTP/1.1\r\nhost: ${hostname}:${port}\r\n${more.join("")}content-type: application/json\r\ncontent-length: ` +
-      `${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
+  const requests = asks.map(({ body, headers = {} }) => {
+    const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    return Buffer.from(
+      `POST ${pathname} HTTP/1.1\r\nhost: ${hostname}:${port}\r\n${more.join("")}content-type: application/json\r\ncontent-length: ` +
+        `${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    );
+  });
   const times: number[] = [];
   let sample = "";
   const endMs = performance.now() + forMs;
-  const one = () =>
+  const one = (request: Buffer) =>
     new Promise<void>((resolve, reject) => {
       const socket = connect(Number(port), hostname);
       let unread: Buffer = Buffer.alloc(0);
@@ -58,10 +66,12 @@ function run({ url, body, headers = {}, connections, forMs }: LoadInput): Promis
         ask();
       });
     });
-  return Promise.all(Array.from({ length: connections }, one)).then(() => {
-    const p99Ms = times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? Number.NaN;
-    return { answers: times.length, bytes: Buffer.byteLength(sample), p99Ms, body: sample };
-  });
+  return Promise.all(Array.from({ length: connections }, (_, n) => one(requests[n % requests.length] as Buffer))).then(
+    () => {
+      const p99Ms = times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? Number.NaN;
+      return { answers: times.length, bytes: Buffer.byteLength(sample), p99Ms, body: sample };
+    },
+  );
 }
 
 answer({ run });

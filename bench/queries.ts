@@ -9,7 +9,7 @@ import { Catalogue, type Market, type MarketSymbol } from "../src/catalogue/cata
 import { type BenchCase, type BenchResult, figure, median } from "./case.js";
 import { fillSymbols, openBenchDatabase } from "./database.js";
 import { Helper, sleep } from "./helper.js";
-import type { Load, LoadInput } from "./http-load.js";
+import type { Ask, Load, LoadInput } from "./http-load.js";
 import type { ServerUsage } from "./live/server.js";
 import type { PeerInput } from "./peers/peer.js";
 
@@ -40,16 +40,26 @@ export async function costOfQuery(
   try {
     const url = await server.ask<string>("start", input);
     const headers = (await headersFor?.(url)) ?? {};
-    const ask = { url, body: JSON.stringify({ query }), headers, connections };
-    await loader.ask<Load>("run", { ...ask, forMs: 3_000 } satisfies LoadInput);
-    await server.ask("measure");
-    const forMs = 8_000;
-    const load = await loader.ask<Load>("run", { ...ask, forMs } satisfies LoadInput);
-    const { cpuMs } = await server.ask<ServerUsage>("usage");
-    return { cpuUsPerAnswer: (cpuMs * 1000) / load.answers, answersPerSecond: (load.answers / forMs) * 1000, load };
+    const asks = [{ body: JSON.stringify({ query }), headers }];
+    return await costOf(server, loader, { url, asks, connections }, 3_000, 8_000);
   } finally {
     await Promise.all([server.stop(), loader.stop()]);
   }
+}
+
+/** Of what a server that runs is asked, after it has warmed up. */
+export async function costOf(
+  server: Helper,
+  loader: Helper,
+  asked: { readonly url: string; readonly asks: readonly Ask[]; readonly connections: number },
+  warmUpMs: number,
+  forMs: number,
+): Promise<QueryCost> {
+  await loader.ask<Load>("run", { ...asked, forMs: warmUpMs } satisfies LoadInput);
+  await server.ask("measure");
+  const load = await loader.ask<Load>("run", { ...asked, forMs } satisfies LoadInput);
+  const { cpuMs } = await server.ask<ServerUsage>("usage");
+  return { cpuUsPerAnswer: (cpuMs * 1000) / load.answers, answersPerSecond: (load.answers / forMs) * 1000, load };
 }
 
 const symbolsOfAnswer = ({ body }: Load) => JSON.parse(body).data.defaultSymbols as { id: string; ticker: string }[];

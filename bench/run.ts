@@ -3,13 +3,21 @@ import { loadavg } from "node:os";
 import { advantage, type BenchCase, type BenchResult, bestPeer, figure, shortfalls } from "./case.js";
 import { fanOutCases } from "./fan-out.js";
 import { latencyCases } from "./latency.js";
+import { ordersCase } from "./orders.js";
 import { privateQuery } from "./private-query.js";
 import { queryCases } from "./queries.js";
 import { seriesCases } from "./series.js";
 import { machine, resultsPath, type StoredResults, writeReadme } from "./write-readme.js";
 
 /** `npm run bench` runs all cases, `npm run bench -- ingest candles` some. One after the other: they share two cores. */
-const cases: readonly BenchCase[] = [...fanOutCases, ...latencyCases, ...queryCases, privateQuery, ...seriesCases];
+const cases: readonly BenchCase[] = [
+  ...fanOutCases,
+  ...latencyCases,
+  ...queryCases,
+  privateQuery,
+  ordersCase,
+  ...seriesCases,
+];
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !cases.some((known) => known.name === name));
 if (unknown.length > 0)

@@ -6,6 +6,8 @@ export interface PeerInput {
   readonly address: DatabaseAddress;
   /** Where an exchange sends frames of Binance; without it the changes are made in the server's own process. */
   readonly exchange: { readonly url: string; readonly websocketUrl: string } | null;
+  /** Whether it executes orders on paper. */
+  readonly trades?: boolean;
 }
 
 /** A server that is compared. Each file here but this one and the schemas is one, and exports `start`. */

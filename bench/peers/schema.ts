@@ -21,7 +21,12 @@ const sdl = /* GraphQL */ `
   type DashboardItem {
     id: ID! displayOrder: Int! isVisible: Boolean! isPinned: Boolean! customAlias: String widgetType: String! symbol: Symbol!
   }
-  type Query { defaultSymbols: [Symbol!]! dashboard: [DashboardItem!]! }
+  type Order {
+    id: ID! clientOrderId: String! side: String! orderType: String! status: String! quantity: Decimal! price: Decimal
+    filledQuantity: Decimal! createdAt: DateTime! symbol: Symbol!
+  }
+  type OrderConnection { nodes: [Order!]! }
+  type Query { defaultSymbols: [Symbol!]! dashboard: [DashboardItem!]! orders(first: Int): OrderConnection! }
   type Subscription { quotes(symbolIds: [ID!], intervalMs: Int): [Quote!]! }
 `;
 
@@ -43,6 +48,7 @@ export function schemaWith(resolvers: Resolvers): GraphQLSchema {
     "Market.id": idOf("Market"),
     "Symbol.id": idOf("Symbol"),
     "DashboardItem.id": idOf("DashboardItem"),
+    "Order.id": idOf("Order"),
     ...resolvers,
   };
   for (const [path, resolve] of Object.entries(all)) {

@@ -1,6 +1,7 @@
 import DataLoader from "dataloader";
 import type { GraphQLSchema } from "graphql";
 import postgres, { type Sql } from "postgres";
+import { decimalText } from "../../src/core/decimal.js";
 import type { DatabaseAddress } from "../../src/db/connect.js";
 import { type Resolver, schemaWith } from "./schema.js";
 
@@ -29,10 +30,10 @@ const inOrder = <T extends object>(ids: readonly number[], rows: readonly (T & R
   return ids.map((id) => byId.get(id) ?? null);
 };
 
-/** The statement of a dashboard; `user` stands where its user does. */
-export const selectDashboard = (user: string): string =>
+const selectDashboard =
   "select id, symbol_id, display_order, is_visible, is_pinned, custom_alias, notes, widget_type, widget_config, category, version " +
-  `from user_dashboard_preferences where user_id = ${user} order by is_pinned desc nulls last, display_order, id`;
+  "from user_dashboard_preferences where user_id = $1 order by is_pinned desc nulls last, display_order, id";
+const selectOrders = "select * from orders where user_id = $1 and deleted_at is null order by id desc limit $2";
 
 /** A row of it in the words of the API. */
 const itemOf = (row: Record<string, unknown>) => ({
@@ -44,6 +45,26 @@ const itemOf = (row: Record<string, unknown>) => ({
   customAlias: row.custom_alias,
   widgetType: row.widget_type,
 });
+
+const orderOf = (row: Record<string, unknown>) => ({
+  id: row.id,
+  symbol_id: row.symbol_id,
+  clientOrderId: row.client_order_id,
+  side: row.side,
+  orderType: row.order_type,
+  status: row.status,
+  quantity: decimalText(row.quantity as string),
+  price: row.price === null ? null : decimalText(row.price as string),
+  filledQuantity: decimalText(row.filled_quantity as string),
+  createdAt: row.created_at,
+});
+
+/** Rows of the loaders' user, read in a plain transaction that names him first. */
+const readOwn = ({ sql, userId }: Loaders, text: string, more: readonly number[] = []) =>
+  sql.begin(async (transaction) => {
+    await transaction`select set_config('app.user_id', ${userId}, true)`;
+    return await transaction.unsafe(text, [userId, ...more], { prepare: true });
+  });
 
 export const loadersOf = (sql: Sql, userId = ""): Loaders => ({
   sql,
@@ -81,13 +102,11 @@ export const storedSchema = (): GraphQLSchema =>
         select id, ticker, display_name as "displayName", market_id, asset_class_id from symbols
         where is_default and is_active order by display_order, id`,
     ),
-    "Query.dashboard": of((_root, _args, { sql, userId }) =>
-      sql.begin(async (transaction) => {
-        await transaction`select set_config('app.user_id', ${userId}, true)`;
-        const rows = await transaction.unsafe(selectDashboard("$1"), [userId], { prepare: true });
-        return rows.map(itemOf);
-      }),
-    ),
+    "Query.dashboard": of(async (_root, _args, loaders) => (await readOwn(loaders, selectDashboard)).map(itemOf)),
+    "Query.orders": of(async (_root, { first }, loaders) => ({
+      nodes: (await readOwn(loaders, selectOrders, [first + 1])).slice(0, first).map(orderOf),
+    })),
+    "Order.symbol": of((order, _args, { symbols }) => symbols.load(order.symbol_id)),
     "DashboardItem.symbol": of((item, _args, { symbols }) => symbols.load(item.symbol_id)),
     "Symbol.market": of((symbol, _args, { markets }) => markets.load(symbol.market_id)),
     "Symbol.assetClass": of((symbol, _args, { assetClasses }) => assetClasses.load(symbol.asset_class_id)),

@@ -4,8 +4,8 @@ import { parseConfig } from "../../src/config.js";
 import type { StartPeer } from "./peer.js";
 
 /** This program, with its usual settings; clients that stop reading are not closed, which would be the easy way out. */
-export const start: StartPeer = async ({ address, exchange }) => {
-  const roles = exchange === null ? "api" : "api,feed";
+export const start: StartPeer = async ({ address, exchange, trades = false }) => {
+  const roles = ["api", ...(exchange === null ? [] : ["feed"]), ...(trades ? ["worker"] : [])].join();
   const config = parseConfig({
     PORT: "0",
     ROLES: roles,
@@ -14,6 +14,9 @@ export const start: StartPeer = async ({ address, exchange }) => {
     RATE_LIMIT_COST_PER_ADDRESS: "1000000000",
     RATE_LIMIT_COST_PER_USER: "1000000000",
     RATE_LIMIT_CONNECTIONS_PER_ADDRESS: "1000000000",
+    RATE_LIMIT_MUTATIONS_PER_ADDRESS: "1000000000",
+    RATE_LIMIT_MUTATIONS_PER_USER: "1000000000",
+    RATE_LIMIT_SIGN_INS_PER_ADDRESS: "1000",
   });
   const overrides = { database: address, ...(exchange === null ? {} : { exchange }) };
   const app = await startApp(config, pino({ level: "fatal" }), () => {}, overrides);

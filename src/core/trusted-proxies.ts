@@ -100,7 +100,8 @@ export class TrustedProxies {
   }
 
   #believed(request: Forwarded, header: string): string | undefined {
-    const value = [request.headers[header]].flat()[0];
+    const given = request.headers[header];
+    const value = typeof given === "string" ? given : given?.[0];
     if (value === undefined) return undefined;
     const isBelieved = this.hops > 0 || this.#isTrusted(request.socket.remoteAddress ?? "");
     return isBelieved ? value.split(",")[0]?.trim().toLowerCase() : undefined;

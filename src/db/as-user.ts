@@ -83,12 +83,16 @@ export async function asUserAtOnce<const S extends readonly Statement[]>(
 export interface UserRows {
   readonly rows: string;
   readonly order: string;
+  /** How many at most, e.g. "$3"; all without it. */
+  readonly limit?: string;
 }
 
 /** The statement that reads them as the user who is its $1. */
-export const textOfRead = ({ rows, order }: UserRows): string =>
-  `with named as materialized (select set_config('app.user_id', $1, true) as user_id)
-  select own.* from named, lateral (${rows} and named.user_id is not null offset 0) own order by ${order}`;
+export const textOfRead = ({ rows, order, limit }: UserRows): string => {
+  const end = limit === undefined ? "offset 0" : `order by ${order} limit ${limit}`;
+  return `with named as materialized (select set_config('app.user_id', $1, true) as user_id)
+  select own.* from named, lateral (${rows} and named.user_id is not null ${end}) own order by ${order}`;
+};
 
 /**
  * Reads as a user by one statement, which is a transaction of its own: less than half the work of naming the user in a statement

@@ -33,6 +33,8 @@ export const outboxChannel = "tradegraph_outbox";
 const batchSize = 500;
 /** Nobody has to say that there is something. */
 const pollMs = 1_000;
+/** Between the end of one look and the next: what comes meanwhile leaves together, because a look costs as much as an order. */
+const pauseMs = 20;
 /** Accounts named in one notification, which may hold 8,000 bytes. */
 const accountsPerNotification = 60;
 /** After so many refusals of the bus an event is a dead letter. */
@@ -51,6 +53,7 @@ export class EventDispatcher {
   readonly #timer: NodeJS.Timeout;
   #listening: { unlisten(): Promise<void> } | undefined;
   #running: Promise<void> | undefined;
+  #endPause = () => {};
   #isWanted = false;
   /** Whether this process has stored events since it had its turn. */
   #hasOwn = false;
@@ -88,6 +91,7 @@ export class EventDispatcher {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
+    this.#endPause();
     await this.#running;
     await this.#listening?.unlisten().catch(() => {});
   }
@@ -106,6 +110,7 @@ export class EventDispatcher {
       try {
         await this.#tellUntold();
         if ((await this.#dispatch()) === batchSize) this.#isWanted = true;
+        else await this.#pause();
         this.#failures = 0;
       } catch (error) {
         // The next poll tries again.
@@ -119,6 +124,17 @@ export class EventDispatcher {
     const users = [...this.#untold];
     this.#untold.clear();
     await notify(this.options.database.sql, users);
+  }
+
+  async #pause(): Promise<void> {
+    if (this.#closed) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, pauseMs);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   /** @returns how many events were published */

@@ -41,3 +41,8 @@ export interface ApiContext extends ApiServices {
   /** Where the request comes from, as far as it counts as one client. */
   readonly address: string;
 }
+
+export const contextOf = (
+  services: ApiServices,
+  { viewer, address }: Pick<ApiContext, "viewer" | "address">,
+): ApiContext => ({ ...services, viewer, address });

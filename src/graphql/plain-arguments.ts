@@ -36,5 +36,11 @@ function directCall({ target, methodName, params = [], middlewares, roles }: Fie
     else return null;
   }
   const instance = new (target as new () => Record<string, Method>)();
+  const [first, second] = readers;
+  if (first === undefined) return () => instance[methodName]?.();
+  // Most take their parent alone, or that and one thing more.
+  if (readers.length === 1) return (root, args, context) => instance[methodName]?.(first(root, args, context));
+  if (readers.length === 2 && second !== undefined)
+    return (root, args, context) => instance[methodName]?.(first(root, args, context), second(root, args, context));
   return (root, args, context) => instance[methodName]?.(...readers.map((read) => read(root, args, context)));
 }

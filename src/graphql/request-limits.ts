@@ -180,12 +180,12 @@ export function limitRefusal({ limiter: { policy }, retryAfterMs }: Standing): G
 
 /** As draft-ietf-httpapi-ratelimit-headers-11 writes them, and Retry-After where the answer is a refusal. */
 export function limitHeaders({ limiter: { policy }, remaining, resetMs, retryAfterMs }: Standing): string[] {
-  const name = JSON.stringify(policy.name);
+  // The names of our own limits need no quoting beyond this.
   const headers = [
     "ratelimit-policy",
-    `${name};q=${policy.limit};w=${policy.windowMs / 1_000}`,
+    `"${policy.name}";q=${policy.limit};w=${policy.windowMs / 1_000}`,
     "ratelimit",
-    `${name};r=${remaining};t=${Math.ceil(resetMs / 1_000)}`,
+    `"${policy.name}";r=${remaining};t=${Math.ceil(resetMs / 1_000)}`,
   ];
   return retryAfterMs === 0 ? headers : [...headers, "retry-after", retryAfterSeconds(retryAfterMs)];
 }

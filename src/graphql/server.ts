@@ -15,7 +15,7 @@ import type { TrustedProxies } from "../core/trusted-proxies.js";
 import type { Viewer } from "../core/viewer.js";
 import type { MetricsEndpoint } from "../telemetry/metrics-endpoint.js";
 import type { AllowedOrigins } from "./allowed-origins.js";
-import type { ApiContext, ApiServices } from "./context.js";
+import { type ApiContext, type ApiServices, contextOf } from "./context.js";
 import { toClientError } from "./errors.js";
 import { OperationExecutor } from "./execute-operation.js";
 import { PublicAnswers } from "./http/answers.js";
@@ -28,7 +28,14 @@ import { OperationWatch } from "./operation-watch.js";
 import { PersistedDocuments } from "./persisted.js";
 import { OperationPreparer } from "./prepare.js";
 import { named, watchOperations } from "./refuse-operation.js";
-import { limitHeaders, limitRefusal, type RequestLimits, retryAfterSeconds, type Standing } from "./request-limits.js";
+import {
+  type Client,
+  limitHeaders,
+  limitRefusal,
+  type RequestLimits,
+  retryAfterSeconds,
+  type Standing,
+} from "./request-limits.js";
 import { OperationRunner } from "./run-operation.js";
 import { SseEndpoint } from "./sse.js";
 import { traceRequests } from "./trace-requests.js";
@@ -90,15 +97,19 @@ const requestTimeoutMs = 30_000;
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const { log, services, tracer, metrics, limits, trustedProxies: proxies, corsOrigins: origins } = options;
   const watch = new OperationWatch(tracer);
-  const contextOf = (authorization: string | null, address: string): ApiContext | Promise<ApiContext> => {
+  const clientOf = (authorization: string | null, address: string): Client | Promise<Client> => {
     // Looking into a credential costs more than most questions.
     if (authorization !== null) limits.requireCredentialHeard(address, authorization);
     const viewer = options.viewerOf(authorization);
-    const contextFor = (found: Viewer | null): ApiContext => {
+    const clientFor = (found: Viewer | null): Client => {
       if (authorization !== null && found !== null) limits.credentialWasValid(authorization);
-      return { ...services, viewer: found, address };
+      return { viewer: found, address };
     };
-    return viewer instanceof Promise ? viewer.then(contextFor) : contextFor(viewer);
+    return viewer instanceof Promise ? viewer.then(clientFor) : clientFor(viewer);
+  };
+  const contextFor = (authorization: string | null, address: string): ApiContext | Promise<ApiContext> => {
+    const client = clientOf(authorization, address);
+    return client instanceof Promise ? client.then((found) => contextOf(services, found)) : contextOf(services, client);
   };
   const documents = new PersistedDocuments(options.trustedDocuments);
   const preparer = new OperationPreparer(options.schema, options, documents, log);
@@ -111,7 +122,8 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     preparer,
     executor: new OperationExecutor(),
     answers: new PublicAnswers(services),
-    contextOf,
+    services,
+    clientOf,
     limits,
     proxies,
     origins,
@@ -178,7 +190,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   // A credential that is not valid is refused before anything of the request is read.
   app.addHook("onRequest", async (request, reply) => {
     try {
-      contexts.set(request, await contextOf(request.headers.authorization ?? null, proxies.clientOf(request.raw)));
+      contexts.set(request, await contextFor(request.headers.authorization ?? null, proxies.clientOf(request.raw)));
     } catch (error) {
       // What keeps us from checking a credential says nothing about the credential.
       if (!(error instanceof DomainError)) throw error;
@@ -262,7 +274,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const sockets = new WebSocketEndpoint(app.server, {
     path: "/graphql",
     runner,
-    contextOf,
+    contextOf: contextFor,
     followAccess: options.followAccess,
     keepAliveMs: options.keepAliveMs,
     maxMessageBytes: options.maxBodyBytes,

@@ -95,7 +95,8 @@ export class Ledger {
     try {
       const [, , ...loaded] = await atOnce([
         sql`begin`,
-        sql`select set_config('app.user_id', ${userId}, true)`,
+        // What follows looks things up by their keys: making a plan anew each time would take longer than doing it.
+        sql`select set_config('app.user_id', ${userId}, true), set_config('plan_cache_mode', 'force_generic_plan', true)`,
         ...ledgerStatements(sql, scope),
       ]);
       const nowMs = clock.nowMs();
@@ -140,9 +141,11 @@ export class Ledger {
   }
 }
 
-/** Sends all before it waits for any. @throws the error of the first that failed */
-async function atOnce(statements: readonly { execute(): Promise<unknown> }[]): Promise<unknown[]> {
-  const outcomes = await Promise.allSettled(statements.map((statement) => statement.execute()));
+/** Sends all before it waits for any; no rows where there is no statement. @throws the error of the first that failed */
+async function atOnce(statements: readonly ({ execute(): Promise<unknown> } | null)[]): Promise<unknown[]> {
+  const outcomes = await Promise.allSettled(
+    statements.map(async (statement) => (statement === null ? [] : await statement.execute())),
+  );
   const failure = outcomes.find((outcome) => outcome.status === "rejected");
   if (failure !== undefined) throw failure.reason;
   return outcomes.map((outcome) => (outcome as PromiseFulfilledResult<unknown>).value);

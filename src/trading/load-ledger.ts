@@ -27,7 +27,6 @@ export interface LedgerScope {
   readonly exchangeFillIds?: readonly string[];
 }
 
-const nobody = "00000000-0000-0000-0000-000000000000";
 const uuids = (ids: readonly string[]): string => `{${ids.join()}}`;
 
 const texts = (values: readonly string[]): string =>
@@ -71,82 +70,135 @@ interface RiskLimitRow {
 
 const decimalOf = (text: string | null): Decimal | null => (text === null ? null : new Decimal(text));
 
+type Statement<Row extends object> = postgres.PendingQuery<Row[]>;
+
 /**
  * The statements that take the account's lock and read what the scope names, in this order, to be sent at once: each of them
- * sees what was committed until the lock was had.
+ * sees what was committed until the lock was had. Null: there is nothing to ask. What was not asked for is no part of a
+ * statement either, because a plan that is prepared for everything looks through everything.
  */
 export function ledgerStatements(sql: postgres.ReservedSql, scope: LedgerScope) {
-  const {
-    accountId,
-    exchangeFillIds = [],
-    orderIds = [],
-    clientOrderIds = [],
-    openOrdersOf = null,
-    ofAccount = false,
-    withRisk = false,
-    strategyId = null,
-    replacing = nobody,
-  } = scope;
-  const symbolId = openOrdersOf === null ? -1 : openOrdersOf === "all" ? 0 : openOrdersOf;
+  const { accountId, ofAccount = false, withRisk = false, strategyId = null, replacing = nobody } = scope;
   return [
     sql<SequenceRow[]>`
       select sequence, equity_day::text as equity_day, equity_at_midnight, highest_equity from account_sequences where account_id = ${accountId} for no key update`,
     sql<AccountRow[]>`
       select id, user_id, exchange_id, environment, status, position_mode,
-        (select s.id from strategies s where s.id = ${strategyId}::uuid and s.deleted_at is null) as strategy_id
+        ${strategyId === null ? sql`null::uuid` : sql`(select s.id from strategies s where s.id = ${strategyId} and s.deleted_at is null)`} as strategy_id
       from accounts where id = ${accountId} and deleted_at is null`,
-    sql<{ version: number }[]>`
-      select version from event_store where stream_id = ${ofAccount ? accountId : nobody} order by version desc limit 1`,
+    ofAccount
+      ? sql<{ version: number }[]>`
+          select version from event_store where stream_id = ${accountId} order by version desc limit 1`
+      : null,
     sql<{ asset: string; available: string; locked: string }[]>`
       select asset, available, locked from account_balances where account_id = ${accountId}`,
-    sql<OrderRow[]>`
-      with named as (
-        select id, coalesce(parent_order_id, id) as owner from orders
-        where id = any (${uuids(orderIds)}::text::uuid[]) and account_id = ${accountId}
-        union
-        select id, coalesce(parent_order_id, id) from orders where account_id = ${accountId} and client_order_id = any (${texts(clientOrderIds)}::text::text[])
-        union
-        select id, coalesce(parent_order_id, id) from orders
-        where account_id = ${accountId} and status in ('PENDING', 'NEW', 'PARTIALLY_FILLED') and (symbol_id = ${symbolId} or ${symbolId} = 0)
-      )
-      select * from orders where id in (select id from named union select owner from named)
-      union all
-      select o.* from orders o
-      where o.parent_order_id in (select owner from named) and o.id not in (select id from named)`,
+    selectOrders(sql, scope),
     sql<PositionRow[]>`select * from positions where account_id = ${accountId} and status = 'OPEN'`,
-    // A venue may tell everything that it knows of an order once more.
-    sql<{ order_id: string; exchange_fill_id: string }[]>`
-      select order_id, exchange_fill_id from order_fills
-      where account_id = ${accountId} and exchange_fill_id = any (${texts(exchangeFillIds)}::text::text[])
-      union all
-      select f.order_id, f.exchange_fill_id from orders o join order_fills f on f.order_id = o.id
-      where o.id = any (${uuids(orderIds)}::text::uuid[]) and o.account_id = ${accountId}
-      union all
-      select f.order_id, f.exchange_fill_id from orders o join order_fills f on f.order_id = o.id
-      where o.account_id = ${accountId} and o.status in ('PENDING', 'NEW', 'PARTIALLY_FILLED')
-        and (o.symbol_id = ${symbolId} or ${symbolId} = 0)`,
-    sql<RiskLimitRow[]>`
-      select scope, max_order_size, max_position_size, max_leverage, max_daily_loss, max_daily_loss_percent,
-        max_drawdown_percent, max_open_positions
-      from risk_limits
-      where ${withRisk} and is_enabled and deleted_at is null and (account_id is null or account_id = ${accountId})
-        and (strategy_id is null or strategy_id = ${strategyId}::uuid)`,
+    selectFills(sql, scope),
+    withRisk
+      ? sql<RiskLimitRow[]>`
+          select scope, max_order_size, max_position_size, max_leverage, max_daily_loss, max_daily_loss_percent,
+            max_drawdown_percent, max_open_positions
+          from risk_limits where ${isLimit(sql, scope)}`
+      : null,
     // What may still be filled counts as if it were, where there is a limit of what is held.
-    sql<WaitingRow[]>`
-      select symbol_id, side, position_side, sum(quantity - filled_quantity) as quantity from orders
-      where account_id = ${accountId} and status in ('PENDING', 'NEW', 'PARTIALLY_FILLED') and not reduce_only
-        and parent_order_id is null and id <> ${replacing}::uuid
-        and exists (
-          select from risk_limits
-          where ${withRisk} and is_enabled and deleted_at is null and (account_id is null or account_id = ${accountId})
-            and (strategy_id is null or strategy_id = ${strategyId}::uuid)
-            and (max_position_size is not null or max_open_positions is not null))
-      group by symbol_id, side, position_side`,
+    withRisk
+      ? sql<WaitingRow[]>`
+          select symbol_id, side, position_side, sum(quantity - filled_quantity) as quantity from orders
+          where account_id = ${accountId} and status in ('PENDING', 'NEW', 'PARTIALLY_FILLED') and not reduce_only
+            and parent_order_id is null and id <> ${replacing}
+            and exists (
+              select from risk_limits
+              where ${isLimit(sql, scope)} and (max_position_size is not null or max_open_positions is not null))
+          group by symbol_id, side, position_side`
+      : null,
   ] as const;
 }
 
-type Answers = {
-  -readonly [K in keyof ReturnType<typeof ledgerStatements>]: Awaited<ReturnType<typeof ledgerStatements>[K]>;
+type Fragment = Statement<postgres.Row>;
+
+const nobody = "00000000-0000-0000-0000-000000000000";
+
+/** Of the limits those that bind an order of the scope. */
+const isLimit = (sql: postgres.ReservedSql, { accountId, strategyId = null }: LedgerScope): Fragment =>
+  sql`is_enabled and deleted_at is null and (account_id is null or account_id = ${accountId})
+    and ${strategyId === null ? sql`strategy_id is null` : sql`(strategy_id is null or strategy_id = ${strategyId})`}`;
+
+/** The rows of all that are there. */
+const together = (sql: postgres.ReservedSql, parts: readonly (Fragment | null)[], by: Fragment): Fragment | null =>
+  parts.reduce((all, part) => (all === null || part === null ? (all ?? part) : sql`${all} ${by} ${part}`), null);
+
+/** Of the account's open orders those that the scope names. */
+const isNamedOpen = (sql: postgres.ReservedSql, { accountId, openOrdersOf }: LedgerScope): Fragment =>
+  sql`o.account_id = ${accountId} and o.status in ('PENDING', 'NEW', 'PARTIALLY_FILLED') ${
+    openOrdersOf === "all" ? sql`` : sql`and o.symbol_id = ${openOrdersOf ?? 0}`
+  }`;
+
+function selectOrders(sql: postgres.ReservedSql, scope: LedgerScope): Statement<OrderRow> | null {
+  const { accountId, orderIds = [], clientOrderIds = [], openOrdersOf = null } = scope;
+  const select = sql`select o.id, coalesce(o.parent_order_id, o.id) as owner from`;
+  const parts = [
+    orderIds.length === 0
+      ? null
+      : sql`
+          ${select} unnest(${uuids(orderIds)}::text::uuid[]) as wanted (id)
+          cross join lateral (select * from orders where id = wanted.id offset 0) o where o.account_id = ${accountId}`,
+    clientOrderIds.length === 0
+      ? null
+      : sql`
+          ${select} unnest(${texts(clientOrderIds)}::text::text[]) as wanted (client_order_id)
+          cross join lateral (
+            select * from orders where account_id = ${accountId} and client_order_id = wanted.client_order_id offset 0
+          ) o`,
+    openOrdersOf === null ? null : sql`${select} orders o where ${isNamedOpen(sql, scope)}`,
+  ];
+  const named = together(sql, parts, sql`union`);
+  if (named === null) return null;
+  // Row by row, by keys: a plan is made once for the connection, at a time when there may be hardly any orders, and the tables
+  // that were then small enough to be read whole grow under it.
+  return sql<OrderRow[]>`
+    with named as materialized (${named})
+    select o.* from (select id from named union select owner from named) known
+    cross join lateral (select * from orders where id = known.id offset 0) o
+    union all
+    select o.* from (select distinct owner from named) known
+    cross join lateral (select * from orders where parent_order_id = known.owner offset 0) o
+    where o.id not in (select id from named)`;
+}
+
+/** A venue may tell everything that it knows of an order once more. */
+function selectFills(
+  sql: postgres.ReservedSql,
+  scope: LedgerScope,
+): Statement<{ order_id: string; exchange_fill_id: string }> | null {
+  const { accountId, orderIds = [], exchangeFillIds = [], openOrdersOf = null } = scope;
+  const ofOrder = sql`cross join lateral (select * from order_fills where order_id = o.id offset 0) f`;
+  const parts = [
+    exchangeFillIds.length === 0
+      ? null
+      : sql`
+          select f.order_id, f.exchange_fill_id from unnest(${texts(exchangeFillIds)}::text::text[]) as wanted (id)
+          cross join lateral (
+            select * from order_fills where account_id = ${accountId} and exchange_fill_id = wanted.id offset 0
+          ) f`,
+    orderIds.length === 0
+      ? null
+      : sql`
+          select f.order_id, f.exchange_fill_id from unnest(${uuids(orderIds)}::text::uuid[]) as o (id) ${ofOrder}
+          where f.account_id = ${accountId}`,
+    openOrdersOf === null
+      ? null
+      : sql`select f.order_id, f.exchange_fill_id from orders o ${ofOrder} where ${isNamedOpen(sql, scope)}`,
+  ];
+  const fills = together(sql, parts, sql`union all`);
+  return fills && sql<{ order_id: string; exchange_fill_id: string }[]>`${fills}`;
+}
+
+/** Of the statements in turn; nothing for those that were not asked. */
+export type LedgerAnswers = {
+  -readonly [K in keyof ReturnType<typeof ledgerStatements>]: Awaited<
+    NonNullable<ReturnType<typeof ledgerStatements>[K]>
+  >;
 };
 
 /** @throws {DomainError} NOT_FOUND when the user has no such account */
@@ -160,7 +212,7 @@ export function ledgerStateOf([
   fills,
   limits,
   waiting,
-]: Answers): LedgerState {
+]: LedgerAnswers): LedgerState {
   const [account] = accounts;
   const [sequence] = sequences;
   if (account === undefined || sequence === undefined) throw notFound("account");

@@ -1,7 +1,7 @@
 import type postgres from "postgres";
-import { keysetOf, keysetPage, uuidPattern } from "../core/keyset-page.js";
+import { type Keyset, keysetOf, keysetPage, uuidPattern } from "../core/keyset-page.js";
 import type { Page, PageArguments } from "../core/pagination.js";
-import { asUserAtOnce } from "../db/as-user.js";
+import { asUserAtOnce, readAsUser, type UserRows } from "../db/as-user.js";
 import type { Database } from "../db/connect.js";
 import type { FillRow } from "./ledger-rows.js";
 import type { OrderSide, OrderStatus } from "./order.js";
@@ -35,26 +35,37 @@ export async function listOrders(
   args: PageArguments,
 ): Promise<Page<OrderRow>> {
   const keyset = keysetOf(args, "orders", uuidPattern);
-  const { accountId, symbolId, strategyId, statuses, side, from, to } = search;
-  const [rows] = await asUserAtOnce(database, userId, (sql) => {
-    const where = conditionsOf(sql, [
-      accountId == null ? sql`user_id = ${userId}` : sql`account_id = ${accountId}`,
-      symbolId == null ? null : sql`symbol_id = ${symbolId}`,
-      strategyId == null ? null : sql`strategy_id = ${strategyId}`,
-      statuses == null ? null : sql`status = any (${`{${statuses.join()}}`}::text::order_status_enum[])`,
-      side == null ? null : sql`side = ${side}`,
-      from == null ? null : sql`created_at >= ${from.toISOString()}`,
-      to == null ? null : sql`created_at < ${to.toISOString()}`,
-      keyset.after === null ? null : sql`id < ${keyset.after}`,
-      keyset.before === null ? null : sql`id > ${keyset.before}`,
-      sql`deleted_at is null`,
-    ]);
-    return [
-      sql<OrderRow[]>`
-        select * from orders where ${where} order by id ${keyset.isBackwards ? sql`asc` : sql`desc`} limit ${keyset.limit + 1}`,
-    ];
-  });
-  return keysetPage(rows, keyset, "orders", (row) => row.id);
+  const { rows, values } = pageOfOrders(userId, search, keyset);
+  return keysetPage(await readAsUser<OrderRow>(database, userId, rows, values), keyset, "orders", (row) => row.id);
+}
+
+/** The statement of a page for `readAsUser`, with one row more than asked for. */
+export function pageOfOrders(
+  userId: string,
+  { accountId, symbolId, strategyId, statuses, side, from, to }: OrderSearch,
+  { limit, isBackwards, after, before }: Keyset,
+): { readonly rows: UserRows; readonly values: (string | number)[] } {
+  const values: (string | number)[] = [];
+  // The user's own id is the first value of the statement.
+  const place = (value: string | number): string => `$${values.push(value) + 1}`;
+  const conditions = [accountId == null ? `user_id = ${place(userId)}` : `account_id = ${place(accountId)}`];
+  if (symbolId != null) conditions.push(`symbol_id = ${place(symbolId)}`);
+  if (strategyId != null) conditions.push(`strategy_id = ${place(strategyId)}`);
+  if (statuses != null) conditions.push(`status = any (${place(`{${statuses.join()}}`)}::text::order_status_enum[])`);
+  if (side != null) conditions.push(`side = ${place(side)}`);
+  if (from != null) conditions.push(`created_at >= ${place(from.toISOString())}`);
+  if (to != null) conditions.push(`created_at < ${place(to.toISOString())}`);
+  if (after !== null) conditions.push(`id < ${place(after)}`);
+  if (before !== null) conditions.push(`id > ${place(before)}`);
+  conditions.push("deleted_at is null");
+  return {
+    rows: {
+      rows: `select * from orders where ${conditions.join(" and ")}`,
+      order: isBackwards ? "id" : "id desc",
+      limit: place(limit + 1),
+    },
+    values,
+  };
 }
 
 /** Those of the ids that are the user's, by id. */

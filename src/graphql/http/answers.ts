@@ -7,7 +7,8 @@ import { compress, type Encoding } from "./encoding.js";
 
 /** A body as it is sent, in the encodings that were asked for so far. */
 export class Answer {
-  readonly bytes: Buffer;
+  /** In bytes. */
+  readonly length: number;
   /**
    * As it is best handed to Node, which writes a text of single bytes together with the headers in one piece, and anything else
    * in two.
@@ -17,8 +18,13 @@ export class Answer {
   #tag: string | undefined;
 
   constructor(text: string) {
-    this.bytes = Buffer.from(text);
-    this.body = this.bytes.length === text.length ? text : this.bytes;
+    this.length = Buffer.byteLength(text);
+    this.body = this.length === text.length ? text : Buffer.from(text);
+  }
+
+  /** Most answers are sent once, as text, and need none. */
+  get bytes(): Buffer {
+    return typeof this.body === "string" ? Buffer.from(this.body, "latin1") : this.body;
   }
 
   /** The same for the same content; weak, because it stands for all encodings of it. */
@@ -87,10 +93,10 @@ export class PublicAnswers {
   /** Keeps an answer, unless something changed while it was made. */
   keep(operation: Operation, request: OperationRequest, stamp: Stamp, answer: Answer): void {
     const now = this.stampOf(operation);
-    if (now === null || answer.bytes.length > maxAnswerBytes || now.some((version, i) => version !== stamp[i])) return;
+    if (now === null || answer.length > maxAnswerBytes || now.some((version, i) => version !== stamp[i])) return;
     const key = keyOf(operation, request);
     // Compressed, it is smaller than it is.
-    this.#kept.set(key, { answer, stamp }, { size: 2 * answer.bytes.length + key.length + 200 });
+    this.#kept.set(key, { answer, stamp }, { size: 2 * answer.length + key.length + 200 });
   }
 
   #version(source: AnswerSource | undefined): number {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { LRUCache } from "lru-cache";
 import secureJson from "secure-json-parse";
 import { namesHash } from "../persisted.js";
 import type { OperationRequest } from "../prepare.js";
@@ -23,8 +24,32 @@ export function isPlainGet(headers: IncomingHttpHeaders): boolean {
     : plainJson.test(type);
 }
 
-/** The operation in an ordinary body; null when anything about it is out of the ordinary. */
-export function readBody(body: Buffer): OperationRequest | null {
+/** Bodies that are kept as they were read, and their size together; the least used goes first. */
+const maxBodies = 2_000;
+const maxBodiesLength = 10_000_000;
+/** Longer ones are seldom the same twice. */
+const maxKeptLength = 10_000;
+
+/** Reads bodies. Those of public queries, which come again and again to the byte, are not read anew each time. */
+export class KnownBodies {
+  /** By their bytes, each of which is one character. */
+  readonly #known = new LRUCache<string, OperationRequest>({ max: maxBodies, maxSize: maxBodiesLength });
+
+  /** The operation in an ordinary body; null when anything about it is out of the ordinary. */
+  read(body: Buffer): OperationRequest | null {
+    const known = body.length > maxKeptLength ? undefined : this.#known.get(body.toString("latin1"));
+    return known ?? readBody(body);
+  }
+
+  /** Only for what says nothing about who is asking: what users write about themselves stays nowhere. */
+  keep(body: Buffer, request: OperationRequest): void {
+    // What is made of it takes about as much again.
+    if (body.length <= maxKeptLength)
+      this.#known.set(body.toString("latin1"), request, { size: 3 * body.length + 200 });
+  }
+}
+
+function readBody(body: Buffer): OperationRequest | null {
   try {
     // As Fastify reads it: keys that could reach a prototype are refused.
     return toRequest(secureJson.parse(body.toString()));

@@ -3,12 +3,13 @@ import { GraphQLError, OperationTypeNode } from "graphql";
 import type { Span, Tracer } from "../../core/tracer.js";
 import type { TrustedProxies } from "../../core/trusted-proxies.js";
 import type { AllowedOrigins } from "../allowed-origins.js";
-import type { ApiContext } from "../context.js";
+import { type ApiServices, contextOf } from "../context.js";
 import type { OperationExecutor } from "../execute-operation.js";
 import type { OperationOutcome, OperationWatch } from "../operation-watch.js";
 import type { Operation, OperationPreparer, OperationRequest } from "../prepare.js";
 import {
   type Allowance,
+  type Client,
   faultCost,
   limitHeaders,
   limitRefusal,
@@ -20,15 +21,16 @@ import {
 import type { AnswerSource } from "../shared.js";
 import { Answer, type PublicAnswers } from "./answers.js";
 import { encodingFor, type MediaType, mediaTypeFor } from "./encoding.js";
-import { isPlainGet, isPlainPost, readBody, readSearch } from "./requests.js";
+import { isPlainGet, isPlainPost, KnownBodies, readSearch } from "./requests.js";
 
 export interface ShortWayOptions {
   readonly path: string;
   readonly preparer: OperationPreparer;
   readonly executor: OperationExecutor;
   readonly answers: PublicAnswers;
+  readonly services: ApiServices;
   /** @throws {DomainError} UNAUTHENTICATED, also by the promise */
-  readonly contextOf: (authorization: string | null, address: string) => ApiContext | Promise<ApiContext>;
+  readonly clientOf: (authorization: string | null, address: string) => Client | Promise<Client>;
   readonly limits: RequestLimits;
   readonly proxies: TrustedProxies;
   readonly origins: AllowedOrigins;
@@ -72,6 +74,7 @@ export class ShortWay {
   readonly #bodies = new WeakMap<IncomingMessage, Buffer>();
   /** Requests whose cost has been taken, and that then went the full way. */
   readonly #charged = new WeakSet<IncomingMessage>();
+  readonly #known = new KnownBodies();
   readonly #getPrefix: string;
   readonly #privateHeaders: ReturnType<typeof privateHeaders>;
   readonly #fixedHeaders: readonly string[];
@@ -103,54 +106,52 @@ export class ShortWay {
     const isPost = method === "POST" && url === this.options.path && isPlainPost(headers, this.options.maxBodyBytes);
     const isPlain = isPost || (method === "GET" && url.startsWith(this.#getPrefix) && isPlainGet(headers));
     const mediaType = this.#isOpen && isPlain ? mediaTypeFor(headers.accept) : null;
-    const goFullWay = () => fullWay(request, response);
     if (mediaType === null) {
-      goFullWay();
+      fullWay(request, response);
       return;
     }
-    const goOn = (context: ApiContext | null) => {
-      if (context === null) goFullWay();
-      else this.#read(this.#exchange({ request, response, mediaType, context, goFullWay }));
+    const goOn = (client: Client | null) => {
+      if (client === null) fullWay(request, response);
+      else
+        this.#read(
+          new Exchange(request, response, mediaType, client, this.options.limits.allowanceOf(client), fullWay),
+        );
     };
-    const context = this.#contextOf(headers.authorization, request);
-    if (context instanceof Promise) void context.then(goOn);
-    else goOn(context);
+    const client = this.#clientOf(headers.authorization, request);
+    if (client instanceof Promise) void client.then(goOn);
+    else goOn(client);
   }
 
   #read(exchange: Exchange): void {
-    const { request, goFullWay } = exchange;
-    const { url = "" } = request;
-    if (isGet(exchange)) {
-      this.#answer(exchange, readSearch(url.slice(this.#getPrefix.length)));
-    } else {
-      const chunks: Buffer[] = [];
-      request.on("data", (chunk: Buffer) => chunks.push(chunk));
-      request.on("end", () => {
-        const body = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
-        const goOn = () => {
-          this.#bodies.set(request, body);
-          goFullWay();
-        };
-        this.#answer({ ...exchange, goFullWay: goOn }, readBody(body));
-      });
+    const { request } = exchange;
+    if (exchange.isGet) {
+      this.#answer(exchange, readSearch((request.url ?? "").slice(this.#getPrefix.length)));
+      return;
     }
+    // Most bodies come in one piece.
+    let body: Buffer | undefined;
+    request.on("data", (chunk: Buffer) => {
+      body = body === undefined ? chunk : Buffer.concat([body, chunk]);
+    });
+    request.on("end", () => {
+      exchange.body = body ?? Buffer.alloc(0);
+      this.#answer(exchange, this.#known.read(exchange.body));
+    });
+  }
+
+  #goFullWay({ request, response, body, fullWay }: Exchange): void {
+    if (body !== null) this.#bodies.set(request, body);
+    fullWay(request, response);
   }
 
   /** Null for a credential that is not valid, or cannot be checked: the full way says which. */
-  #contextOf(
-    authorization: string | undefined,
-    request: IncomingMessage,
-  ): ApiContext | null | Promise<ApiContext | null> {
+  #clientOf(authorization: string | undefined, request: IncomingMessage): Client | null | Promise<Client | null> {
     try {
-      const context = this.options.contextOf(authorization ?? null, this.options.proxies.clientOf(request));
-      return context instanceof Promise ? context.catch(() => null) : context;
+      const client = this.options.clientOf(authorization ?? null, this.options.proxies.clientOf(request));
+      return client instanceof Promise ? client.catch(() => null) : client;
     } catch {
       return null;
     }
-  }
-
-  #exchange(of: Omit<Exchange, "allowance" | "standing">): Exchange {
-    return { ...of, allowance: this.options.limits.allowanceOf(of.context), standing: null };
   }
 
   #answer(exchange: Exchange, asked: OperationRequest | null): void {
@@ -160,25 +161,31 @@ export class ShortWay {
       return;
     }
     const prepared = asked && this.#prepare(asked);
-    if (asked === null || prepared === null) exchange.goFullWay();
+    if (asked === null || prepared === null) this.#goFullWay(exchange);
     else if (!("definition" in prepared)) this.#refuse(exchange, prepared);
-    else if (mayRun(prepared, exchange)) this.#traced(exchange, (traced) => this.#run(traced, prepared, asked));
-    else exchange.goFullWay();
+    else if (mayRun(prepared, exchange)) this.#traced(exchange, () => this.#run(exchange, prepared, asked));
+    else this.#goFullWay(exchange);
   }
 
-  #traced(exchange: Exchange, work: (traced: Exchange) => void): void {
+  #traced(exchange: Exchange, work: () => void): void {
     const { tracer, path } = this.options;
+    // Refused after it had begun, it has its span already.
+    if (!tracer.isOn || exchange.span !== null) {
+      work();
+      return;
+    }
     const { method = "" } = exchange.request;
-    const span = tracer.start(`${method} ${path}`, "server", { "http.request.method": method, "url.path": path });
-    tracer.within(span, () => work({ ...exchange, span }));
+    exchange.span = tracer.start(`${method} ${path}`, "server", { "http.request.method": method, "url.path": path });
+    tracer.within(exchange.span, work);
   }
 
   /** It has asked for too much lately. */
   #limit(exchange: Exchange, standing: Standing): void {
-    this.#traced(exchange, (traced) => {
+    exchange.standing = standing;
+    this.#traced(exchange, () => {
       this.options.watch.refused();
       const text = toText({ errors: this.options.preparer.formatErrors([limitRefusal(standing)]) });
-      this.#send({ ...traced, standing }, 429, new Answer(text), null);
+      this.#send(exchange, 429, new Answer(text), null);
     });
   }
 
@@ -194,14 +201,14 @@ export class ShortWay {
   #refuse(exchange: Exchange, errors: readonly GraphQLError[]): void {
     const code = errors[0]?.extensions.code;
     if (code === "OPERATION_RESOLUTION_FAILURE") {
-      exchange.goFullWay();
+      this.#goFullWay(exchange);
       return;
     }
-    const standing = exchange.allowance.charge(faultCost, 0);
-    this.#traced(exchange, (traced) => {
+    exchange.standing = exchange.allowance.charge(faultCost, 0);
+    this.#traced(exchange, () => {
       this.options.watch.refused();
       const text = toText({ errors: this.options.preparer.formatErrors(errors) });
-      this.#send({ ...traced, standing }, statusOfRefusal(code), new Answer(text), null);
+      this.#send(exchange, statusOfRefusal(code), new Answer(text), null);
     });
   }
 
@@ -210,34 +217,38 @@ export class ShortWay {
     // What is there already costs nothing but its way to the client.
     const cost = kept === undefined ? operation.costOf(asked.variables ?? {}) : 1;
     const standing = exchange.allowance.charge(cost, operation.mutationCount);
-    const charged = { ...exchange, standing };
+    exchange.standing = standing;
     if (standing !== null && standing.retryAfterMs > 0) this.#limit(exchange, standing);
-    else if (kept === undefined) void this.#execute(charged, operation, asked);
+    else if (kept === undefined) void this.#execute(exchange, operation, asked);
     else {
       this.#ended(operation, "ok", 0);
-      this.#send(charged, 200, kept, operation);
+      this.#send(exchange, 200, kept, operation);
     }
   }
 
   async #execute(exchange: Exchange, operation: Operation, asked: OperationRequest): Promise<void> {
-    const { preparer, executor, answers } = this.options;
+    const { preparer, executor, answers, services } = this.options;
     const stamp = answers.stampOf(operation);
     const startMs = performance.now();
     try {
-      const started = executor.execute(operation, preparer.executionArgs(operation, asked, exchange.context));
+      const context = contextOf(services, exchange.client);
+      const started = executor.execute(operation, preparer.executionArgs(operation, asked, context));
       // What is there at once is sent in the same turn of the event loop.
       const { data, errors } = started instanceof Promise ? await started : started;
       // Nothing was executed, because a variable is wrong.
       if (data === undefined) {
         exchange.span?.end(null);
         this.#charged.add(exchange.request);
-        exchange.goFullWay();
+        this.#goFullWay(exchange);
         return;
       }
       this.#ended(operation, errors === undefined ? "ok" : "error", performance.now() - startMs);
       const formatted = errors && preparer.formatErrors(errors);
       const answer = new Answer(toText({ errors: formatted, data }));
-      if (stamp !== null && errors === undefined) answers.keep(operation, asked, stamp, answer);
+      if (stamp !== null && errors === undefined) {
+        answers.keep(operation, asked, stamp, answer);
+        if (exchange.body !== null) this.#known.keep(exchange.body, asked);
+      }
       const retryAfterMs = formatted === undefined ? null : retryAfterOf(data, formatted);
       if (retryAfterMs === null) this.#send(exchange, 200, answer, errors === undefined ? operation : null);
       else this.#send(exchange, 429, answer, null, ["retry-after", retryAfterSeconds(retryAfterMs)]);
@@ -268,21 +279,22 @@ export class ShortWay {
     span?.end(status >= 500 ? `HTTP ${status}` : null);
     const { "if-none-match": ifNoneMatch, "accept-encoding": acceptEncoding, origin } = request.headers;
     const { origins, proxies } = this.options;
-    const headers = [...this.#fixedHeaders, ...more, "content-type", mediaType];
+    const headers = this.#fixedHeaders.concat(more);
+    headers.push("content-type", mediaType);
     if (origin !== undefined) headers.push(...origins.headersFor(origin));
     if (proxies.isHttps(request)) headers.push(...Object.entries(httpsOnly).flat());
-    const sources = isGet(exchange) && operation !== null ? operation.sources : null;
+    const sources = exchange.isGet && operation !== null ? operation.sources : null;
     headers.push("cache-control", sources === null ? this.#privateHeaders["cache-control"] : publicFor(sources));
     if (sources !== null) headers.push("etag", answer.tag);
     // What a cache keeps for others does not say how one client stands.
     else if (exchange.standing !== null) headers.push(...limitHeaders(exchange.standing));
-    const encoding = encodingFor(acceptEncoding, answer.bytes.length);
+    const encoding = encodingFor(acceptEncoding, answer.length);
     if (sources !== null && isUnchanged(ifNoneMatch, answer.tag)) this.#write(response, 304, headers, null);
     else if (encoding === null) this.#write(response, status, headers, answer.body);
     else
       void answer.encoded(encoding).then((encoded) => {
         if (encoded !== null) headers.push("content-encoding", encoding);
-        this.#write(response, status, headers, encoded ?? answer.bytes);
+        this.#write(response, status, headers, encoded ?? answer.body);
       });
   }
 
@@ -296,27 +308,34 @@ export class ShortWay {
   }
 }
 
-interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly mediaType: MediaType;
-  readonly context: ApiContext;
-  readonly goFullWay: () => void;
-  readonly allowance: Allowance;
+/** A request on its way to its answer. */
+class Exchange {
+  readonly isGet: boolean;
+  /** Null before it was read, and without one. */
+  body: Buffer | null = null;
   /** Null before it was charged, and where there are no limits. */
-  readonly standing: Standing | null;
-  readonly span?: Span;
+  standing: Standing | null = null;
+  span: Span | null = null;
+
+  constructor(
+    readonly request: IncomingMessage,
+    readonly response: ServerResponse,
+    readonly mediaType: MediaType,
+    readonly client: Client,
+    readonly allowance: Allowance,
+    readonly fullWay: FullWay,
+  ) {
+    this.isGet = request.method === "GET";
+  }
 }
 
 /** Subscriptions have ways of their own, and a GET changes nothing. */
 function mayRun({ definition: { operation } }: Operation, exchange: Exchange): boolean {
-  return operation === OperationTypeNode.QUERY || (operation === OperationTypeNode.MUTATION && !isGet(exchange));
+  return operation === OperationTypeNode.QUERY || (operation === OperationTypeNode.MUTATION && !exchange.isGet);
 }
 
 /** Apollo's clients take a hash that is not known for the question to send the text, and for no failure. */
 export const statusOfRefusal = (code: unknown): number => (code === "PERSISTED_QUERY_NOT_FOUND" ? 200 : 400);
-
-const isGet = ({ request }: Exchange): boolean => request.method === "GET";
 
 /** As Apollo writes it. */
 const toText = (result: object): string => `${JSON.stringify(result)}\n`;
