@@ -1,24 +1,23 @@
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import type { Bus } from "./bus/bus.js";
-import { joinNats } from "./bus/nats.js";
 import { Catalogue } from "./catalogue/catalogue.js";
 import { followCatalogue } from "./catalogue/follow.js";
 import { MarketStatusWatch } from "./catalogue/market-status-watch.js";
 import { type CatalogueOperations, type RecordOperation, setMarketStatus, updateSymbol } from "./catalogue/operate.js";
 import { requireCredentialsOpen } from "./catalogue/provider-credentials.js";
 import { ProviderStatusWriter } from "./catalogue/provider-status.js";
-import { requireSeeded, seedReferenceData, setSimulatorEndpoints } from "./catalogue/seed.js";
+import { requireSeeded, setSimulatorEndpoints } from "./catalogue/seed.js";
 import type { Config } from "./config.js";
 import { Closers } from "./core/closers.js";
 import { errorMessage, StartError } from "./core/errors.js";
+import { explainListenError } from "./core/listen.js";
 import type { Logger } from "./core/logger.js";
 import { type Clock, systemClock } from "./core/time.js";
 import { noTracer, type Tracer } from "./core/tracer.js";
 import { uuidV7 } from "./core/uuid.js";
+import { programVersion } from "./core/version.js";
 import { connect, type Database, type DatabaseAddress, describeAddress, waitForDatabase } from "./db/connect.js";
-import { openEmbeddedDatabase } from "./db/embedded-database.js";
-import { migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
+import { pendingMigrations, readMigrations } from "./db/migrations.js";
 import { reseal } from "./db/sealed-columns.js";
 import { openKeyRing } from "./encryption-keys.js";
 import { adapterOf } from "./feeds/adapters.js";
@@ -30,7 +29,7 @@ import type { ApiServices } from "./graphql/context.js";
 import { type Health, type HealthCheck, overallStatus } from "./graphql/health.js";
 import { RequestLimits } from "./graphql/request-limits.js";
 import { buildSchema } from "./graphql/schema.js";
-import { type ApiServer, explainListenError, startServer } from "./graphql/server.js";
+import { type ApiServer, startServer } from "./graphql/server.js";
 import { shareLimits } from "./graphql/share-limits.js";
 import { DropExpiredCredentials } from "./jobs/drop-expired-credentials.js";
 import { DropOldSeries } from "./jobs/drop-old-series.js";
@@ -50,6 +49,7 @@ import { RejectedMessages } from "./market-data/sharing/rejected-messages.js";
 import { watchStaleness } from "./market-data/staleness.js";
 import { MinuteStore } from "./market-data/store-minutes.js";
 import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
+import { type OpenDatabase, openDatabase } from "./open-database.js";
 import { readAudit, recordOperation } from "./people/audit.js";
 import type { Authenticator } from "./people/authenticator.js";
 import { openDashboards } from "./people/dashboards.js";
@@ -62,10 +62,10 @@ import { FeedSpans } from "./telemetry/feed-spans.js";
 import { Metrics } from "./telemetry/metrics.js";
 import { listenForMetrics, MetricsEndpoint } from "./telemetry/metrics-endpoint.js";
 import { openTrading } from "./trading-room.js";
-import { programVersion } from "./version.js";
 
-/** What a test replaces. */
+/** What a test replaces, and what has begun before this module was loaded. */
 export interface Overrides {
+  readonly opening?: Promise<OpenDatabase>;
   readonly clock?: Clock;
   readonly random?: () => number;
   /** Used in place of the embedded server and DATABASE_URL. */
@@ -124,16 +124,10 @@ async function build(
   const clock = overrides.clock ?? systemClock;
   const startedAtMs = clock.nowMs();
   const { roles, mode } = config;
-  if (roles.has("api") && config.port !== 0) await requireFreePort(config);
-
+  const opened = await (overrides.opening ?? openDatabase(config, log, overrides.database));
+  closers.add("embedded Postgres", () => opened.close());
+  const { address } = opened;
   const tracer = await openTracing(config, log, closers);
-  const address = overrides.database ?? (await openDatabase(config, log, closers));
-  if (config.autoMigrate)
-    await prepareDatabase(
-      config,
-      "url" in address && config.migrationDatabaseUrl ? { url: config.migrationDatabaseUrl } : address,
-      log,
-    );
   const database = connect({
     address,
     role: config.databaseRole,
@@ -170,7 +164,7 @@ async function build(
   closers.add("live market", () => live.close());
 
   // Before the feeds, so that it is there until they have said that they are gone.
-  const bus = joinBus(config, log, closers);
+  const bus = await joinBus(config, log, closers);
   const rejected = new RejectedMessages(log.child({ room: "bus" }));
   if (bus !== null) shareMarkets(roles.has("feed"), { quotes, live, catalogue, bus, clock, rejected }, closers);
 
@@ -291,25 +285,6 @@ async function build(
       return closers.closing;
     },
   };
-}
-
-async function openDatabase(config: Config, log: Logger, closers: Closers): Promise<DatabaseAddress> {
-  if (config.databaseUrl !== null) return { url: config.databaseUrl };
-  const embedded = await openEmbeddedDatabase(config.dataDirectory, config.mode, log.child({ room: "postgres" }));
-  closers.add("embedded Postgres", () => embedded.close());
-  return embedded.address;
-}
-
-/** Migrations and reference data, as the owner of the tables. */
-async function prepareDatabase(config: Config, address: DatabaseAddress, log: Logger): Promise<void> {
-  const owner = connect({ address, role: null, poolSize: 1, applicationName: "tradegraph migrate" });
-  try {
-    await waitForDatabase(owner, address, config.databaseWaitMs, log);
-    await migrate(owner.sql, log);
-    await seedReferenceData(owner, config.mode);
-  } finally {
-    await owner.close();
-  }
 }
 
 async function requireMigrated(database: Database): Promise<void> {
@@ -521,12 +496,13 @@ async function startApi(
 }
 
 /** Without a broker address there is nothing to join: then this node is the only one. */
-function joinBus({ natsUrl, roles }: Config, log: Logger, closers: Closers): Bus | null {
+async function joinBus({ natsUrl, roles }: Config, log: Logger, closers: Closers): Promise<Bus | null> {
   if (natsUrl === null) {
     if (!roles.has("feed"))
       log.warn({}, "bus.missing: this node has no feed and no NATS_URL, so its prices stay as stored");
     return null;
   }
+  const { joinNats } = await import("./bus/nats.js");
   const bus = joinNats(natsUrl, log.child({ room: "bus" }));
   closers.add("bus", () => bus.close());
   return bus;
@@ -608,19 +584,4 @@ function shared<T>(work: () => Promise<T>, maxAgeMs: number): () => Promise<T> {
     if (current === undefined || nowMs - current.atMs > maxAgeMs) current = { atMs: nowMs, result: work() };
     return current.result;
   };
-}
-
-/** Says at once that the port is taken, before a database is started for nothing. */
-async function requireFreePort(config: Config): Promise<void> {
-  const probe = createServer();
-  try {
-    await new Promise<void>((resolve, reject) => {
-      probe.once("error", reject);
-      probe.listen({ host: config.host, port: config.port, exclusive: true }, resolve);
-    });
-  } catch (error) {
-    throw explainListenError(error, config);
-  } finally {
-    await new Promise<void>((resolve) => probe.close(() => resolve()));
-  }
 }

@@ -1,16 +1,9 @@
 #!/usr/bin/env node
 import { parseArgs } from "node:util";
-import { startApp } from "./app.js";
 import { type Config, parseConfig } from "./config.js";
 import { errorMessage, StartError } from "./core/errors.js";
 import { createLogger, type Logger } from "./core/logger.js";
-import { runDatabaseCommand } from "./database-commands.js";
-import { runDoctor } from "./doctor.js";
-import { printApi } from "./graphql/schema.js";
-import { runKeyCommand } from "./key-commands.js";
-import { runProviderCommand } from "./provider-commands.js";
-import { runUserCommand } from "./user-commands.js";
-import { programVersion } from "./version.js";
+import { programVersion } from "./core/version.js";
 
 const help = `tradegraph ${programVersion}: a GraphQL backend for markets and trading
 
@@ -67,6 +60,8 @@ const options = {
 } as const;
 
 async function main(): Promise<void> {
+  // What is loaded from here on tells in its stack traces where it comes from.
+  process.setSourceMapsEnabled(true);
   const { values, positionals } = readArguments();
   if (values.version) return print(programVersion);
   const [command, ...rest] = positionals;
@@ -74,7 +69,10 @@ async function main(): Promise<void> {
   const takesMore = ["providers", "keys", "users"];
   if (rest.length > 0 && !takesMore.includes(command))
     throw new StartError(`unexpected argument "${rest[0]}"; see --help`);
-  if (command === "schema") return write(printApi());
+  if (command === "schema") {
+    const { printApi } = await import("./graphql/schema.js");
+    return write(printApi());
+  }
 
   const environment = {
     ...process.env,
@@ -85,6 +83,7 @@ async function main(): Promise<void> {
   // A person at a terminal reads the lines below; a log collector wants everything.
   const config = parseConfig(environment, { logLevel: process.stderr.isTTY || command !== "serve" ? "warn" : "info" });
   const log = createLogger(config.logLevel);
+  // Each command loads what it needs, so that the database of `serve` starts while the rest is still being loaded.
   switch (command) {
     case "serve":
       return serve(config, log);
@@ -92,19 +91,29 @@ async function main(): Promise<void> {
     case "rollback":
     case "seed":
     case "validate":
-    case "rebuild":
+    case "rebuild": {
+      const { runDatabaseCommand } = await import("./database-commands.js");
       process.exitCode = await runDatabaseCommand(command, values, config, log, print);
       return;
-    case "providers":
+    }
+    case "providers": {
+      const { runProviderCommand } = await import("./provider-commands.js");
       return runProviderCommand(rest, config, log, process.stdin, print);
-    case "keys":
+    }
+    case "keys": {
+      const { runKeyCommand } = await import("./key-commands.js");
       process.exitCode = await runKeyCommand(rest, config, log, print);
       return;
-    case "users":
+    }
+    case "users": {
+      const { runUserCommand } = await import("./user-commands.js");
       return runUserCommand(rest, config, log, process.stdin, print);
-    case "doctor":
+    }
+    case "doctor": {
+      const { runDoctor } = await import("./doctor.js");
       process.exitCode = await runDoctor(config, log, print);
       return;
+    }
     default:
       throw new StartError(`there is no command "${command}"; see --help`);
   }
@@ -122,7 +131,12 @@ async function serve(config: Config, log: Logger): Promise<void> {
   // What is announced while the program starts is told below, after where it runs; what is announced while it stops is not.
   const early: string[] = [];
   let announce = (line: string): void => void early.push(line);
-  const app = await startApp(config, log, (line) => announce(line));
+  const { openDatabase } = await import("./open-database.js");
+  const opening = openDatabase(config, log);
+  // Where it fails, whoever waits for it says so.
+  opening.catch(() => {});
+  const { startApp } = await import("./app.js");
+  const app = await startApp(config, log, (line) => announce(line), { opening });
   const stop = stopOnSignal(config, log, {
     close: () => {
       announce = () => {};
