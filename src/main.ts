@@ -25,6 +25,15 @@ commands:
                 --json           print JSON
   rebuild     make orders, positions and balances anew from the events alone, and compare; exit status 1 when they differ
                 --write          put in what the events say; nobody may trade meanwhile
+  backup      copy the embedded database while it runs, and keep its WAL from then on
+                --to DIR         where the copy goes, by default the data folder's backups/
+                --keep N         how many copies stay there (3)
+                --record         instead take over what \`pgbackrest info --output=json\` says, from standard input
+  restore     make the embedded database anew from a copy, in a data folder that has none
+                --from DIR       the copy
+                --at TIME        as it was then, e.g. 2026-03-01T14:30:00Z; without it, all that there is
+                --to DIR         the data folder, by default TRADEGRAPH_DATA_DIR
+                --wal DIR        in place of the WAL archive that the copy names
   providers   what signs us in at a source of prices; secrets are read from standard input, one a line
                 set-credentials CODE     API key, API secret, passphrase; the last two may be missing
                 clear-credentials CODE   take them away
@@ -55,6 +64,12 @@ const options = {
   sync: { type: "string" },
   json: { type: "boolean" },
   write: { type: "boolean" },
+  to: { type: "string" },
+  keep: { type: "string" },
+  record: { type: "boolean" },
+  from: { type: "string" },
+  at: { type: "string" },
+  wal: { type: "string" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "v" },
 } as const;
@@ -95,6 +110,14 @@ async function main(): Promise<void> {
       const { runDatabaseCommand } = await import("./database-commands.js");
       process.exitCode = await runDatabaseCommand(command, values, config, log, print);
       return;
+    }
+    case "backup": {
+      const { runBackup } = await import("./backup-commands.js");
+      return runBackup(values, config, log, process.stdin, print);
+    }
+    case "restore": {
+      const { runRestore } = await import("./backup-commands.js");
+      return runRestore(values, config, log, print);
     }
     case "providers": {
       const { runProviderCommand } = await import("./provider-commands.js");
