@@ -6,10 +6,18 @@ import { latencyCases } from "./latency.js";
 import { privateQuery } from "./private-query.js";
 import { queryCases } from "./queries.js";
 import { seriesCases } from "./series.js";
+import { startCases } from "./start.js";
 import { machine, resultsPath, type StoredResults, writeReadme } from "./write-readme.js";
 
 /** `npm run bench` runs all cases, `npm run bench -- ingest candles` some. One after the other: they share two cores. */
-const cases: readonly BenchCase[] = [...fanOutCases, ...latencyCases, ...queryCases, privateQuery, ...seriesCases];
+const cases: readonly BenchCase[] = [
+  ...fanOutCases,
+  ...latencyCases,
+  ...queryCases,
+  privateQuery,
+  ...seriesCases,
+  ...startCases,
+];
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !cases.some((known) => known.name === name));
 if (unknown.length > 0)

@@ -90,6 +90,7 @@ ${notes.join("\n")}
   transaction and as many clients, which reads no symbols or quotes and speaks no HTTP.
 - **symbol**: look-ups in random order among 100,000 symbols.
 - **ingest, candles**: against COPY, and against a small table.
+- **start, memory**: \`npm start\` on a database that is there already; and the heap while simulated prices come in, after collections.
 
 Measured, with the load average of other work before it; on two cores, figures in milliseconds of a run above 2 say little:
 ${runs.join(", ")}.
