@@ -7,6 +7,7 @@ import { ordersCase } from "./orders.js";
 import { privateQuery } from "./private-query.js";
 import { queryCases } from "./queries.js";
 import { seriesCases } from "./series.js";
+import { startCases } from "./start.js";
 import { machine, resultsPath, type StoredResults, writeReadme } from "./write-readme.js";
 
 /** `npm run bench` runs all cases, `npm run bench -- ingest candles` some. One after the other: they share two cores. */
@@ -17,6 +18,7 @@ const cases: readonly BenchCase[] = [
   privateQuery,
   ordersCase,
   ...seriesCases,
+  ...startCases,
 ];
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !cases.some((known) => known.name === name));

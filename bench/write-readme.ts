@@ -113,6 +113,7 @@ ${notes.join("\n")}
   it checks no rule and tells nobody. The program's time includes that of its outbox, which takes the events to the other nodes.
 - **symbol**: look-ups in random order among 100,000 symbols.
 - **ingest, candles**: against COPY, and against a small table.
+- **start, memory**: \`npm start\` on a database that is there already; and the heap while simulated prices come in, after collections.
 
 Measured, with the load average of other work before it; on two cores, figures in milliseconds of a run above 2 say little:
 ${runs.join(", ")}.

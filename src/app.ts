@@ -1,22 +1,22 @@
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import type { Bus } from "./bus/bus.js";
 import type { DurableBus } from "./bus/durable.js";
-import { joinNats } from "./bus/nats.js";
 import { Catalogue } from "./catalogue/catalogue.js";
 import { followCatalogue } from "./catalogue/follow.js";
 import { MarketStatusWatch } from "./catalogue/market-status-watch.js";
 import { type CatalogueOperations, type RecordOperation, setMarketStatus, updateSymbol } from "./catalogue/operate.js";
 import { requireCredentialsOpen } from "./catalogue/provider-credentials.js";
-import { requireSeeded, seedReferenceData } from "./catalogue/seed.js";
+import { requireSeeded } from "./catalogue/seed.js";
 import { type Config, sharedSettings } from "./config.js";
 import { Closers } from "./core/closers.js";
 import { errorMessage, StartError } from "./core/errors.js";
 import type { KeyRing } from "./core/key-ring.js";
+import { explainListenError } from "./core/listen.js";
 import type { Logger } from "./core/logger.js";
 import { type Clock, systemClock } from "./core/time.js";
 import { noTracer, type Tracer } from "./core/tracer.js";
 import { uuidV7 } from "./core/uuid.js";
+import { programVersion } from "./core/version.js";
 import {
   connect,
   type Database,
@@ -25,9 +25,8 @@ import {
   requireLoginSettings,
   waitForDatabase,
 } from "./db/connect.js";
-import { openEmbeddedDatabase } from "./db/embedded-database.js";
 import { Leaderships } from "./db/leadership.js";
-import { type Migration, migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
+import { type Migration, pendingMigrations, readMigrations } from "./db/migrations.js";
 import { NodeRegistry } from "./db/node-registry.js";
 import { reseal } from "./db/sealed-columns.js";
 import { openKeyRing } from "./encryption-keys.js";
@@ -38,7 +37,7 @@ import type { ApiServices } from "./graphql/context.js";
 import { type Health, type HealthCheck, overallStatus } from "./graphql/health.js";
 import { RequestLimits } from "./graphql/request-limits.js";
 import { buildSchema } from "./graphql/schema.js";
-import { type ApiServer, explainListenError, startServer } from "./graphql/server.js";
+import { type ApiServer, startServer } from "./graphql/server.js";
 import { shareLimits } from "./graphql/share-limits.js";
 import { readResults } from "./jobs/data-quality.js";
 import { DropExpiredCredentials } from "./jobs/drop-expired-credentials.js";
@@ -54,6 +53,7 @@ import { SeriesReader } from "./market-data/series/series-reader.js";
 import { RejectedMessages } from "./market-data/sharing/rejected-messages.js";
 import { watchStaleness } from "./market-data/staleness.js";
 import { loadQuotes } from "./market-data/store-quotes.js";
+import { type OpenDatabase, openDatabase } from "./open-database.js";
 import { readAudit, recordOperation } from "./people/audit.js";
 import type { Authenticator } from "./people/authenticator.js";
 import { openDashboards } from "./people/dashboards.js";
@@ -72,10 +72,10 @@ import { openProviderAccess } from "./provider-access.js";
 import { Metrics } from "./telemetry/metrics.js";
 import { listenForMetrics, MetricsEndpoint } from "./telemetry/metrics-endpoint.js";
 import { openTrading } from "./trading-room.js";
-import { programVersion } from "./version.js";
 
-/** What a test replaces. */
+/** What a test replaces, and what has begun before this module was loaded. */
 export interface Overrides {
+  readonly opening?: Promise<OpenDatabase>;
   readonly clock?: Clock;
   readonly random?: () => number;
   /** Used in place of the embedded server and DATABASE_URL. */
@@ -140,17 +140,10 @@ async function build(
   const clock = overrides.clock ?? systemClock;
   const startedAtMs = clock.nowMs();
   const { roles, mode } = config;
-  if (roles.has("api") && config.port !== 0) await requireFreePort(config);
-
+  const opened = await (overrides.opening ?? openDatabase(config, log, overrides.database, overrides.migrations));
+  closers.add("embedded Postgres", () => opened.close());
+  const { address } = opened;
   const tracer = await openTracing(config, log, closers);
-  const address = overrides.database ?? (await openDatabase(config, log, closers));
-  if (config.autoMigrate)
-    await prepareDatabase(
-      config,
-      "url" in address && config.migrationDatabaseUrl ? { url: config.migrationDatabaseUrl } : address,
-      log,
-      overrides.migrations,
-    );
   const database = connect({
     address,
     role: config.databaseRole,
@@ -189,7 +182,7 @@ async function build(
   closers.add("live market", () => live.close());
 
   // Before the feeds, so that it is there until they have said that they are gone.
-  const bus = joinBus(config, log, closers);
+  const bus = await joinBus(config, log, closers);
   metrics.add(...marketMetrics(quotes, bus));
   const rejected = new RejectedMessages(log.child({ room: "bus" }));
 
@@ -359,13 +352,6 @@ function watchDataQuality(
   return watching;
 }
 
-async function openDatabase(config: Config, log: Logger, closers: Closers): Promise<DatabaseAddress> {
-  if (config.databaseUrl !== null) return { url: config.databaseUrl };
-  const embedded = await openEmbeddedDatabase(config.dataDirectory, config.mode, log.child({ room: "postgres" }));
-  closers.add("embedded Postgres", () => embedded.close());
-  return embedded.address;
-}
-
 /** On connections of their own: a busy pool must not look like a dead node. */
 function openLeaderships(
   config: Config,
@@ -424,23 +410,6 @@ const directOf = ({ databaseDirectUrl: url }: Config, { database }: Overrides): 
   url === null || database !== undefined ? null : { url };
 
 const onlyNodeId = "00000000-0000-7000-8000-000000000001";
-
-/** Migrations and reference data, as the owner of the tables. */
-async function prepareDatabase(
-  config: Config,
-  address: DatabaseAddress,
-  log: Logger,
-  known: readonly Migration[] | undefined,
-): Promise<void> {
-  const owner = connect({ address, role: null, poolSize: 1, applicationName: "tradegraph migrate" });
-  try {
-    await waitForDatabase(owner, address, config.databaseWaitMs, log);
-    await migrate(owner.sql, log, { known });
-    await seedReferenceData(owner, config.mode);
-  } finally {
-    await owner.close();
-  }
-}
 
 async function requireMigrated(database: Database, known?: readonly Migration[]): Promise<void> {
   const pending = await pendingMigrations(database.sql, known ?? (await readMigrations()));
@@ -550,12 +519,13 @@ async function startApi(
 }
 
 /** Without a broker address there is nothing to join: then this node is the only one. */
-function joinBus({ natsUrl, roles }: Config, log: Logger, closers: Closers): Bus | null {
+async function joinBus({ natsUrl, roles }: Config, log: Logger, closers: Closers): Promise<Bus | null> {
   if (natsUrl === null) {
     if (!roles.has("feed"))
       log.warn({}, "bus.missing: this node has no feed and no NATS_URL, so its prices stay as stored");
     return null;
   }
+  const { joinNats } = await import("./bus/nats.js");
   const bus = joinNats(natsUrl, log.child({ room: "bus" }));
   closers.add("bus", () => bus.close());
   return bus;
@@ -650,19 +620,4 @@ function shared<T>(work: () => Promise<T>, maxAgeMs: number): () => Promise<T> {
     if (current === undefined || nowMs - current.atMs > maxAgeMs) current = { atMs: nowMs, result: work() };
     return current.result;
   };
-}
-
-/** Says at once that the port is taken, before a database is started for nothing. */
-async function requireFreePort(config: Config): Promise<void> {
-  const probe = createServer();
-  try {
-    await new Promise<void>((resolve, reject) => {
-      probe.once("error", reject);
-      probe.listen({ host: config.host, port: config.port, exclusive: true }, resolve);
-    });
-  } catch (error) {
-    throw explainListenError(error, config);
-  } finally {
-    await new Promise<void>((resolve) => probe.close(() => resolve()));
-  }
 }

@@ -1,16 +1,9 @@
 #!/usr/bin/env node
 import { parseArgs } from "node:util";
-import { startApp } from "./app.js";
 import { type Config, parseConfig } from "./config.js";
 import { errorMessage, StartError } from "./core/errors.js";
 import { createLogger, type Logger } from "./core/logger.js";
-import { runDatabaseCommand } from "./database-commands.js";
-import { runDoctor } from "./doctor.js";
-import { printApi } from "./graphql/schema.js";
-import { runKeyCommand } from "./key-commands.js";
-import { runProviderCommand } from "./provider-commands.js";
-import { runUserCommand } from "./user-commands.js";
-import { programVersion } from "./version.js";
+import { programVersion } from "./core/version.js";
 
 const help = `tradegraph ${programVersion}: a GraphQL backend for markets and trading
 
@@ -34,6 +27,15 @@ commands:
                 --severity LEVEL critical, high, medium or low: only checks that are at least as grave
   rebuild     make orders, positions and balances anew from the events alone, and compare; exit status 1 when they differ
                 --write          put in what the events say; nobody may trade meanwhile
+  backup      copy the embedded database while it runs, and keep its WAL from then on
+                --to DIR         where the copy goes, by default the data folder's backups/
+                --keep N         how many copies stay there (3)
+                --record         instead take over what \`pgbackrest info --output=json\` says, from standard input
+  restore     make the embedded database anew from a copy, in a data folder that has none
+                --from DIR       the copy
+                --at TIME        as it was then, e.g. 2026-03-01T14:30:00Z; without it, all that there is
+                --to DIR         the data folder, by default TRADEGRAPH_DATA_DIR
+                --wal DIR        in place of the WAL archive that the copy names
   providers   what signs us in at a source of prices; secrets are read from standard input, one a line
                 set-credentials CODE     API key, API secret, passphrase; the last two may be missing
                 clear-credentials CODE   take them away
@@ -69,11 +71,19 @@ const options = {
   days: { type: "string" },
   nodes: { type: "string" },
   severity: { type: "string" },
+  to: { type: "string" },
+  keep: { type: "string" },
+  record: { type: "boolean" },
+  from: { type: "string" },
+  at: { type: "string" },
+  wal: { type: "string" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "v" },
 } as const;
 
 async function main(): Promise<void> {
+  // What is loaded from here on tells in its stack traces where it comes from.
+  process.setSourceMapsEnabled(true);
   const { values, positionals } = readArguments();
   if (values.version) return print(programVersion);
   const [command, ...rest] = positionals;
@@ -81,7 +91,10 @@ async function main(): Promise<void> {
   const takesMore = ["providers", "keys", "users"];
   if (rest.length > 0 && !takesMore.includes(command))
     throw new StartError(`unexpected argument "${rest[0]}"; see --help`);
-  if (command === "schema") return write(printApi());
+  if (command === "schema") {
+    const { printApi } = await import("./graphql/schema.js");
+    return write(printApi());
+  }
 
   const environment = {
     ...process.env,
@@ -92,6 +105,7 @@ async function main(): Promise<void> {
   // A person at a terminal reads the lines below; a log collector wants everything.
   const config = parseConfig(environment, { logLevel: process.stderr.isTTY || command !== "serve" ? "warn" : "info" });
   const log = createLogger(config.logLevel);
+  // Each command loads what it needs, so that the database of `serve` starts while the rest is still being loaded.
   switch (command) {
     case "serve":
       return serve(config, log);
@@ -99,19 +113,37 @@ async function main(): Promise<void> {
     case "rollback":
     case "seed":
     case "validate":
-    case "rebuild":
+    case "rebuild": {
+      const { runDatabaseCommand } = await import("./database-commands.js");
       process.exitCode = await runDatabaseCommand(command, values, config, log, print);
       return;
-    case "providers":
+    }
+    case "backup": {
+      const { runBackup } = await import("./backup-commands.js");
+      return runBackup(values, config, log, process.stdin, print);
+    }
+    case "restore": {
+      const { runRestore } = await import("./backup-commands.js");
+      return runRestore(values, config, log, print);
+    }
+    case "providers": {
+      const { runProviderCommand } = await import("./provider-commands.js");
       return runProviderCommand(rest, config, log, process.stdin, print);
-    case "keys":
+    }
+    case "keys": {
+      const { runKeyCommand } = await import("./key-commands.js");
       process.exitCode = await runKeyCommand(rest, config, log, print);
       return;
-    case "users":
+    }
+    case "users": {
+      const { runUserCommand } = await import("./user-commands.js");
       return runUserCommand(rest, config, log, process.stdin, print);
-    case "doctor":
+    }
+    case "doctor": {
+      const { runDoctor } = await import("./doctor.js");
       process.exitCode = await runDoctor(config, doctorOptions(values), log, print);
       return;
+    }
     default:
       throw new StartError(`there is no command "${command}"; see --help`);
   }
@@ -135,7 +167,12 @@ async function serve(config: Config, log: Logger): Promise<void> {
   // What is announced while the program starts is told below, after where it runs; what is announced while it stops is not.
   const early: string[] = [];
   let announce = (line: string): void => void early.push(line);
-  const app = await startApp(config, log, (line) => announce(line));
+  const { openDatabase } = await import("./open-database.js");
+  const opening = openDatabase(config, log);
+  // Where it fails, whoever waits for it says so.
+  opening.catch(() => {});
+  const { startApp } = await import("./app.js");
+  const app = await startApp(config, log, (line) => announce(line), { opening });
   const stop = stopOnSignal(config, log, {
     close: () => {
       announce = () => {};

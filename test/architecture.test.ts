@@ -100,11 +100,14 @@ describe("imports point down", () => {
       sourceFiles(source)
         .filter((file) => new RegExp(`^import (?!type)[^;]*from "${name}`, "m").test(readFileSync(file, "utf8")))
         .map((file) => relative(source, file));
-    expect(importing("prom-client")).toEqual([]);
+    for (const name of ["prom-client", "nodemailer", "ccxt", "yahoo-finance2"]) expect(importing(name)).toEqual([]);
     expect(importing("@opentelemetry/")).toEqual(["telemetry/open-telemetry.ts"]);
+    expect(importing("@nats-io/")).toEqual(["bus/nats.ts"]);
     const text = readFileSync(join(source, "app.ts"), "utf8");
-    expect(text).toContain('await import("./telemetry/open-telemetry.js")');
-    expect(text).not.toContain('from "./telemetry/open-telemetry.js"');
+    for (const module of ["telemetry/open-telemetry", "bus/nats"]) {
+      expect(text).toContain(`await import("./${module}.js")`);
+      expect(text).not.toContain(`from "./${module}.js"`);
+    }
   });
 
   test("only config.ts and main.ts read the environment", () => {

@@ -30,6 +30,7 @@ import {
   type ServerUser,
 } from "./embedded-binaries.js";
 import { claimOwnership, liveOwner, servesCluster } from "./embedded-owner.js";
+import { archiveSettings } from "./wal-archive.js";
 
 export interface EmbeddedAddress {
   /** Folder of the unix socket; there is no TCP. */
@@ -50,11 +51,13 @@ export interface EmbeddedOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** In place of the ones that are installed with this program. */
   readonly binaries?: PostgresBinaries;
+  /** A restore takes longer than a start does. */
+  readonly startTimeoutMs?: number;
 }
 
 const port = 5432;
 const user = "tradegraph";
-const startTimeoutMs = 30_000;
+const defaultStartTimeoutMs = 30_000;
 const stopTimeoutMs = 10_000;
 const maxRestartDelayMs = 2_000;
 const keptLogLines = 50;
@@ -309,7 +312,7 @@ class Server {
   async start(): Promise<void> {
     const child = this.#launch();
     const address = { host: this.place.socketFolder, port, user };
-    const deadlineMs = performance.now() + startTimeoutMs;
+    const deadlineMs = performance.now() + (this.options.startTimeoutMs ?? defaultStartTimeoutMs);
     while (child.exitCode === null && child.signalCode === null) {
       if (this.#saysReady && (await answers(address))) {
         child.once("exit", () => this.#onExit());
@@ -352,6 +355,7 @@ class Server {
       unix_socket_permissions: "0700",
       port: String(port),
       log_line_prefix: "%m [%p] ",
+      ...archiveSettings(cluster),
       ...this.options.settings,
     };
     const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type postgres from "postgres";
 import { StartError } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
+import { programFolder } from "../core/program-folder.js";
 import { backoffDelayMs } from "../core/time.js";
 import type { Sql } from "./connect.js";
 
@@ -16,7 +17,7 @@ export interface Migration {
   readonly checksum: string;
 }
 
-const defaultFolder = fileURLToPath(new URL("../../drizzle", import.meta.url));
+const defaultFolder = fileURLToPath(new URL("drizzle", programFolder));
 
 /** Reads `NNNN_name.sql` with its `NNNN_name.down.sql`, in order. A migration without its rollback is an error. */
 export async function readMigrations(folder: string = defaultFolder): Promise<Migration[]> {

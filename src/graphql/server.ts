@@ -8,8 +8,10 @@ import {
 import { fastifyApolloDrainPlugin } from "@as-integrations/fastify";
 import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import type { GraphQLSchema } from "graphql";
-import { DomainError, StartError } from "../core/errors.js";
+import { DomainError } from "../core/errors.js";
+import { explainListenError } from "../core/listen.js";
 import type { Logger } from "../core/logger.js";
+import { programFolder } from "../core/program-folder.js";
 import type { Tracer } from "../core/tracer.js";
 import type { TrustedProxies } from "../core/trusted-proxies.js";
 import type { Viewer } from "../core/viewer.js";
@@ -314,18 +316,6 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   }
 }
 
-export function explainListenError(error: unknown, { host, port }: { host: string; port: number }): unknown {
-  const code = (error as { code?: string }).code;
-  if (code === "EADDRINUSE")
-    return new StartError(
-      `port ${port} is in use. Stop the program that uses it, or choose another: PORT=${port + 1} npm start`,
-    );
-  if (code === "EACCES")
-    return new StartError(`port ${port} may not be opened by this user; choose one above 1023 with PORT`);
-  if (code === "EADDRNOTAVAIL") return new StartError(`this machine has no address ${host}; check HOST`);
-  return error;
-}
-
 /** Everything comes from this one page: no request leaves for another host, and the policy makes sure of it. */
 const graphiqlPolicy =
   "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; worker-src blob:; style-src 'self' 'unsafe-inline'; " +
@@ -358,17 +348,11 @@ async function addGraphiQL(app: FastifyInstance, charge: (request: FastifyReques
   });
 }
 
-/** Beside the compiled program, or in its folder when the sources run directly (tests). */
+/** Null where the build has not made it. */
 async function findGraphiQL(): Promise<URL | null> {
-  for (const path of ["../graphiql.html", "../../dist/graphiql.html"]) {
-    const page = new URL(path, import.meta.url);
-    if (
-      await access(page).then(
-        () => true,
-        () => false,
-      )
-    )
-      return page;
-  }
-  return null;
+  const page = new URL("dist/graphiql.html", programFolder);
+  return access(page).then(
+    () => page,
+    () => null,
+  );
 }

@@ -1,5 +1,3 @@
-import { createTransport } from "nodemailer";
-
 export type MailKind = "verify-email" | "reset-password";
 
 /** A mail that carries a one-time token. */
@@ -25,7 +23,28 @@ interface MailSettings {
 const timeoutMs = 20_000;
 
 export function smtpMailer({ smtpUrl, from, appUrl }: MailSettings): Mailer {
-  const transport = createTransport({
+  const opening = openTransport(smtpUrl);
+  // Where it fails, whoever sends mail hears of it.
+  opening.catch(() => {});
+  return {
+    send: async (mail) => {
+      const { subject, text } = textOf(mail, appUrl);
+      // As an object: an address in text would be parsed once more.
+      const transport = await opening;
+      await transport.sendMail({ from, to: { name: "", address: mail.to }, subject, text });
+    },
+    close: () =>
+      void opening.then(
+        (transport) => transport.close(),
+        () => {},
+      ),
+  };
+}
+
+/** Who sends no mail does not load it. */
+async function openTransport(smtpUrl: string) {
+  const { createTransport } = await import("nodemailer");
+  return createTransport({
     url: smtpUrl,
     pool: true,
     maxConnections: 2,
@@ -36,14 +55,6 @@ export function smtpMailer({ smtpUrl, from, appUrl }: MailSettings): Mailer {
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  return {
-    send: async (mail) => {
-      const { subject, text } = textOf(mail, appUrl);
-      // As an object: an address in text would be parsed once more.
-      await transport.sendMail({ from, to: { name: "", address: mail.to }, subject, text });
-    },
-    close: () => transport.close(),
-  };
 }
 
 /** Shows mail to the person at the terminal in place of sending it, for development. */

@@ -12,11 +12,9 @@ const main = join(root, "dist", "main.js");
 
 /** The program as users run it is the compiled one; this makes sure that it is that of the sources under test. */
 export function buildProgram(): void {
-  execFileSync(
-    process.execPath,
-    [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"],
-    { cwd: root },
-  );
+  const run = (...args: string[]) => execFileSync(process.execPath, args, { cwd: root });
+  run(join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json");
+  run(join(root, "scripts", "bundle.mjs"));
 }
 
 export interface Program {

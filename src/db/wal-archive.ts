@@ -1,0 +1,64 @@
+import { lchownSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+/** What the archive may hold; then it takes no more, so that it never fills the disk, until a backup makes older WAL needless. */
+const maxArchiveKilobytes = 8 * 1024 * 1024;
+/** What a quiet database has written is in the archive after this at the latest. */
+const archiveTimeoutSeconds = 60;
+/** What the file of a segment is called. */
+const segmentName = /^[0-9A-F]{24}$/;
+
+/** The cluster's WAL since its oldest kept backup, compressed, beside the cluster. */
+export const walArchiveOf = (cluster: string): string => join(dirname(cluster), "wal-archive");
+
+/**
+ * Has the server keep its WAL for restores, from the first backup on: before that there is no archive, and nothing is kept.
+ * Where the archive is full, WAL is let go rather than kept in the cluster for ever; the next backup is then a new beginning.
+ */
+export function archiveSettings(cluster: string): Record<string, string> {
+  const folder = quoted(walArchiveOf(cluster));
+  const command = [
+    `a=${folder}`,
+    '[ -d "$a" ] || exit 0',
+    '[ -e "$a/%f.gz" ] && exit 0',
+    `[ "$(du -sk "$a" | cut -f1)" -lt ${maxArchiveKilobytes} ] || { echo "the WAL archive is full" >&2; exit 0; }`,
+    'gzip -1 -c "%p" > "$a/.%f.part" && mv "$a/.%f.part" "$a/%f.gz"',
+  ].join("; ");
+  return { archive_mode: "on", archive_timeout: String(archiveTimeoutSeconds), archive_command: command };
+}
+
+/** Where a restore finds WAL, below the cluster, in which the server runs this. */
+export const restoreCommand = (folder: string): string => `gzip -dc "${folder}/%f.gz" > "%p"`;
+
+/** For the shell, and for the server, which takes a per cent sign for a placeholder. */
+const quoted = (path: string): string => `'${path.replaceAll("'", "'\\''").replaceAll("%", "%%")}'`;
+
+/** Makes the archive, from when on WAL is kept. `owner`: whom the server runs as, where that is not this user. */
+export function openWalArchive(cluster: string, owner: { readonly uid: number; readonly gid: number } | null): string {
+  const folder = walArchiveOf(cluster);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (owner !== null) lchownSync(folder, owner.uid, owner.gid);
+  return folder;
+}
+
+/** Names of the segments that are kept from `first` to `last`, in order. Numbers go on when the timeline changes. */
+export function archivedSegments(folder: string, first: string, last = "F".repeat(24)): string[] {
+  return readdirSync(folder)
+    .filter((file) => file.endsWith(".gz"))
+    .map((file) => file.slice(0, -".gz".length))
+    .filter(
+      (name) => segmentName.test(name) && positionOf(name) >= positionOf(first) && positionOf(name) <= positionOf(last),
+    )
+    .toSorted();
+}
+
+/** Without the timeline. */
+const positionOf = (segment: string): string => segment.slice(8);
+
+/** Drops what no backup needs that begins with `first` or later. */
+export function dropSegmentsBefore(folder: string, first: string): void {
+  for (const file of readdirSync(folder)) {
+    const name = file.slice(0, 24);
+    if (segmentName.test(name) && positionOf(name) < positionOf(first)) rmSync(join(folder, file), { force: true });
+  }
+}
