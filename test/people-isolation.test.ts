@@ -30,6 +30,10 @@ beforeAll(async () => {
     await sql`
       insert into user_dashboard_preferences (id, user_id, symbol_id, notes)
       select gen_random_uuid(), ${userId}, min(id), 'a note' from symbols`;
+  for (const userId of [victimId, strangerId])
+    await sql`
+      insert into account_activity (account_id, user_id, day, event_type, event_count, last_sequence)
+      values (gen_random_uuid(), ${userId}, '2026-01-01', 'placed', 1, 1)`;
   tables = await sql<Table[]>`
     select c.relname as name, (select json_agg(attname order by attnum) from pg_attribute a
       where a.attrelid = c.oid and attnum > 0 and not attisdropped) as columns
