@@ -15,7 +15,7 @@ const answerWithinMs = 1_500;
 export const notLeaderCode = "TG001";
 
 /** Thrown by {@link Leadership.fence}: another node leads now, so nothing of the transaction may count. */
-export class LeadershipLostError extends Error {
+class LeadershipLostError extends Error {
   override readonly name = "LeadershipLostError";
 }
 
