@@ -14,7 +14,7 @@ create table leases (
 create function lease_key(lease text) returns bigint language sql immutable set search_path = pg_catalog, public, pg_temp
 as $$ select hashtextextended('tradegraph.lease.' || lease, 0) $$;
 --> statement-breakpoint
--- Renews what is held and takes what is free. Returns what is held now. Who loses one by time gets another term with it.
+-- Renews what is held, also when its time is over and nobody else has taken it, and takes what is free. Returns what is held now.
 create function take_leases(node uuid, wanted text[], life interval) returns table (lease text, lease_term bigint)
   language plpgsql security definer set search_path = pg_catalog, public, pg_temp
 as $$
@@ -22,7 +22,7 @@ begin
   -- In one order, so that two nodes wait for each other in turn.
   for lease in select distinct unnest(wanted) order by 1 loop
     update leases l set renewed_at = clock_timestamp(), expires_at = clock_timestamp() + life
-    where l.name = lease and l.holder = node and l.expires_at > clock_timestamp()
+    where l.name = lease and l.holder = node
     returning l.term into lease_term;
     if found then
       return next;

@@ -9,7 +9,7 @@ import { buildProgram } from "./support/program.js";
 import { until } from "./support/until.js";
 
 interface Told {
-  readonly event: "up" | "leads" | "ended" | "inside" | "refused";
+  readonly event: "up" | "leads" | "stopped" | "ended" | "inside" | "refused";
   readonly atMs: number;
   readonly term?: number;
   readonly code?: string;
@@ -119,7 +119,7 @@ test("a leader whose connections are cut ends by itself before another one begin
   const beganMs = second.told.find(({ event }) => event === "leads")?.atMs ?? 0;
   expect(beganMs - cutAtMs).toBeLessThan(takeoverMs);
   await until(() => !leads(first));
-  expect(first.told.find(({ event }) => event === "ended")?.atMs ?? Number.POSITIVE_INFINITY).toBeLessThanOrEqual(
+  expect(first.told.find(({ event }) => event === "stopped")?.atMs ?? Number.POSITIVE_INFINITY).toBeLessThanOrEqual(
     beganMs,
   );
   await way.mend();

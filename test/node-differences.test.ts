@@ -1,5 +1,5 @@
 import { pino } from "pino";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type App, startApp } from "../src/app.js";
 import { parseConfig } from "../src/config.js";
 import type { Clock } from "../src/core/time.js";
@@ -8,6 +8,9 @@ import { createTestDatabase, type TestDatabase } from "./support/database.js";
 import { signUp } from "./support/people.js";
 import { openStream } from "./support/stream.js";
 import { until } from "./support/until.js";
+
+// Whole programs start and stop here, some of them several times.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 let database: TestDatabase;
 let app: App;
@@ -46,7 +49,7 @@ test("a node whose clock is more than a minute off does not start, and says by h
 });
 
 test("nodes with other settings, another version or a clock that is a little off are shown on every node", async () => {
-  expect(await nodesOf(app)).toMatchObject({ status: "OK" });
+  await until(async () => (await nodesOf(app)).status === "OK", 60_000);
   const other = await start(
     { ROLES: "api", MAX_QUERY_COST: "777", SESSION_LIFE_MS: "3600000" },
     { nowMs: () => Date.now() + 10_000 },
@@ -55,10 +58,10 @@ test("nodes with other settings, another version or a clock that is a little off
   await database.owner.sql`
     insert into nodes (id, version, roles, schema_version, settings, clock_skew_ms, seen_at)
     values (gen_random_uuid(), '9.9.9', 'worker', 1, '{}', 0, now() + interval '1 minute')`;
-  await until(async () => (await nodesOf(app)).status === "DEGRADED", 20_000);
+  await until(async () => (await nodesOf(app)).status === "DEGRADED", 60_000);
   for (const node of [app, other]) {
-    await until(async () => /MAX_QUERY_COST, SESSION_LIFE_MS/.test((await nodesOf(node)).detail ?? ""), 20_000);
-    await until(async () => /9\.9\.9/.test((await nodesOf(node)).detail ?? ""), 20_000);
+    await until(async () => /MAX_QUERY_COST, SESSION_LIFE_MS/.test((await nodesOf(node)).detail ?? ""), 60_000);
+    await until(async () => /9\.9\.9/.test((await nodesOf(node)).detail ?? ""), 60_000);
     const { detail } = await nodesOf(node);
     expect(detail).toMatch(/clock of (this node|node [0-9a-f-]+) is \d{4,5} ms ahead of the database's/);
     // Which settings, and not what they are.
@@ -86,7 +89,7 @@ test("a database that turns read-only: what is stored is answered, prices go on,
   try {
     const change = async () =>
       await query(app.url ?? "", 'mutation { createApiKey(name: "k", scopes: [READ]) { secret } }', {}, headers);
-    await until(async () => (await change()).errors?.[0]?.extensions.code === "PROVIDER_UNAVAILABLE", 20_000);
+    await until(async () => (await change()).errors?.[0]?.extensions.code === "PROVIDER_UNAVAILABLE", 60_000);
     expect((await change()).errors?.[0]?.message).toContain("read-only");
     const { data, errors } = await query(
       app.url ?? "",
@@ -124,7 +127,7 @@ test("a database that turns read-only: what is stored is answered, prices go on,
   );
   expect(stream.errors).toEqual([]);
   await stream.close();
-}, 120_000);
+});
 
 test("a full disk: a change gets the same code with its reason", async () => {
   const { headers } = await signUp(app.url ?? "");

@@ -63,6 +63,10 @@ beforeAll(async () => {
   await until(async () => (await sql`select from event_queue where published_at is null`).count === 0);
   for (const userId of [victimId, strangerId])
     await sql`insert into strategies (id, user_id, name) values (gen_random_uuid(), ${userId}, 'trend')`;
+  for (const userId of [victimId, strangerId])
+    await sql`
+      insert into account_activity (account_id, user_id, day, event_type, event_count, last_sequence)
+      values (gen_random_uuid(), ${userId}, '2026-01-01', 'placed', 1, 1)`;
   tables = await sql<Table[]>`
     select c.relname as name, (select json_agg(attname order by attnum) from pg_attribute a
       where a.attrelid = c.oid and attnum > 0 and not attisdropped and attidentity <> 'a') as columns

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { pino } from "pino";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type App, startApp } from "../src/app.js";
 import { parseConfig } from "../src/config.js";
 import { noRateLimits, operatorHeaders, operatorToken, query } from "./support/app.js";
@@ -9,6 +9,9 @@ import { signUp } from "./support/people.js";
 import { findPgBouncer, type PgBouncer, startPgBouncer } from "./support/pgbouncer.js";
 import { openStream } from "./support/stream.js";
 import { until } from "./support/until.js";
+
+// Whole programs start and stop here, some of them several times.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const path = findPgBouncer();
 const login = `pooled_${randomBytes(4).toString("hex")}`;
@@ -46,9 +49,7 @@ describe.skipIf(path === null)("the program behind PgBouncer in transaction mode
     pooler = await startPgBouncer(path ?? "", database.address, login);
   });
   afterAll(async () => {
-    const debug = setTimeout(() => console.warn("CLOSING", app?.closing), 15_000);
     await app?.close();
-    clearTimeout(debug);
     await pooler?.remove();
     await database?.owner.sql.unsafe(`drop role ${login}`);
     await database?.close();
@@ -88,7 +89,11 @@ describe.skipIf(path === null)("the program behind PgBouncer in transaction mode
           { id: createAccount.id, after: createAccount.sequence },
           { authorization: headers.authorization },
         );
-        for (let n = 0; n < 5; n++)
+        for (let n = 0; n < 5; n++) {
+          await until(async () => {
+            const { quote } = (await ask(isPriced, {}, {})).symbol;
+            return quote?.bid != null && !quote.isStale;
+          }, 60_000);
           await ask(
             "mutation ($input: PlaceOrderInput!) { placeOrder(input: $input) { id status } }",
             {
@@ -102,6 +107,7 @@ describe.skipIf(path === null)("the program behind PgBouncer in transaction mode
             },
             headers,
           );
+        }
         await until(
           () => stream.messages.filter(({ orderUpdated }) => orderUpdated.status === "FILLED").length === 5,
           30_000,

@@ -1,8 +1,8 @@
 import type postgres from "postgres";
 import { errorCode } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
+import { refusesWrites } from "../core/refused-writes.js";
 import type { Database } from "./connect.js";
-import { refusesWrites } from "./refused-writes.js";
 
 /** How long a lease is good for. A successor has it at most this and one look after its holder has died. */
 const leaseLifeMs = 3_000;
@@ -15,7 +15,7 @@ const answerWithinMs = 1_500;
 export const notLeaderCode = "TG001";
 
 /** Thrown by {@link Leadership.fence}: another node leads now, so nothing of the transaction may count. */
-export class LeadershipLostError extends Error {
+class LeadershipLostError extends Error {
   override readonly name = "LeadershipLostError";
 }
 
@@ -75,11 +75,17 @@ export class Leaderships {
    */
   campaign(name: string, onChange: (isLeading: boolean) => void = () => {}): Leadership {
     if (this.#candidates.has(name)) throw new Error(`this node stands for ${name} already`);
-    const candidate = new Candidate(name, onChange, this.options.log, async () => {
-      this.#candidates.delete(name);
-      await this.#looking;
-      await this.#release([name]);
-    });
+    const candidate = new Candidate(
+      name,
+      onChange,
+      this.options.log,
+      async () => {
+        this.#candidates.delete(name);
+        await this.#looking;
+        await this.#release([name]);
+      },
+      () => void this.look(),
+    );
     this.#candidates.set(name, candidate);
     return candidate;
   }
@@ -123,6 +129,7 @@ export class Leaderships {
       if (this.#isClosed) return;
       if (refusesWrites(error) && (await this.#keepWhatNobodyCanTake(names))) return;
       // What is held expires by itself.
+      for (const candidate of this.#candidates.values()) if (!candidate.isLeading) candidate.lose();
       if (this.#failures++ === 0) this.options.log.warn({ error: errorCode(error) }, "leadership.unreachable");
     }
   }
@@ -185,6 +192,8 @@ class Candidate implements Leadership {
     private readonly onChange: (isLeading: boolean) => void,
     private readonly log: Logger,
     private readonly leave: () => Promise<void>,
+    /** Asks whether what has expired is still its own. */
+    private readonly confirm: () => void,
   ) {}
 
   get isLeading(): boolean {
@@ -217,7 +226,9 @@ class Candidate implements Leadership {
     if (term === null) return;
     clearTimeout(this.#expiry);
     this.#untilMs = untilMs;
-    this.#expiry = setTimeout(() => this.lose(), Math.max(0, untilMs - performance.now()));
+    // Nothing may be done from then on. It is given up when nobody says that it is still held: a process that had no time to
+    // renew it is not to stop and begin everything.
+    this.#expiry = setTimeout(this.confirm, Math.max(0, untilMs - performance.now()));
     if (this.#term !== null) return;
     this.#term = term;
     this.log.info({ leadership: this.name, term }, "leadership.gained");

@@ -315,6 +315,8 @@ async function revertNewest(sql: Sql, migrations: readonly Migration[], force: b
   );
   return reverted.name;
 }
+/** Their rows say what runs, or are made anew of others. */
+const derivedTables = "{schema_migrations,leases,nodes,installation,projection_cursors,account_activity}";
 
 /** Continuous aggregates count as tables: they outlive the rows they were made from. */
 async function tablesWithRows(tx: postgres.TransactionSql): Promise<string[]> {
@@ -327,7 +329,7 @@ async function tablesWithRows(tx: postgres.TransactionSql): Promise<string[]> {
     : [];
   const tables = await tx<{ name: string }[]>`
     select c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where n.nspname = 'public' and c.relkind in ('r', 'p') and c.relname <> 'schema_migrations'
+    where n.nspname = 'public' and c.relkind in ('r', 'p') and c.relname <> all (${derivedTables}::text::text[])
       and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')`;
   const filled: string[] = [];
   for (const { name } of [...tables, ...aggregates]) {

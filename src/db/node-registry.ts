@@ -8,7 +8,7 @@ const beatEveryMs = 5_000;
 /** From then on it is said. */
 const noticedSkewMs = 1_000;
 /** From then on what depends on time is refused: events of the future, credentials that end too late or too early. */
-export const maxSkewMs = 60_000;
+const maxSkewMs = 60_000;
 
 export interface NodeIdentity {
   readonly id: string;

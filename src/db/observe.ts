@@ -73,7 +73,8 @@ export function observed(sql: Sql, stats: DatabaseStats, tracer: Tracer, listene
       apply: (_target, self, args) => watch(Reflect.apply(target, self, args)),
       get(_target, name) {
         if (name === "unsafe") return unsafe;
-        if (name === "listen" && listener !== null) return listener.listen;
+        if (name === "listen" && listener !== null)
+          return (...args: Parameters<Sql["listen"]>) => listener.listen(...args);
         if (name === "reserve" && takesConnection) return reserve;
         return name === "begin" && takesConnection ? begin : (target as unknown as Record<PropertyKey, unknown>)[name];
       },

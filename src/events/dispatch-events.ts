@@ -165,7 +165,10 @@ export class EventDispatcher {
       );
       const outcomes = await Promise.all(events.map((event) => this.#publish(event)));
       const published = events.filter((_, at) => outcomes[at] === "published");
-      this.#busIs(outcomes.includes("later"));
+      const isAway = outcomes.includes("later");
+      // Those of the moment at which it went; later ones are told as they are stored.
+      if (isAway && !this.#isBusAway) await notify(sql, [...new Set(events.map(({ userId }) => userId))]);
+      this.#busIs(isAway);
       for (const [at, outcome] of outcomes.entries()) {
         if (typeof outcome === "string") continue;
         const { eventId, accountId } = events[at] as QueuedEvent;

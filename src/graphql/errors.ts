@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { GraphQLError, type GraphQLFormattedError } from "graphql";
 import { DomainError } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
-import { refusedWrite } from "../db/refused-writes.js";
+import { refusedWrite } from "../core/refused-writes.js";
 
 /** Codes that say that the request itself is at fault; their messages are made by the GraphQL library from the request alone. */
 const requestFaults = new Set([

@@ -34,6 +34,7 @@ async function work() {
     }
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+  tell("stopped");
 }
 
 process.once("SIGTERM", async () => {

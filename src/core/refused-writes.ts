@@ -1,4 +1,4 @@
-import { DomainError } from "../core/errors.js";
+import { DomainError } from "./errors.js";
 
 /** By the codes of Postgres: a read-only transaction, a full disk. */
 const reasons: Readonly<Record<string, string>> = {
