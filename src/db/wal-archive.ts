@@ -9,7 +9,7 @@ const archiveTimeoutSeconds = 60;
 const segmentName = /^[0-9A-F]{24}$/;
 
 /** The cluster's WAL since its oldest kept backup, compressed, beside the cluster. */
-export const walArchiveOf = (cluster: string): string => join(dirname(cluster), "wal-archive");
+const walArchiveOf = (cluster: string): string => join(dirname(cluster), "wal-archive");
 
 /**
  * Has the server keep its WAL for restores, from the first backup on: before that there is no archive, and nothing is kept.
