@@ -1,3 +1,5 @@
+alter table ledger_entries drop constraint ck_ledger_entries_order_id;
+alter table ledger_entries add constraint ck_ledger_entries_order_id CHECK ("ledger_entries"."reason" not in ('TRADE', 'FEE') or "ledger_entries"."order_id" is not null);
 drop function drop_old_balance_snapshots(timestamptz, integer);
 drop function accounts_to_mark(date, boolean, uuid, integer);
 drop function read_risk_violations(uuid, uuid, uuid, timestamptz, timestamptz, uuid, uuid, boolean, integer);

@@ -258,3 +258,8 @@ begin
   end loop;
 end
 $$;
+--> statement-breakpoint
+-- A liquidation costs a fee, and has no order: it could not be booked.
+alter table ledger_entries drop constraint ck_ledger_entries_order_id;
+--> statement-breakpoint
+alter table ledger_entries add constraint ck_ledger_entries_order_id CHECK ("ledger_entries"."reason" <> 'TRADE' or "ledger_entries"."order_id" is not null);

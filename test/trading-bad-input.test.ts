@@ -216,17 +216,17 @@ describe("an order that is already there", () => {
 
 describe("one balance", () => {
   test("race: 64 clients that hammer it over HTTP never overspend, and spend all that can be spent", async () => {
-    trader = await on.trader({ balance: "10000" });
+    trader = await on.trader({ balance: "3000" });
     const one = () => trader.place({ quantity: "0.001", price: "49000" });
     // Each of them goes on until it is refused; then what one cancels another one has.
     const placed: string[] = [];
     await Promise.all(
       Array.from({ length: 64 }, async () => {
-        for (let n = 0; n < 8; n++) {
+        for (let n = 0; n < 3; n++) {
           const { data, errors } = await one();
           if (errors === undefined) placed.push(data.placeOrder.id);
           else expect(errors[0]?.extensions).toMatchObject({ code: "INSUFFICIENT_BALANCE" });
-          const given = n % 3 === 2 ? placed.pop() : undefined;
+          const given = n === 1 ? placed.pop() : undefined;
           if (given !== undefined) expect((await trader.ask(cancelText, { id: given })).errors).toBeUndefined();
         }
       }),
@@ -240,9 +240,9 @@ describe("one balance", () => {
     const [usdt] = data.account.balances;
     const each = new Decimal(usdt.locked).div(data.orders.nodes.length);
     expect(data.orders.nodes).toHaveLength(placed.length);
-    expect(new Decimal(usdt.available).plus(usdt.locked).toFixed()).toBe("10000");
+    expect(new Decimal(usdt.available).plus(usdt.locked).toFixed()).toBe("3000");
     expect(new Decimal(usdt.available).gte(0)).toBe(true);
     expect(new Decimal(usdt.available).lt(each)).toBe(true);
-    expect(data.orders.nodes).toHaveLength(new Decimal(10_000).div(each).floor().toNumber());
-  });
+    expect(data.orders.nodes).toHaveLength(new Decimal(3_000).div(each).floor().toNumber());
+  }, 180_000);
 });

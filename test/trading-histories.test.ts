@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { Decimal } from "../src/core/decimal.js";
+import { Decimal, decimalText } from "../src/core/decimal.js";
 import { DomainError } from "../src/core/errors.js";
 import { validate } from "../src/jobs/validate.js";
 import type { OrderDesk } from "../src/trading/order-desk.js";
@@ -76,6 +76,8 @@ const action = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("close" as const) }) },
+  // In hundredths of a per cent.
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("funding" as const), rate: fc.integer({ min: -50, max: 50 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("cancelAll" as const) }) },
 );
 type Action = typeof action extends fc.Arbitrary<infer T> ? T : never;
@@ -86,6 +88,7 @@ class Trader {
     readonly userId: string,
     readonly accountId: string,
     private readonly desks: readonly OrderDesk[],
+    private readonly positionMode: "ONE_WAY" | "HEDGE",
   ) {}
 
   /** What is refused is refused with a code; everything else is a fault. */
@@ -104,6 +107,20 @@ class Trader {
     switch (one.do) {
       case "quote":
         return setQuote(on.quotes, symbols[one.market], String(one.price), on.clock);
+      case "funding": {
+        const nowMs = on.clock.nowMs();
+        return paper.venue.onFundingRate({
+          kind: "fundingRate",
+          symbolId: symbols.futures,
+          rate: decimalText(d(one.rate).div(10_000)),
+          fundingTimeMs: nowMs,
+          nextFundingTimeMs: null,
+          markPrice: null,
+          indexPrice: null,
+          exchangeTimeMs: nowMs,
+          receivedAtMs: nowMs,
+        });
+      }
       case "cancelAll":
         await desk.cancelAll(userId, accountId, null);
         return;
@@ -140,6 +157,15 @@ class Trader {
           callbackRate: one.type === "TRAILING_STOP" ? d(2) : null,
           timeInForce: one.type === "LIMIT" ? one.timeInForce : null,
           leverage: isFutures ? one.leverage : 1,
+          // Isolated ones are liquidated by what happens here; cross ones have the whole account behind them.
+          marginMode: isFutures && this.positionMode === "HEDGE" ? "ISOLATED" : "CROSS",
+          // In hedge mode a purchase opens the long one, or reduces the short one.
+          positionSide:
+            isFutures && this.positionMode === "HEDGE"
+              ? (one.side === "BUY") === !one.reduceOnly
+                ? "LONG"
+                : "SHORT"
+              : "BOTH",
           reduceOnly: isFutures && one.reduceOnly,
           stopLoss: one.isProtected && !one.reduceOnly ? d(one.side === "BUY" ? 85 : 115) : null,
           takeProfit: one.isProtected && !one.reduceOnly ? d(one.side === "BUY" ? 115 : 85) : null,
@@ -150,10 +176,10 @@ class Trader {
   }
 }
 
-async function newTrader(desks: readonly OrderDesk[]): Promise<Trader> {
+async function newTrader(desks: readonly OrderDesk[], positionMode: "ONE_WAY" | "HEDGE" = "ONE_WAY"): Promise<Trader> {
   const userId = await newUser(on.database);
-  const { id } = await on.account(userId, { USDT: "3000", BTC: "10" });
-  return new Trader(userId, id, desks);
+  const { id } = await on.account(userId, { USDT: "3000", BTC: "10" }, { positionMode });
+  return new Trader(userId, id, desks, positionMode);
 }
 
 /** Nothing waits for the venue any more. */
@@ -199,6 +225,7 @@ async function requireSound(traders: readonly Trader[]): Promise<void> {
         + coalesce((select sum(realized_pnl) from positions where account_id = ${accountId}), 0)
         - coalesce((select sum((data ->> 'commission')::numeric) from event_store where account_id = ${accountId} and event_type = 'liquidation'), 0)
         + coalesce((select sum(available_change + locked_change) from ledger_entries where account_id = ${accountId} and reason = 'ADJUSTMENT'), 0)
+        + coalesce((select sum((data ->> 'amount')::numeric) from event_store where account_id = ${accountId} and event_type = 'funding'), 0)
         - (select available + locked from account_balances where account_id = ${accountId} and asset = 'USDT') as missing`;
     expect(Number(cash?.missing)).toBe(0);
   }
@@ -213,7 +240,7 @@ describe("whatever clients and the market do", () => {
         fc.integer({ min: 1, max: 8 }),
         async (actions, clients) => {
           for (const id of Object.values(symbols)) setQuote(on.quotes, id, "100", on.clock);
-          const traders = [await newTrader([paper.desk, ...others]), await newTrader([paper.desk])];
+          const traders = [await newTrader([paper.desk, ...others]), await newTrader([paper.desk], "HEDGE")];
           for (let at = 0; at < actions.length; at += clients) {
             await Promise.all(
               actions
@@ -226,6 +253,22 @@ describe("whatever clients and the market do", () => {
         },
       ),
       { numRuns: Number(process.env.HISTORY_RUNS ?? 12), endOnFailure: true },
+    );
+    // What no history has reached proves nothing. Funding and liquidations are rarer than that all runs have them.
+    const { sql } = on.database.owner;
+    const reached = await sql<{ what: string }[]>`
+      select distinct event_type as what from event_store union select distinct 'fill of ' || position_side from orders where filled_quantity > 0`;
+    expect(reached.map(({ what }) => what)).toEqual(
+      expect.arrayContaining([
+        "placed",
+        "filled",
+        "replaced",
+        "cancelled",
+        "triggered",
+        "fill of BOTH",
+        "fill of LONG",
+        "fill of SHORT",
+      ]),
     );
   }, 300_000);
 

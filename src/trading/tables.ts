@@ -471,7 +471,8 @@ export const ledgerEntries = pgTable(
       "ck_ledger_entries_reason",
       sql`case ${t.reason} when 'RESERVE' then ${t.lockedChange} > 0 and ${t.availableChange} = -${t.lockedChange} when 'RELEASE' then ${t.lockedChange} < 0 and ${t.availableChange} = -${t.lockedChange} when 'DEPOSIT' then ${t.availableChange} > 0 and ${t.lockedChange} = 0 when 'WITHDRAWAL' then ${t.availableChange} < 0 and ${t.lockedChange} = 0 else true end`,
     ),
-    check("ck_ledger_entries_order_id", sql`${t.reason} not in ('TRADE', 'FEE') or ${t.orderId} is not null`),
+    // A liquidation costs a fee, and has no order.
+    check("ck_ledger_entries_order_id", sql`${t.reason} <> 'TRADE' or ${t.orderId} is not null`),
     check("ck_ledger_entries_ordinal", sql`${t.ordinal} >= 0 and ${t.accountSequence} > 0`),
     index("idx_ledger_entries_account_id_asset").on(t.accountId, t.asset, t.accountSequence),
     index("idx_ledger_entries_order_id").on(t.orderId).where(sql`order_id is not null`),

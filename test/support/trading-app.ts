@@ -87,7 +87,11 @@ export async function startTradingApp(atMs: number, database?: TestDatabase): Pr
         side: "BUY",
         orderType: "LIMIT",
         quantity: "0.01",
-        ...(more.orderType === undefined || String(more.orderType).includes("LIMIT") ? { price: "49000" } : {}),
+        ...(/^(undefined|LIMIT|LIMIT_MAKER|STOP_LIMIT|TAKE_PROFIT_LIMIT)$/.test(
+          `${more.orderType as string | undefined}`,
+        )
+          ? { price: "49000" }
+          : {}),
         ...more,
       });
       return {
