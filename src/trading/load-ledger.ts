@@ -1,11 +1,13 @@
 import type postgres from "postgres";
 import { Decimal } from "../core/decimal.js";
 import { notFound } from "../core/errors.js";
+import { columnsOf } from "../db/columns.js";
 import type { LedgerAccount, LedgerState } from "./ledger-draft.js";
 import type { PositionRow } from "./ledger-rows.js";
 import { keptOrderOfRow, type OrderRow } from "./order-row.js";
 import { keptPositionOfRow } from "./position-row.js";
 import type { RiskScope } from "./risk-rules.js";
+import { orders, positions } from "./tables.js";
 
 /** What of an account a change needs to see. Balances and open positions are always there. */
 export interface LedgerScope {
@@ -93,11 +95,13 @@ export function ledgerStatements(sql: postgres.ReservedSql, scope: LedgerScope) 
         select id, coalesce(parent_order_id, id) from orders
         where account_id = ${accountId} and status in ('PENDING', 'NEW', 'PARTIALLY_FILLED') and (symbol_id = ${symbolId} or ${symbolId} = 0)
       )
-      select * from orders where id in (select id from named union select owner from named)
+      select ${columnsOf(sql, orders)} from orders where id in (select id from named union select owner from named)
       union all
-      select o.* from orders o
+      select o.${columnsOf(sql, orders)} from orders o
       where o.parent_order_id in (select owner from named) and o.id not in (select id from named)`,
-    sql<PositionRow[]>`select * from positions where account_id = ${accountId} and status = 'OPEN'`,
+    sql<
+      PositionRow[]
+    >`select ${columnsOf(sql, positions)} from positions where account_id = ${accountId} and status = 'OPEN'`,
     // A venue may tell everything that it knows of an order once more.
     sql<{ order_id: string; exchange_fill_id: string }[]>`
       select order_id, exchange_fill_id from order_fills

@@ -1,6 +1,8 @@
 import { asUserAtOnce } from "../db/as-user.js";
+import { columnsOf } from "../db/columns.js";
 import type { Database } from "../db/connect.js";
 import type { RiskScope } from "./risk-rules.js";
+import { riskViolations } from "./tables.js";
 
 export interface ViolationRow {
   readonly id: string;
@@ -23,7 +25,7 @@ export async function violationsOf(
 ): Promise<ViolationRow[]> {
   const [rows] = await asUserAtOnce(database, userId, (sql) => [
     sql<ViolationRow[]>`
-      select * from risk_violations where account_id = ${accountId} order by occurred_at desc, id desc limit ${limit}`,
+      select ${columnsOf(sql, riskViolations)} from risk_violations where account_id = ${accountId} order by occurred_at desc, id desc limit ${limit}`,
   ]);
   return [...rows];
 }
