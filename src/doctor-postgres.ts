@@ -29,7 +29,7 @@ const units: Readonly<Record<string, number>> = {
 };
 
 /** In bytes or milliseconds where it has a unit; NaN when this server does not know it. */
-export function settingOf(settings: Settings, name: string): number {
+function settingOf(settings: Settings, name: string): number {
   const found = settings[name];
   return found === undefined ? Number.NaN : Number(found.setting) * (units[found.unit ?? ""] ?? 1);
 }

@@ -84,7 +84,7 @@ function useNode(url: string, { headers }: SignedIn, accountId: string, symbolId
   const running = (async () => {
     for (; !isOver && faults.length === 0; rounds++) {
       const placed = await ask(
-        `mutation { placeOrder(input: { accountId: "${accountId}", symbolId: "${symbolId}", side: BUY, orderType: LIMIT, price: "1000", quantity: "0.01", clientOrderId: "${randomUUID()}" }) { id status } }`,
+        `mutation { placeOrder(input: { accountId: "${accountId}", symbolId: "${symbolId}", side: BUY, orderType: LIMIT, price: "40000", quantity: "0.01", clientOrderId: "${randomUUID()}" }) { id status } }`,
       );
       await ask(
         `{ symbols(first: 5) { nodes { ticker } } orders(first: 3) { nodes { status events { version } } } viewer { accounts { balances { asset available locked } } } }`,
@@ -116,14 +116,14 @@ describe("an upgrade without downtime", () => {
     const { sql } = database.owner;
     const oldUrl = await startNode(old);
     const person = await signUp(oldUrl);
+    const another = await signUp(oldUrl);
     const ask = async (text: string) => (await query(oldUrl, text, {}, person.headers)).data;
     const symbolId = (await ask('{ symbol(market: "BINANCE_SPOT", ticker: "BTCUSDT") { id } }')).symbol.id;
-    const newAccount = async (name: string) =>
-      (
-        await ask(
-          `mutation { createAccount(input: { exchange: "BINANCE", name: "${name}", environment: PAPER }) { id } }`,
-        )
-      ).createAccount.id;
+    const newAccount = async ({ headers }: SignedIn) => {
+      const text =
+        'mutation { createAccount(input: { exchange: "BINANCE", name: "mine", environment: PAPER }) { id } }';
+      return (await query(oldUrl, text, {}, headers)).data.createAccount.id;
+    };
     await until(
       async () => (await ask(`{ quotes(symbolIds: ["${symbolId}"]) { isStale } }`)).quotes[0]?.isStale === false,
       30_000,
@@ -131,7 +131,7 @@ describe("an upgrade without downtime", () => {
     const stream = openStream(oldUrl.replace("http", "ws").concat("/graphql"), "subscription { quotes { price } }");
     await stream.find(() => true);
 
-    const onOld = useNode(oldUrl, person, await newAccount("old"), symbolId);
+    const onOld = useNode(oldUrl, person, await newAccount(person), symbolId);
     await onOld.goesOn();
     expect(await migrate(sql, log, { known: [...old, expand], lockTimeoutMs: 200 })).toEqual([expand.name]);
     await onOld.goesOn();
@@ -140,7 +140,7 @@ describe("an upgrade without downtime", () => {
     // One that ends meanwhile is started again by whoever looks after it.
     const oldAgain = await startNode(old, "api");
     expect((await query(oldAgain, "{ symbols(first: 1) { nodes { ticker } } }")).errors).toBeUndefined();
-    const onNew = useNode(newUrl, person, await newAccount("new"), symbolId);
+    const onNew = useNode(newUrl, another, await newAccount(another), symbolId);
     await Promise.all([onOld.goesOn(), onNew.goesOn()]);
     // The new release fills what it has added, while the old one goes on writing.
     await sql`update symbols set issuer = 'somebody' where is_default`;

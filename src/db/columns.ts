@@ -1,5 +1,9 @@
+import { getTableColumns } from "drizzle-orm";
+import type { PgTable } from "drizzle-orm/pg-core";
 import { customType, timestamp } from "drizzle-orm/pg-core";
+import type postgres from "postgres";
 import { type DecimalText, decimalText } from "../core/decimal.js";
+import type { Sql } from "./connect.js";
 
 const numericColumn = (precision: number, scale: number) =>
   customType<{ data: DecimalText; driverData: string }>({
@@ -26,3 +30,16 @@ export const instant = (name: string) => timestamp(name, { withTimezone: true, m
 
 /** Half-open ranges of instants that do not overlap. */
 export const instantRanges = customType<{ data: string; driverData: string }>({ dataType: () => "tstzmultirange" });
+
+/**
+ * All columns that this program knows of a table, for a statement of the driver. Not `*`: a statement that was prepared with it
+ * fails inside of transactions once a migration has added a column.
+ */
+export const columnsOf = (
+  sql: Sql | postgres.TransactionSql | postgres.ReservedSql,
+  table: PgTable,
+  alias: string | null = null,
+) => sql(columnNames(table).map((name) => (alias === null ? name : `${alias}.${name}`)));
+
+/** The names of {@link columnsOf}. */
+export const columnNames = (table: PgTable): string[] => Object.values(getTableColumns(table)).map(({ name }) => name);

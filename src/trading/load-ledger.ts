@@ -1,11 +1,13 @@
 import type postgres from "postgres";
 import { Decimal } from "../core/decimal.js";
 import { notFound } from "../core/errors.js";
+import { columnsOf } from "../db/columns.js";
 import type { LedgerAccount, LedgerState, WaitingOrders } from "./ledger-draft.js";
 import type { PositionRow } from "./ledger-rows.js";
 import { keptOrderOfRow, type OrderRow } from "./order-row.js";
 import { keptPositionOfRow } from "./position-row.js";
 import type { RiskScope } from "./risk-rules.js";
+import { orders, positions } from "./tables.js";
 
 /** What of an account a change needs to see. Balances and open positions are always there. */
 export interface LedgerScope {
@@ -93,7 +95,9 @@ export function ledgerStatements(sql: postgres.ReservedSql, scope: LedgerScope) 
     sql<{ asset: string; available: string; locked: string }[]>`
       select asset, available, locked from account_balances where account_id = ${accountId}`,
     selectOrders(sql, scope),
-    sql<PositionRow[]>`select * from positions where account_id = ${accountId} and status = 'OPEN'`,
+    sql<
+      PositionRow[]
+    >`select ${columnsOf(sql, positions)} from positions where account_id = ${accountId} and status = 'OPEN'`,
     selectFills(sql, scope),
     withRisk
       ? sql<RiskLimitRow[]>`
@@ -156,13 +160,14 @@ function selectOrders(sql: postgres.ReservedSql, scope: LedgerScope): Statement<
   if (named === null) return null;
   // Row by row, by keys: a plan is made once for the connection, at a time when there may be hardly any orders, and the tables
   // that were then small enough to be read whole grow under it.
+  const columns = columnsOf(sql, orders);
   return sql<OrderRow[]>`
     with named as materialized (${named})
     select o.* from (select id from named union select owner from named) known
-    cross join lateral (select * from orders where id = known.id offset 0) o
+    cross join lateral (select ${columns} from orders where id = known.id offset 0) o
     union all
     select o.* from (select distinct owner from named) known
-    cross join lateral (select * from orders where parent_order_id = known.owner offset 0) o
+    cross join lateral (select ${columns} from orders where parent_order_id = known.owner offset 0) o
     where o.id not in (select id from named)`;
 }
 
@@ -207,8 +212,8 @@ export function ledgerStateOf([
   accounts,
   versions,
   balances,
-  orders,
-  positions,
+  orderRows,
+  positionRows,
   fills,
   limits,
   waiting,
@@ -239,7 +244,7 @@ export function ledgerStateOf([
         { available: new Decimal(available), locked: new Decimal(locked) },
       ]),
     ),
-    positions: positions.map(keptPositionOfRow),
+    positions: positionRows.map(keptPositionOfRow),
     limits: limits.map((row) => ({
       scope: row.scope,
       maxOrderSize: decimalOf(row.max_order_size),
@@ -262,6 +267,6 @@ export function ledgerStateOf([
       atMidnight: decimalOf(sequence.equity_at_midnight),
       highest: decimalOf(sequence.highest_equity),
     },
-    orders: orders.map((row) => keptOrderOfRow(row, fillsOf.get(row.id))),
+    orders: orderRows.map((row) => keptOrderOfRow(row, fillsOf.get(row.id))),
   };
 }

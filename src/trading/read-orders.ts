@@ -2,10 +2,12 @@ import type postgres from "postgres";
 import { type Keyset, keysetOf, keysetPage, uuidPattern } from "../core/keyset-page.js";
 import type { Page, PageArguments } from "../core/pagination.js";
 import { asUserAtOnce, readAsUser, type UserRows } from "../db/as-user.js";
+import { columnNames, columnsOf } from "../db/columns.js";
 import type { Database } from "../db/connect.js";
 import type { FillRow } from "./ledger-rows.js";
 import type { OrderSide, OrderStatus } from "./order.js";
 import type { OrderRow } from "./order-row.js";
+import { orderFills, orders } from "./tables.js";
 
 export interface OrderSearch {
   readonly accountId?: string | null;
@@ -39,6 +41,8 @@ export async function listOrders(
   return keysetPage(await readAsUser<OrderRow>(database, userId, rows, values), keyset, "orders", (row) => row.id);
 }
 
+const orderColumns = columnNames(orders).join(", ");
+
 /** The statement of a page for `readAsUser`, with one row more than asked for. */
 export function pageOfOrders(
   userId: string,
@@ -60,7 +64,7 @@ export function pageOfOrders(
   conditions.push("deleted_at is null");
   return {
     rows: {
-      rows: `select * from orders where ${conditions.join(" and ")}`,
+      rows: `select ${orderColumns} from orders where ${conditions.join(" and ")}`,
       order: isBackwards ? "id" : "id desc",
       limit: place(limit + 1),
     },
@@ -75,7 +79,9 @@ export async function ordersByIds(
   ids: readonly string[],
 ): Promise<Map<string, OrderRow>> {
   const [rows] = await asUserAtOnce(database, userId, (sql) => [
-    sql<OrderRow[]>`select * from orders where id = any (${uuids(ids)}::text::uuid[]) and deleted_at is null`,
+    sql<
+      OrderRow[]
+    >`select ${columnsOf(sql, orders)} from orders where id = any (${uuids(ids)}::text::uuid[]) and deleted_at is null`,
   ]);
   return new Map(rows.map((row) => [row.id, row]));
 }
@@ -90,9 +96,11 @@ export async function orderByClientId(
   const [rows] = await asUserAtOnce(database, userId, (sql) => [
     accountId === null
       ? sql<OrderRow[]>`
-          select o.* from accounts a join orders o on o.account_id = a.id and o.client_order_id = ${clientOrderId}
+          select ${columnsOf(sql, orders, "o")} from accounts a join orders o on o.account_id = a.id and o.client_order_id = ${clientOrderId}
           where a.user_id = ${userId} order by o.id desc limit 1`
-      : sql<OrderRow[]>`select * from orders where account_id = ${accountId} and client_order_id = ${clientOrderId}`,
+      : sql<
+          OrderRow[]
+        >`select ${columnsOf(sql, orders)} from orders where account_id = ${accountId} and client_order_id = ${clientOrderId}`,
   ]);
   return rows[0] ?? null;
 }
@@ -106,8 +114,8 @@ export async function fillsOfOrders(
 ): Promise<Map<string, FillRow[]>> {
   const [rows] = await asUserAtOnce(database, userId, (sql) => [
     sql<FillRow[]>`
-      select f.* from unnest(${uuids(orderIds)}::text::uuid[]) as wanted (id)
-      cross join lateral (select * from order_fills where order_id = wanted.id order by filled_at, id limit ${limit}) f`,
+      select ${columnsOf(sql, orderFills, "f")} from unnest(${uuids(orderIds)}::text::uuid[]) as wanted (id)
+      cross join lateral (select ${columnsOf(sql, orderFills)} from order_fills where order_id = wanted.id order by filled_at, id limit ${limit}) f`,
   ]);
   return groupedBy(orderIds, rows, (row) => row.order_id);
 }
@@ -118,7 +126,7 @@ export async function fillsByIds(
   ids: readonly string[],
 ): Promise<Map<string, FillRow>> {
   const [rows] = await asUserAtOnce(database, userId, (sql) => [
-    sql<FillRow[]>`select * from order_fills where id = any (${uuids(ids)}::text::uuid[])`,
+    sql<FillRow[]>`select ${columnsOf(sql, orderFills)} from order_fills where id = any (${uuids(ids)}::text::uuid[])`,
   ]);
   return new Map(rows.map((row) => [row.id, row]));
 }

@@ -1,10 +1,12 @@
 import { keysetOf, keysetPage, uuidPattern } from "../core/keyset-page.js";
 import type { Page, PageArguments } from "../core/pagination.js";
 import { asUserAtOnce } from "../db/as-user.js";
+import { columnsOf } from "../db/columns.js";
 import type { Database } from "../db/connect.js";
 import type { EntryRow, PositionRow } from "./ledger-rows.js";
 import type { PositionStatus } from "./position.js";
 import { conditionsOf } from "./read-orders.js";
+import { ledgerEntries, positions } from "./tables.js";
 
 export interface PositionSearch {
   readonly accountId?: string | null;
@@ -31,7 +33,7 @@ export async function listPositions(
     ]);
     return [
       sql<PositionRow[]>`
-        select * from positions where ${where}
+        select ${columnsOf(sql, positions)} from positions where ${where}
         order by id ${keyset.isBackwards ? sql`asc` : sql`desc`} limit ${keyset.limit + 1}`,
     ];
   });
@@ -45,7 +47,7 @@ export async function positionsByIds(
 ): Promise<Map<string, PositionRow>> {
   const [rows] = await asUserAtOnce(database, userId, (sql) => [
     sql<PositionRow[]>`
-      select * from positions where id = any (${`{${ids.join()}}`}::text::uuid[]) and deleted_at is null`,
+      select ${columnsOf(sql, positions)} from positions where id = any (${`{${ids.join()}}`}::text::uuid[]) and deleted_at is null`,
   ]);
   return new Map(rows.map((row) => [row.id, row]));
 }
@@ -83,7 +85,7 @@ export async function listEntries(
     const direction = keyset.isBackwards ? sql`asc` : sql`desc`;
     return [
       sql<EntryRow[]>`
-        select * from ledger_entries where ${where}
+        select ${columnsOf(sql, ledgerEntries)} from ledger_entries where ${where}
         order by account_sequence ${direction}, ordinal ${direction} limit ${keyset.limit + 1}`,
     ];
   });
@@ -96,7 +98,9 @@ export async function entriesByIds(
   ids: readonly string[],
 ): Promise<Map<string, EntryRow>> {
   const [rows] = await asUserAtOnce(database, userId, (sql) => [
-    sql<EntryRow[]>`select * from ledger_entries where id = any (${`{${ids.join()}}`}::text::uuid[])`,
+    sql<
+      EntryRow[]
+    >`select ${columnsOf(sql, ledgerEntries)} from ledger_entries where id = any (${`{${ids.join()}}`}::text::uuid[])`,
   ]);
   return new Map(rows.map((row) => [row.id, row]));
 }

@@ -1,9 +1,11 @@
 import { keysetOf, keysetPage, uuidPattern } from "../core/keyset-page.js";
 import type { Page, PageArguments } from "../core/pagination.js";
 import { asUserAtOnce } from "../db/as-user.js";
+import { columnsOf } from "../db/columns.js";
 import type { Database } from "../db/connect.js";
 import type { ViolationRow } from "./ledger-rows.js";
 import { conditionsOf } from "./read-orders.js";
+import { riskViolations } from "./tables.js";
 
 /** The newest orders of an account that limits have stopped. */
 export async function violationsOf(
@@ -14,7 +16,7 @@ export async function violationsOf(
 ): Promise<ViolationRow[]> {
   const [rows] = await asUserAtOnce(database, userId, (sql) => [
     sql<ViolationRow[]>`
-      select * from risk_violations where account_id = ${accountId} order by occurred_at desc, id desc limit ${limit}`,
+      select ${columnsOf(sql, riskViolations)} from risk_violations where account_id = ${accountId} order by occurred_at desc, id desc limit ${limit}`,
   ]);
   return [...rows];
 }
