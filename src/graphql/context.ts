@@ -3,6 +3,7 @@ import type { MarketStatusWatch } from "../catalogue/market-status-watch.js";
 import type { CatalogueOperations } from "../catalogue/operate.js";
 import type { Clock } from "../core/time.js";
 import type { Viewer } from "../core/viewer.js";
+import type { JobState } from "../jobs/read-jobs.js";
 import type { LiveMarket } from "../market-data/live-market.js";
 import type { QuoteBoard } from "../market-data/quotes.js";
 import type { SymbolSearch } from "../market-data/search-symbols.js";
@@ -28,6 +29,10 @@ export interface ApiServices {
   readonly trading: Trading;
   /** Of everybody: for operators alone. @throws {DomainError} BAD_USER_INPUT */
   readonly readAudit: (search: AuditSearch) => Promise<AuditPage>;
+  /** Cancels the orders of a user who has closed his account, and ends his accounts. What fails is done later. */
+  readonly endTrading: (userId: string) => Promise<void>;
+  /** For operators alone. */
+  readonly readJobs: () => Promise<JobState[]>;
   readonly health: () => Promise<Health>;
   /** As this node sees it, or else as the node that feeds the provider last wrote it; null before there was a feed. */
   readonly messagesPerSecond: (provider: DataProvider) => number | null;
@@ -37,4 +42,13 @@ export interface ApiContext extends ApiServices {
   readonly viewer: Viewer | null;
   /** Where the request comes from, as far as it counts as one client. */
   readonly address: string;
+  /** As the client calls itself; for a few words about its device, and never stored. */
+  readonly userAgent: string | null;
 }
+
+/** Who asks, where from, and by which program. @throws {DomainError} UNAUTHENTICATED or RATE_LIMITED, also by the promise */
+export type ContextOf = (
+  authorization: string | null,
+  address: string,
+  userAgent: string | null,
+) => ApiContext | Promise<ApiContext>;

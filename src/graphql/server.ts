@@ -15,7 +15,7 @@ import type { TrustedProxies } from "../core/trusted-proxies.js";
 import type { Viewer } from "../core/viewer.js";
 import type { MetricsEndpoint } from "../telemetry/metrics-endpoint.js";
 import type { AllowedOrigins } from "./allowed-origins.js";
-import type { ApiContext, ApiServices } from "./context.js";
+import type { ApiContext, ApiServices, ContextOf } from "./context.js";
 import { toClientError } from "./errors.js";
 import { OperationExecutor } from "./execute-operation.js";
 import { PublicAnswers } from "./http/answers.js";
@@ -90,13 +90,13 @@ const requestTimeoutMs = 30_000;
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const { log, services, tracer, metrics, limits, trustedProxies: proxies, corsOrigins: origins } = options;
   const watch = new OperationWatch(tracer);
-  const contextOf = (authorization: string | null, address: string): ApiContext | Promise<ApiContext> => {
+  const contextOf: ContextOf = (authorization, address, userAgent) => {
     // Looking into a credential costs more than most questions.
     if (authorization !== null) limits.requireCredentialHeard(address, authorization);
     const viewer = options.viewerOf(authorization);
     const contextFor = (found: Viewer | null): ApiContext => {
       if (authorization !== null && found !== null) limits.credentialWasValid(authorization);
-      return { ...services, viewer: found, address };
+      return { ...services, viewer: found, address, userAgent };
     };
     return viewer instanceof Promise ? viewer.then(contextFor) : contextFor(viewer);
   };
@@ -178,7 +178,8 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   // A credential that is not valid is refused before anything of the request is read.
   app.addHook("onRequest", async (request, reply) => {
     try {
-      contexts.set(request, await contextOf(request.headers.authorization ?? null, proxies.clientOf(request.raw)));
+      const { authorization = null, "user-agent": userAgent = null } = request.headers;
+      contexts.set(request, await contextOf(authorization, proxies.clientOf(request.raw), userAgent));
     } catch (error) {
       // What keeps us from checking a credential says nothing about the credential.
       if (!(error instanceof DomainError)) throw error;

@@ -41,9 +41,15 @@ export class AccountSync {
   /** What does not go away by itself. */
   #fault: string | null = null;
   #isClosed = false;
+  #isSynced: boolean | null = null;
 
   constructor(options: AccountSyncOptions) {
     this.#options = options;
+  }
+
+  /** Whether the last comparison came to an end and found nothing wrong; null before the first. */
+  get isSynced(): boolean | null {
+    return this.#isSynced;
   }
 
   start(): void {
@@ -78,6 +84,7 @@ export class AccountSync {
       await this.#compare();
       onSynced();
     } catch (error) {
+      this.#isSynced = false;
       nextMs = Math.min(syncMs, firstRetryMs);
       await this.#failed(error).catch((failure: unknown) => this.#notStored(failure));
     }
@@ -110,6 +117,7 @@ export class AccountSync {
       return missing.length === 0 ? null : `the exchange has less than orders hold here: ${missing.join(", ")}`;
     });
     const shown = this.#fault ?? error;
+    this.#isSynced = shown === null;
     await this.#store({
       status: shown === null ? "SYNCED" : "ERROR",
       error: shown,

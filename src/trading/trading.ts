@@ -2,6 +2,7 @@ import type { Database } from "../db/connect.js";
 import type { UserEvents } from "../events/follow-users.js";
 import type { AccountServices } from "./accounts.js";
 import type { OrderDesk } from "./order-desk.js";
+import type { SyncStanding } from "./real-venues.js";
 import type { TradingMarkets } from "./trading-markets.js";
 
 /** What the API does trading with. */
@@ -11,4 +12,6 @@ export interface Trading {
   readonly desk: OrderDesk;
   readonly markets: TradingMarkets;
   readonly events: UserEvents;
+  /** Null where another process compares accounts with their exchanges. */
+  readonly syncStanding: () => SyncStanding | null;
 }

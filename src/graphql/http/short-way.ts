@@ -3,7 +3,7 @@ import { GraphQLError, OperationTypeNode } from "graphql";
 import type { Span, Tracer } from "../../core/tracer.js";
 import type { TrustedProxies } from "../../core/trusted-proxies.js";
 import type { AllowedOrigins } from "../allowed-origins.js";
-import type { ApiContext } from "../context.js";
+import type { ApiContext, ContextOf } from "../context.js";
 import type { OperationExecutor } from "../execute-operation.js";
 import type { OperationOutcome, OperationWatch } from "../operation-watch.js";
 import type { Operation, OperationPreparer, OperationRequest } from "../prepare.js";
@@ -28,7 +28,7 @@ export interface ShortWayOptions {
   readonly executor: OperationExecutor;
   readonly answers: PublicAnswers;
   /** @throws {DomainError} UNAUTHENTICATED, also by the promise */
-  readonly contextOf: (authorization: string | null, address: string) => ApiContext | Promise<ApiContext>;
+  readonly contextOf: ContextOf;
   readonly limits: RequestLimits;
   readonly proxies: TrustedProxies;
   readonly origins: AllowedOrigins;
@@ -112,7 +112,7 @@ export class ShortWay {
       if (context === null) goFullWay();
       else this.#read(this.#exchange({ request, response, mediaType, context, goFullWay }));
     };
-    const context = this.#contextOf(headers.authorization, request);
+    const context = this.#contextOf(request);
     if (context instanceof Promise) void context.then(goOn);
     else goOn(context);
   }
@@ -137,12 +137,10 @@ export class ShortWay {
   }
 
   /** Null for a credential that is not valid, or cannot be checked: the full way says which. */
-  #contextOf(
-    authorization: string | undefined,
-    request: IncomingMessage,
-  ): ApiContext | null | Promise<ApiContext | null> {
+  #contextOf(request: IncomingMessage): ApiContext | null | Promise<ApiContext | null> {
+    const { authorization = null, "user-agent": userAgent = null } = request.headers;
     try {
-      const context = this.options.contextOf(authorization ?? null, this.options.proxies.clientOf(request));
+      const context = this.options.contextOf(authorization, this.options.proxies.clientOf(request), userAgent);
       return context instanceof Promise ? context.catch(() => null) : context;
     } catch {
       return null;
