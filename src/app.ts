@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { hostname } from "node:os";
 import type { Bus } from "./bus/bus.js";
 import { joinNats } from "./bus/nats.js";
 import { Catalogue } from "./catalogue/catalogue.js";
@@ -11,7 +12,7 @@ import { ProviderStatusWriter } from "./catalogue/provider-status.js";
 import { requireSeeded, seedReferenceData, setSimulatorEndpoints } from "./catalogue/seed.js";
 import type { Config } from "./config.js";
 import { Closers } from "./core/closers.js";
-import { errorMessage, StartError } from "./core/errors.js";
+import { errorCode, errorMessage, StartError } from "./core/errors.js";
 import type { Logger } from "./core/logger.js";
 import { type Clock, systemClock } from "./core/time.js";
 import { noTracer, type Tracer } from "./core/tracer.js";
@@ -19,7 +20,6 @@ import { uuidV7 } from "./core/uuid.js";
 import { connect, type Database, type DatabaseAddress, describeAddress, waitForDatabase } from "./db/connect.js";
 import { openEmbeddedDatabase } from "./db/embedded-database.js";
 import { migrate, pendingMigrations, readMigrations } from "./db/migrations.js";
-import { reseal } from "./db/sealed-columns.js";
 import { openKeyRing } from "./encryption-keys.js";
 import { adapterOf } from "./feeds/adapters.js";
 import { BackFill } from "./feeds/back-fill.js";
@@ -32,11 +32,20 @@ import { RequestLimits } from "./graphql/request-limits.js";
 import { buildSchema } from "./graphql/schema.js";
 import { type ApiServer, explainListenError, startServer } from "./graphql/server.js";
 import { shareLimits } from "./graphql/share-limits.js";
-import { DropExpiredCredentials } from "./jobs/drop-expired-credentials.js";
-import { DropOldSeries } from "./jobs/drop-old-series.js";
-import { ForgetSignIns } from "./jobs/forget-sign-ins.js";
-import { KeepTrading } from "./jobs/keep-trading.js";
-import { syncInstruments } from "./jobs/sync-instruments.js";
+import { dropAuditEvents } from "./jobs/drop-audit-events.js";
+import { dropExpiredCredentials } from "./jobs/drop-expired-credentials.js";
+import { dropOldSeries } from "./jobs/drop-old-series.js";
+import { dropToldEvents } from "./jobs/drop-told-events.js";
+import { forgetSignIns } from "./jobs/forget-sign-ins.js";
+import { LockTurns } from "./jobs/job-turns.js";
+import { Jobs } from "./jobs/jobs.js";
+import { purgeClosedUsers } from "./jobs/purge-closed-users.js";
+import { readJobs } from "./jobs/read-jobs.js";
+import { rotateKeys } from "./jobs/rotate-keys.js";
+import { snapshotBalances } from "./jobs/snapshot-balances.js";
+import { syncAllInstruments, syncInstruments } from "./jobs/sync-instruments.js";
+import { watchAccountSync } from "./jobs/watch-account-sync.js";
+import { watchBackFill } from "./jobs/watch-back-fill.js";
 import { LiveMarket } from "./market-data/live-market.js";
 import { QuoteBoard } from "./market-data/quotes.js";
 import { closeForgottenOpportunities, MarketRecorder } from "./market-data/record-market.js";
@@ -56,11 +65,19 @@ import { openDashboards } from "./people/dashboards.js";
 import type { Mailer } from "./people/mail.js";
 import { openPeople } from "./people-access.js";
 import { readPersistedOperations } from "./persisted-operations.js";
-import { databaseMetrics, feedMetrics, programMetrics, serverMetrics, writerMetrics } from "./program-metrics.js";
+import {
+  databaseMetrics,
+  feedMetrics,
+  jobMetrics,
+  programMetrics,
+  serverMetrics,
+  writerMetrics,
+} from "./program-metrics.js";
 import { openProviderAccess } from "./provider-access.js";
 import { FeedSpans } from "./telemetry/feed-spans.js";
 import { Metrics } from "./telemetry/metrics.js";
 import { listenForMetrics, MetricsEndpoint } from "./telemetry/metrics-endpoint.js";
+import { accountsOf, setInactive } from "./trading/accounts.js";
 import { openTrading } from "./trading-room.js";
 import { programVersion } from "./version.js";
 
@@ -148,10 +165,7 @@ async function build(
 
   // Now, because credentials may be set while the program runs.
   const keyRing = await openKeyRing(config, { create: overrides.database === undefined });
-  if (roles.has("feed")) {
-    await requireCredentialsOpen(database, keyRing);
-    if (keyRing !== null) await reseal(database, keyRing);
-  }
+  if (roles.has("feed")) await requireCredentialsOpen(database, keyRing);
 
   const simulator = await openSimulator(config, log, clock, overrides, closers);
   if (simulator !== null) await setSimulatorEndpoints(database, simulator.addresses);
@@ -169,6 +183,14 @@ async function build(
   if (recorder !== null) closers.add("series", () => recorder.close());
   closers.add("live market", () => live.close());
 
+  const jobs = new Jobs({
+    database,
+    turns: new LockTurns(database),
+    node: `${hostname()}#${process.pid}`.slice(-80),
+    log: log.child({ room: "jobs" }),
+  });
+  metrics.add(...jobMetrics(() => jobs.states));
+
   // Before the feeds, so that it is there until they have said that they are gone.
   const bus = joinBus(config, log, closers);
   const rejected = new RejectedMessages(log.child({ room: "bus" }));
@@ -184,17 +206,19 @@ async function build(
           clock,
           overrides,
           announce,
-          { database, catalogue, quotes, live, recorder, access, metrics, tracer },
+          { database, catalogue, quotes, live, recorder, access, metrics, tracer, jobs },
           closers,
         )
       : null;
   if (roles.has("worker")) {
-    const retention = new DropOldSeries(database, log.child({ room: "jobs" }));
-    closers.add("retention", () => retention.close());
-    const keeping = new KeepTrading(database, clock, log.child({ room: "jobs" }));
-    closers.add("trading jobs", () => keeping.close());
-    const credentials = new DropExpiredCredentials(database, clock, log.child({ room: "jobs" }));
-    closers.add("expired credentials", () => credentials.close());
+    jobs.add(
+      dropOldSeries(database),
+      snapshotBalances(database),
+      dropToldEvents(database, clock),
+      dropExpiredCredentials(database, clock),
+      dropAuditEvents(database, clock, config.auditRetentionDays),
+      ...(keyRing === null ? [] : [rotateKeys(database, keyRing)]),
+    );
   }
 
   const record: RecordOperation = (tx, actor, action, target, details) =>
@@ -227,10 +251,6 @@ async function build(
   const { people, authenticator } = await openPeople(room, closers);
   const dashboards = await openDashboards({ database, catalogue, clock, log: log.child({ room: "people" }) });
   closers.add("dashboards", () => dashboards.close());
-  if (roles.has("worker")) {
-    const forgetting = new ForgetSignIns(people.signIns, log.child({ room: "jobs" }));
-    closers.add("forgotten sign-ins", () => forgetting.close());
-  }
   const trading = await openTrading(
     {
       config,
@@ -246,6 +266,19 @@ async function build(
     },
     closers,
   );
+  const endAccount = async (userId: string, accountId: string): Promise<void> => {
+    await trading.desk.cancelAll(userId, accountId, null);
+    await setInactive(database, userId, accountId);
+  };
+  if (roles.has("worker"))
+    jobs.add(
+      forgetSignIns(people.signIns),
+      purgeClosedUsers(database, clock, config.closedAccountRetentionDays, endAccount),
+      watchAccountSync(trading),
+      syncAllInstruments(database, catalogue, log.child({ room: "jobs" }), access, () =>
+        follower.refreshAll("symbols"),
+      ),
+    );
   const services: ApiServices = {
     catalogue,
     people,
@@ -259,6 +292,16 @@ async function build(
     dashboards,
     searchSymbols: (search) => searchSymbols(database, search),
     readAudit: (search) => readAudit(database.sql, search),
+    readJobs: () => readJobs(database),
+    endTrading: async (userId) => {
+      try {
+        for (const { id, status } of await accountsOf(database, userId))
+          if (status !== "INACTIVE") await endAccount(userId, id);
+      } catch (error) {
+        // The account is closed all the same; the job that purges ends what is left.
+        log.warn({ error: errorCode(error) }, "accounts.not-ended");
+      }
+    },
     health: shared(checkHealth, healthMaxAgeMs),
     messagesPerSecond: (provider) => feeds?.messagesPerSecond(provider.id) ?? provider.messagesPerSecond,
   };
@@ -276,6 +319,8 @@ async function build(
   }
   // What is stored can be asked for while the exchanges are still being connected.
   feeds?.start();
+  closers.add("jobs", () => jobs.close());
+  if (roles.has("worker") || roles.has("feed")) jobs.start();
   return {
     url: server?.url ?? null,
     database: describeAddress(address),
@@ -367,6 +412,7 @@ async function startFeeds(
     access: ProviderAccess;
     metrics: Metrics;
     tracer: Tracer;
+    jobs: Jobs;
   },
   closers: Closers,
 ): Promise<FeedSupervisor> {
@@ -431,6 +477,7 @@ function startBackFill(
     live: LiveMarket;
     recorder: MarketRecorder;
     access: ProviderAccess;
+    jobs: Jobs;
   },
   supervisor: FeedSupervisor,
   closers: Closers,
@@ -452,6 +499,7 @@ function startBackFill(
   });
   // Before the feeds end, so that what they have brought counts.
   closers.add("back-fill", () => backFill.close());
+  on.jobs.add(watchBackFill(backFill));
   const stopListening = live.onTooLate((trade) => backFill.tradeTooLate(trade.symbolId, trade.exchangeTimeMs));
   closers.add("late trades", stopListening);
   return backFill;

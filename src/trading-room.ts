@@ -91,7 +91,8 @@ export async function openTrading(
   if (config.roles.has("worker")) await real.start();
   const desk = new OrderDesk({ database, ledger, markets, venue: new VenueOfAccounts([paper, real]), clock });
   const onOpened = () => real.look();
-  return { database, accounts: { database, catalogue, keyRing, clock, isSimulated, onOpened }, desk, markets, events };
+  const accounts = { database, catalogue, keyRing, clock, isSimulated, onOpened };
+  return { database, accounts, desk, markets, events, syncStanding: () => real.syncStanding() };
 }
 
 const queuedEventsOf = ({ queue }: LedgerChange): QueuedEvent[] =>

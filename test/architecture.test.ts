@@ -22,7 +22,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   events: ["core", "db", "bus"],
   trading: ["core", "db", "bus", "catalogue", "market-data", "people", "events"],
   jobs: ["core", "db", "bus", "catalogue", "market-data", "feeds", "people", "events", "trading"],
-  graphql: ["core", "telemetry", "catalogue", "market-data", "people", "events", "trading"],
+  graphql: ["core", "telemetry", "catalogue", "market-data", "people", "events", "trading", "jobs"],
 };
 
 /** What the GraphQL files of every room build on, though the room that assembles them is above them all. */

@@ -10,6 +10,7 @@ import {
 } from "../catalogue/graphql.js";
 import { CatalogueOperatorResolver } from "../catalogue/graphql-operators.js";
 import { StatusResolver } from "../catalogue/graphql-status.js";
+import { JobResolver } from "../jobs/graphql-jobs.js";
 import { QuoteResolver, SymbolMarketDataResolver } from "../market-data/graphql.js";
 import { ArbitrageResolver } from "../market-data/graphql-arbitrage.js";
 import { OrderBookResolver, OrderFlowResolver, SymbolBookResolver } from "../market-data/graphql-books.js";
@@ -84,6 +85,7 @@ export function buildSchema(): GraphQLSchema {
       RiskViolationResolver,
       UserTradingResolver,
       TradingUpdatesResolver,
+      JobResolver,
       NodeResolver,
       HealthResolver,
     ],
