@@ -38,7 +38,7 @@ import { dropOldSeries } from "./jobs/drop-old-series.js";
 import { dropToldEvents } from "./jobs/drop-told-events.js";
 import { forgetSignIns } from "./jobs/forget-sign-ins.js";
 import { LockTurns } from "./jobs/job-turns.js";
-import { Jobs } from "./jobs/jobs.js";
+import { Jobs, maxJobsAtOnce } from "./jobs/jobs.js";
 import { purgeClosedUsers } from "./jobs/purge-closed-users.js";
 import { readJobs } from "./jobs/read-jobs.js";
 import { rotateKeys } from "./jobs/rotate-keys.js";
@@ -183,9 +183,17 @@ async function build(
   if (recorder !== null) closers.add("series", () => recorder.close());
   closers.add("live market", () => live.close());
 
+  // Apart from the pool, which they could otherwise hold all of while their work waits for it. Opened when they are needed.
+  const turns = connect({
+    address,
+    role: config.databaseRole,
+    poolSize: maxJobsAtOnce,
+    applicationName: "tradegraph jobs",
+  });
+  closers.add("turns of jobs", () => turns.close());
   const jobs = new Jobs({
     database,
-    turns: new LockTurns(database),
+    turns: new LockTurns(turns),
     node: `${hostname()}#${process.pid}`.slice(-80),
     log: log.child({ room: "jobs" }),
   });

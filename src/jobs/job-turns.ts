@@ -24,7 +24,7 @@ const silenceMs = 4_000;
 /**
  * Turns by locks of the database. A lock belongs to a transaction, so that a pooler of transactions may be in between, and ends
  * with its connection: the turn of a node that has died is free at once, and of one that has fallen silent after four seconds.
- * Each turn holds a connection of the pool. Between statements the transaction holds nothing but the lock.
+ * Each turn holds a connection, so the work must not need one of the same pool. Between statements the transaction holds nothing but the lock.
  */
 export class LockTurns implements JobTurns {
   constructor(private readonly database: Pick<Database, "sql">) {}

@@ -18,8 +18,8 @@ export interface JobsOptions {
 }
 
 const defaultLookEveryMs = 2_000;
-/** Others wait: each holds a connection of the pool. */
-const maxRunning = 2;
+/** Others wait: each turn holds a connection. */
+export const maxJobsAtOnce = 2;
 const maxErrorLength = 200;
 
 /**
@@ -87,7 +87,7 @@ export class Jobs {
     const due = this.#states.filter(({ isDue }) => isDue);
     due.sort((a, b) => a.nextRunAt.getTime() - b.nextRunAt.getTime());
     for (const { name } of due) {
-      if (this.#isClosed || this.#running.size >= maxRunning) return;
+      if (this.#isClosed || this.#running.size >= maxJobsAtOnce) return;
       const job = this.#jobs.get(name);
       if (job === undefined || this.#running.has(name) || job.isHere?.() === false) continue;
       const running = this.#try(job)
