@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import type { Bus } from "./bus/bus.js";
 import type { DurableBus } from "./bus/durable.js";
 import { Catalogue } from "./catalogue/catalogue.js";
@@ -9,7 +10,7 @@ import { requireCredentialsOpen } from "./catalogue/provider-credentials.js";
 import { requireSeeded } from "./catalogue/seed.js";
 import { type Config, sharedSettings } from "./config.js";
 import { Closers } from "./core/closers.js";
-import { errorMessage, StartError } from "./core/errors.js";
+import { errorCode, errorMessage, StartError } from "./core/errors.js";
 import type { KeyRing } from "./core/key-ring.js";
 import { explainListenError } from "./core/listen.js";
 import type { Logger } from "./core/logger.js";
@@ -28,7 +29,6 @@ import {
 import { Leaderships } from "./db/leadership.js";
 import { type Migration, pendingMigrations, readMigrations } from "./db/migrations.js";
 import { NodeRegistry } from "./db/node-registry.js";
-import { reseal } from "./db/sealed-columns.js";
 import { openKeyRing } from "./encryption-keys.js";
 import { FeedRoom } from "./feed-room.js";
 import { parseRecording, type RecordedEntry } from "./feeds/simulator/recording.js";
@@ -40,11 +40,20 @@ import { buildSchema } from "./graphql/schema.js";
 import { type ApiServer, startServer } from "./graphql/server.js";
 import { shareLimits } from "./graphql/share-limits.js";
 import { readResults } from "./jobs/data-quality.js";
-import { DropExpiredCredentials } from "./jobs/drop-expired-credentials.js";
-import { DropOldSeries } from "./jobs/drop-old-series.js";
-import { ForgetSignIns } from "./jobs/forget-sign-ins.js";
-import { KeepTrading } from "./jobs/keep-trading.js";
-import { syncInstruments } from "./jobs/sync-instruments.js";
+import { dropAuditEvents } from "./jobs/drop-audit-events.js";
+import { dropExpiredCredentials } from "./jobs/drop-expired-credentials.js";
+import { dropOldSeries } from "./jobs/drop-old-series.js";
+import { dropToldEvents } from "./jobs/drop-told-events.js";
+import { forgetSignIns } from "./jobs/forget-sign-ins.js";
+import { LockTurns } from "./jobs/job-turns.js";
+import { Jobs, maxJobsAtOnce } from "./jobs/jobs.js";
+import { purgeClosedUsers } from "./jobs/purge-closed-users.js";
+import { readJobs } from "./jobs/read-jobs.js";
+import { rotateKeys } from "./jobs/rotate-keys.js";
+import { snapshotBalances } from "./jobs/snapshot-balances.js";
+import { syncAllInstruments, syncInstruments } from "./jobs/sync-instruments.js";
+import { watchAccountSync } from "./jobs/watch-account-sync.js";
+import { watchBackFill } from "./jobs/watch-back-fill.js";
 import { WatchDataQuality } from "./jobs/watch-data-quality.js";
 import { LiveMarket } from "./market-data/live-market.js";
 import { QuoteBoard } from "./market-data/quotes.js";
@@ -63,6 +72,7 @@ import { readPersistedOperations } from "./persisted-operations.js";
 import {
   databaseMetrics,
   dataQualityMetrics,
+  jobMetrics,
   marketMetrics,
   nodeMetrics,
   programMetrics,
@@ -71,6 +81,7 @@ import {
 import { openProviderAccess } from "./provider-access.js";
 import { Metrics } from "./telemetry/metrics.js";
 import { listenForMetrics, MetricsEndpoint } from "./telemetry/metrics-endpoint.js";
+import { accountsOf, setInactive } from "./trading/accounts.js";
 import { openTrading } from "./trading-room.js";
 
 /** What a test replaces, and what has begun before this module was loaded. */
@@ -160,10 +171,7 @@ async function build(
 
   // Now, because credentials may be set while the program runs.
   const keyRing = await openKeyRing(config, { create: overrides.database === undefined });
-  if (roles.has("feed")) {
-    await requireCredentialsOpen(database, keyRing);
-    if (keyRing !== null) await reseal(database, keyRing);
-  }
+  if (roles.has("feed")) await requireCredentialsOpen(database, keyRing);
 
   const leaderships = openLeaderships(config, address, overrides, log, clock, closers);
   const registry = await openRegistry(config, database, leaderships.nodeId, overrides, log, closers);
@@ -180,6 +188,22 @@ async function build(
   closers.add("staleness watch", watchStaleness(quotes, catalogue, clock));
   const live = new LiveMarket({ catalogue, quotes, clock, newId: () => uuidV7(clock.nowMs()) });
   closers.add("live market", () => live.close());
+
+  // Apart from the pool, which they could otherwise hold all of while their work waits for it. Opened when they are needed.
+  const turns = connect({
+    address,
+    role: config.databaseRole,
+    poolSize: maxJobsAtOnce,
+    applicationName: "tradegraph jobs",
+  });
+  closers.add("turns of jobs", () => turns.close());
+  const jobs = new Jobs({
+    database,
+    turns: new LockTurns(turns),
+    node: `${hostname()}#${process.pid}`.slice(-80),
+    log: log.child({ room: "jobs" }),
+  });
+  metrics.add(...jobMetrics(() => jobs.states));
 
   // Before the feeds, so that it is there until they have said that they are gone.
   const bus = await joinBus(config, log, closers);
@@ -210,15 +234,18 @@ async function build(
     candleBackfillHours: config.candleBackfillHours,
   });
   closers.add("feeds", () => feeds.close());
+  if (roles.has("feed")) jobs.add(watchBackFill(() => feeds.backFill));
   if (roles.has("worker")) {
-    const retention = new DropOldSeries(database, log.child({ room: "jobs" }));
-    closers.add("retention", () => retention.close());
-    const keeping = new KeepTrading(database, clock, log.child({ room: "jobs" }));
-    closers.add("trading jobs", () => keeping.close());
-    const credentials = new DropExpiredCredentials(database, clock, log.child({ room: "jobs" }));
-    closers.add("expired credentials", () => credentials.close());
     const watching = watchDataQuality(config, address, { database, keyRing, clock, log }, closers);
     metrics.add(...dataQualityMetrics(() => watching.results));
+    jobs.add(
+      dropOldSeries(database),
+      snapshotBalances(database),
+      dropToldEvents(database, clock),
+      dropExpiredCredentials(database, clock),
+      dropAuditEvents(database, clock, config.auditRetentionDays),
+      ...(keyRing === null ? [] : [rotateKeys(database, keyRing)]),
+    );
   }
 
   const record: RecordOperation = (tx, actor, action, target, details) =>
@@ -256,10 +283,6 @@ async function build(
   const { people, authenticator } = await openPeople(room, closers);
   const dashboards = await openDashboards({ database, catalogue, clock, log: log.child({ room: "people" }) });
   closers.add("dashboards", () => dashboards.close());
-  if (roles.has("worker")) {
-    const forgetting = new ForgetSignIns(people.signIns, log.child({ room: "jobs" }));
-    closers.add("forgotten sign-ins", () => forgetting.close());
-  }
   const trading = await openTrading(
     {
       config,
@@ -277,6 +300,19 @@ async function build(
     },
     closers,
   );
+  const endAccount = async (userId: string, accountId: string): Promise<void> => {
+    await trading.desk.cancelAll(userId, accountId, null);
+    await setInactive(database, userId, accountId);
+  };
+  if (roles.has("worker"))
+    jobs.add(
+      forgetSignIns(people.signIns),
+      purgeClosedUsers(database, clock, config.closedAccountRetentionDays, endAccount),
+      watchAccountSync(trading),
+      syncAllInstruments(database, catalogue, log.child({ room: "jobs" }), access, () =>
+        follower.refreshAll("symbols"),
+      ),
+    );
   const services: ApiServices = {
     catalogue,
     people,
@@ -291,6 +327,16 @@ async function build(
     searchSymbols: (search) => searchSymbols(database, search),
     readAudit: (search) => readAudit(database.sql, search),
     readDataQuality: (filter) => readResults(database, filter),
+    readJobs: () => readJobs(database),
+    endTrading: async (userId) => {
+      try {
+        for (const { id, status } of await accountsOf(database, userId))
+          if (status !== "INACTIVE") await endAccount(userId, id);
+      } catch (error) {
+        // The account is closed all the same; the job that purges ends what is left.
+        log.warn({ error: errorCode(error) }, "accounts.not-ended");
+      }
+    },
     health: shared(checkHealth, healthMaxAgeMs),
     messagesPerSecond: (provider) => feeds.supervisor?.messagesPerSecond(provider.id) ?? provider.messagesPerSecond,
   };
@@ -308,6 +354,8 @@ async function build(
   }
   // What is stored can be asked for while the exchanges are still being connected.
   feeds.start();
+  closers.add("jobs", () => jobs.close());
+  if (roles.has("worker") || roles.has("feed")) jobs.start();
   return {
     url: server?.url ?? null,
     database: describeAddress(address),

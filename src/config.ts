@@ -42,6 +42,9 @@ export interface Config {
   readonly accessTokenLifeMs: number;
   /** How long a session lasts that nobody refreshes. */
   readonly sessionLifeMs: number;
+  /** How long audit events are kept, and what is left of closed accounts. */
+  readonly auditRetentionDays: number;
+  readonly closedAccountRetentionDays: number;
   /** Null: mail is printed, or not sent at all. */
   readonly smtpUrl: string | null;
   readonly mailFrom: string;
@@ -124,6 +127,8 @@ export function parseConfig(env: Environment, defaults: { logLevel?: string } = 
     operatorToken: read.secret("OPERATOR_TOKEN", 24),
     accessTokenLifeMs: read.integer("ACCESS_TOKEN_LIFE_MS", 15 * 60_000, 1_000, 24 * 3_600_000),
     sessionLifeMs: read.integer("SESSION_LIFE_MS", 30 * 24 * 3_600_000, 60_000, 366 * 24 * 3_600_000),
+    auditRetentionDays: read.integer("AUDIT_RETENTION_DAYS", 730, 31, 36_500),
+    closedAccountRetentionDays: read.integer("CLOSED_ACCOUNT_RETENTION_DAYS", 30, 0, 3_650),
     smtpUrl: read.url("SMTP_URL", ["smtp:", "smtps:"]),
     mailFrom: read.text("MAIL_FROM") ?? "tradegraph@localhost",
     appUrl: read.url("APP_URL", ["http:", "https:"]),

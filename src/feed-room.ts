@@ -58,6 +58,7 @@ interface Led {
   readonly supervisor: FeedSupervisor;
   readonly writer: QuoteWriter;
   readonly recorder: MarketRecorder;
+  readonly backFill: BackFill;
   readonly closers: Closers;
 }
 
@@ -109,6 +110,11 @@ export class FeedRoom {
   /** Null where the feeds are led by another node. */
   get supervisor(): FeedSupervisor | null {
     return this.isLeading ? (this.#led?.supervisor ?? null) : null;
+  }
+
+  /** Null where the feeds are led by another node. */
+  get backFill(): BackFill | null {
+    return this.isLeading ? (this.#led?.backFill ?? null) : null;
   }
 
   /** From now on exchanges are connected while this node leads. */
@@ -208,7 +214,10 @@ export class FeedRoom {
     };
   }
 
-  async #startFeeds(recorder: MarketRecorder, closers: Closers): Promise<Pick<Led, "supervisor" | "writer">> {
+  async #startFeeds(
+    recorder: MarketRecorder,
+    closers: Closers,
+  ): Promise<Pick<Led, "supervisor" | "writer" | "backFill">> {
     const { database, catalogue, quotes, live, access, clock, log, announce, random, tracer } = this.options;
     const seeder = new CandleSeeder(live, catalogue, database, clock, log.child({ room: "market-data" }));
     closers.add("candle seeds", () => seeder.close());
@@ -257,7 +266,7 @@ export class FeedRoom {
         statuses.measured(provider, lastMessageAtMs, messagesPerSecond);
     }, measureEveryMs);
     closers.add("provider measures", () => clearInterval(measuring));
-    return { supervisor, writer };
+    return { supervisor, writer, backFill };
   }
 
   #startBackFill(supervisor: FeedSupervisor, recorder: MarketRecorder, closers: Closers): BackFill {

@@ -10,6 +10,7 @@ import { BackgroundWork } from "./people/background-work.js";
 import { type Mailer, printingMailer, smtpMailer } from "./people/mail.js";
 import { Passwords } from "./people/passwords.js";
 import type { People } from "./people/people.js";
+import { SessionSightings } from "./people/session-sightings.js";
 import { SignInLimits } from "./people/sign-in-limits.js";
 
 interface Around {
@@ -46,7 +47,10 @@ export async function openPeople(
     accessCaughtUp: async () => watch?.caughtUp(),
     telegramBotToken: config.telegramBotToken,
   };
-  const authenticator = watch && new Authenticator(database, clock, tokens, watch, config.operatorToken);
+  const sightings = new SessionSightings(database, clock, log);
+  closers.add("session sightings", () => sightings.close());
+  const authenticator =
+    watch && new Authenticator(database, clock, tokens, watch, config.operatorToken, (id) => sightings.saw(id));
   return { people, authenticator };
 }
 

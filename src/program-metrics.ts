@@ -6,6 +6,7 @@ import type { NodeRegistry } from "./db/node-registry.js";
 import type { FeedMeasures } from "./feeds/supervisor.js";
 import type { ServerStats } from "./graphql/server.js";
 import type { KnownResult } from "./jobs/data-quality.js";
+import type { JobState } from "./jobs/read-jobs.js";
 import type { QuoteBoard } from "./market-data/quotes.js";
 import type { BatchWriterStats } from "./market-data/series/batch-writer.js";
 import { type Labels, type Metric, type Sample, samplesOf } from "./telemetry/metrics.js";
@@ -138,6 +139,54 @@ export function feedMetrics(measures: () => readonly FeedMeasures[]): Metric[] {
     ),
     metric("histogram", "feed_lag_seconds", "From the exchange's time to its receipt here, by both clocks.", () =>
       measures().flatMap((feed) => [...samplesOf(feed.lag, labelsOf(feed))]),
+    ),
+  ];
+}
+
+/** From the table of jobs, so every node that does some says the same, and nothing is lost with a node. */
+export function jobMetrics(states: () => readonly JobState[]): Metric[] {
+  const column = (of: (job: JobState) => number | null | undefined) => (): Sample[] =>
+    states().flatMap((job) => {
+      const value = of(job);
+      return value == null ? [] : [{ labels: { job: job.name }, value }];
+    });
+  const seconds = (at: Date | null): number | null => at && at.getTime() / 1_000;
+  return [
+    metric(
+      "gauge",
+      "job_last_success_timestamp_seconds",
+      "When a job last ended well, as Unix time; missing: never.",
+      column((job) => seconds(job.lastSucceededAt)),
+    ),
+    metric(
+      "gauge",
+      "job_next_run_timestamp_seconds",
+      "When a job is due, as Unix time.",
+      column((job) => seconds(job.nextRunAt)),
+    ),
+    metric(
+      "gauge",
+      "job_interval_seconds",
+      "Between the beginnings of two runs.",
+      column((job) => job.everyMs / 1_000),
+    ),
+    metric(
+      "gauge",
+      "job_last_duration_seconds",
+      "How long the last run took that ended.",
+      column((job) => (job.lastDurationMs === null ? null : job.lastDurationMs / 1_000)),
+    ),
+    metric(
+      "counter",
+      "job_runs_total",
+      "Runs that ended.",
+      column((job) => job.runs),
+    ),
+    metric(
+      "counter",
+      "job_failures_total",
+      "Runs that failed.",
+      column((job) => job.failures),
     ),
   ];
 }

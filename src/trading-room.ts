@@ -135,6 +135,7 @@ export async function openTrading(
     events,
     eventOperations,
     durable,
+    syncStanding: () => real.syncStanding(),
   };
 }
 

@@ -70,6 +70,8 @@ describe("the API", () => {
 const addedArguments = new Set([
   "Query.candles.fillGaps",
   "Symbol.candles.fillGaps",
+  "Mutation.register.deviceName",
+  "Mutation.login.deviceName",
   "Mutation.updateDashboardItem.expectedVersion",
   "Mutation.reorderDashboard.expectedIds",
   "Subscription.orderUpdated.after",

@@ -478,7 +478,7 @@ describe("the log", () => {
     await sql`alter table refresh_tokens drop constraint ck_broken`;
     await expect.poll(() => logged).toContain("request.internal-error");
     expect(logged).toContain("23514");
-    for (const { to, token } of mail.sent) secrets.add(to).add(token);
+    for (const { to, token } of mail.sent) secrets.add(to).add(token ?? to);
     for (const part of ["@example.org", "Augusta", "Wolfeschlegel", "argon2", ...secrets])
       expect(logged.toLowerCase()).not.toContain(part.toLowerCase());
   });

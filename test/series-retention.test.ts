@@ -1,11 +1,7 @@
-import { pino } from "pino";
 import { expect, test } from "vitest";
 import { dropOldSeries } from "../src/db/time-series.js";
-import { DropOldSeries } from "../src/jobs/drop-old-series.js";
+import { dropOldSeries as dropOldSeriesJob } from "../src/jobs/drop-old-series.js";
 import { describeSeries, dropOld, newSymbol, type SeriesDatabase } from "./support/series-storage.js";
-import { until } from "./support/until.js";
-
-const log = pino({ level: "silent" });
 
 /** How many days each is kept, and how many more TimescaleDB takes to be rid of a whole chunk. */
 const kept = [
@@ -70,17 +66,16 @@ describeSeries("retention", (on, storage) => {
     expect(await agesOf(on, "market_trades", "traded_at", symbolId)).toEqual([]);
   });
 
-  test("the job deletes at its start and again, and ends when it is closed", async () => {
+  test("the job deletes until it may not go on", async () => {
     if (storage === "timescaledb") return; // Its own policies do it.
     const symbolId = await newSymbol(on);
     const isGone = async () => (await agesOf(on, "candles", "open_time", symbolId)).length === 0;
     await insertAged(on, "candles", symbolId, 40);
-    const job = new DropOldSeries(on.app, log, 20);
-    await until(isGone);
-    await insertAged(on, "candles", symbolId, 41);
-    await until(isGone);
-    await job.close();
+    const job = dropOldSeriesJob(on.app);
+    expect(await job.work({ at: new Date(), mayGoOn: () => true })).toEqual({ rows: 1 });
+    expect(await isGone()).toBe(true);
     await insertAged(on, "candles", symbolId, 42);
+    expect(await job.work({ at: new Date(), mayGoOn: () => false })).toEqual({ rows: 0 });
     expect(await isGone()).toBe(false);
   });
 });

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { TrustedProxies } from "../src/core/trusted-proxies.js";
+import { Passwords } from "../src/people/passwords.js";
 import { operatorHeaders, query } from "./support/app.js";
 import { RawClient } from "./support/http.js";
-import { goodPassword, signUp } from "./support/people.js";
+import { goodPassword, type SignedIn, signUp } from "./support/people.js";
 import { type QuietApp, startQuietApp } from "./support/quiet-app.js";
 
 const quarterMs = 900_000;
@@ -97,6 +98,61 @@ test("nobody makes accounts all day, nor fills a mailbox", async () => {
     ).errors?.[0]?.extensions.code ?? "OK";
   const resets = await Promise.all(Array.from({ length: 15 }, (_, n) => reset(n)));
   expect(resets.filter((code) => code === "RATE_LIMITED")).toHaveLength(5);
+});
+
+describe("asking to register, to find out who has an account", () => {
+  const text = "mutation ($input: RegisterInput!) { register(input: $input) { accessToken } }";
+  const register = async (email: string, address: string) => {
+    const answer = await query(
+      app.url,
+      text,
+      { input: { email, password: goodPassword } },
+      { "x-forwarded-for": address },
+    );
+    return answer.errors?.[0]?.extensions.code ?? "OK";
+  };
+
+  const signUpSome = async (count: number): Promise<SignedIn[]> => {
+    const users: SignedIn[] = [];
+    while (users.length < count) users.push(await signUp(app.url));
+    return users;
+  };
+
+  test("ends soon for one client and for its neighbourhood, and does not hold up those who mean it", async () => {
+    const taken = await signUpSome(12);
+    const emailOf = (n: number) => taken[n % taken.length]?.email ?? "";
+    const codes: string[] = [];
+    for (let n = 0; n < 12; n++) codes.push(await register(emailOf(n), "10.5.0.1"));
+    expect(codes).toEqual([...Array<string>(10).fill("CONFLICT"), "RATE_LIMITED", "RATE_LIMITED"]);
+    // An address that is free is refused in the same way: being refused tells nothing.
+    expect(await register("free-1@example.com", "10.5.0.1")).toBe("RATE_LIMITED");
+    app.clock.atMs += 2 * quarterMs;
+    // 50 answers for all of 10.5.1.0/24.
+    const neighbours: string[] = [];
+    for (let n = 0; n < 60; n++) neighbours.push(await register(emailOf(n), `10.5.1.${n}`));
+    expect(neighbours.filter((code) => code === "CONFLICT")).toHaveLength(50);
+    expect(neighbours.slice(50)).toEqual(Array<string>(10).fill("RATE_LIMITED"));
+    expect(await register("free-2@example.com", "10.5.2.1")).toBe("OK");
+  });
+
+  test("what found nothing out does not count, and the work is the same", async () => {
+    const hash = vi.spyOn(Passwords.prototype, "hash");
+    const { email } = await signUp(app.url);
+    const codes: string[] = [];
+    for (let n = 0; n < 15; n++) codes.push(await register(`honest${n}@example.com`, "10.6.0.1"));
+    expect(codes).toEqual(Array<string>(15).fill("OK"));
+    const before = hash.mock.calls.length;
+    expect(await register(email, "10.6.0.1")).toBe("CONFLICT");
+    expect(hash.mock.calls.length).toBe(before + 1);
+    hash.mockRestore();
+  });
+
+  test("race: questions that are asked at once count all the same", async () => {
+    const taken = await signUpSome(14);
+    const codes = await Promise.all(taken.map(({ email }) => register(email, "10.7.0.1")));
+    expect(codes.filter((code) => code === "CONFLICT")).toHaveLength(10);
+    expect(codes.filter((code) => code === "RATE_LIMITED")).toHaveLength(4);
+  });
 });
 
 test("good and bad sign-ins are written down with their network, for operators to read", async () => {

@@ -4,13 +4,12 @@ import { Catalogue } from "../src/catalogue/catalogue.js";
 import { readCatalogue } from "../src/catalogue/follow.js";
 import { decimalText } from "../src/core/decimal.js";
 import { asUserAtOnce } from "../src/db/as-user.js";
-import { KeepTrading } from "../src/jobs/keep-trading.js";
 import { MarkEquity } from "../src/jobs/mark-equity.js";
+import { snapshotBalances } from "../src/jobs/snapshot-balances.js";
 import { createAccount } from "../src/trading/accounts.js";
 import { SetClock } from "./support/quiet-app.js";
 import { compress, describeSeries, dropOld } from "./support/series-storage.js";
 import { newUser, setQuote, startTestLedger, type TestLedger } from "./support/trading.js";
-import { until } from "./support/until.js";
 
 const log = pino({ level: "silent" });
 const dayMs = 86_400_000;
@@ -41,25 +40,17 @@ describeSeries("balances over time", (on, storage) => {
         select taken_at as at, available from balance_snapshots where account_id = ${accountId} order by taken_at`
     ).map(({ at, available }) => [new Date(at).toISOString().slice(0, 13), Number(available)]);
 
-  test("are taken in every hour once, however many nodes do it, and go on when one could not", async () => {
-    clock.atMs = Date.UTC(2026, 10, 20, 12, 34);
-    const nodes = [new KeepTrading(on.app, clock, log, 5), new KeepTrading(on.app, clock, log, 5)];
-    try {
-      await until(async () => (await taken()).length === 1);
-      clock.atMs = Date.UTC(2026, 10, 20, 12, 59, 59);
-      await on.owner.sql`alter function take_balance_snapshots(timestamptz) rename to gone`;
-      clock.atMs = Date.UTC(2026, 10, 20, 13, 0, 1);
-      await new Promise((resolve) => setImmediate(resolve));
-      await on.owner.sql`alter function gone(timestamptz) rename to take_balance_snapshots`;
-      await until(async () => (await taken()).length === 2);
-      expect(await taken()).toEqual([
-        ["2026-11-20T12", 100],
-        ["2026-11-20T13", 100],
-      ]);
-      expect(await taken(accounts[1])).toHaveLength(2);
-    } finally {
-      for (const node of nodes) await node.close();
-    }
+  const run = (atMs: number) => snapshotBalances(on.app).work({ at: new Date(atMs), mayGoOn: () => true });
+
+  test("are taken once for every hour, however many nodes do it", async () => {
+    await Promise.all([run(Date.UTC(2026, 10, 20, 12, 34)), run(Date.UTC(2026, 10, 20, 12, 34))]);
+    await run(Date.UTC(2026, 10, 20, 12, 59, 59));
+    await run(Date.UTC(2026, 10, 20, 13, 0, 1));
+    expect(await taken()).toEqual([
+      ["2026-11-20T12", 100],
+      ["2026-11-20T13", 100],
+    ]);
+    expect(await taken(accounts[1])).toHaveLength(2);
   });
 
   test("are shown to their user alone, and the program can neither write nor delete them", async () => {
@@ -88,16 +79,8 @@ describeSeries("balances over time", (on, storage) => {
       await on.owner.sql`
         insert into balance_snapshots values (${accounts[0] ?? ""}, 'USDT', ${new Date(at).toISOString()}, 1, 0)`;
     await compress(on, "balance_snapshots");
-    clock.atMs = now;
-    const node = new KeepTrading(on.app, clock, log);
-    const isGone = async () =>
-      (
-        await on.owner
-          .sql`select 1 from balance_snapshots where taken_at <= ${new Date(now - 800 * dayMs).toISOString()}`
-      ).length === 0;
     if (storage === "timescaledb") await dropOld(on);
-    await until(isGone);
-    await node.close();
+    await run(now);
     const left = await taken();
     const hours = left.map(([hour]) => hour);
     for (const at of young) expect(hours).toContain(new Date(at).toISOString().slice(0, 13));

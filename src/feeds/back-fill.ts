@@ -41,6 +41,7 @@ export const finalAfterMs = 10_000;
 /** A minute that the exchange does not tell may come later; when it is so old, nothing was traded in it. */
 export const absentAfterMs = 2 * minuteMs;
 const absentAgainMs = 10_000;
+const settledAfterMs = 5 * minuteMs;
 /** New symbols are subscribed within this time on a connection that is already there. */
 const subscribedWithinMs = 60_000;
 /** Gaps of the last hour go before the history of any symbol. */
@@ -105,6 +106,19 @@ export class BackFill {
     this.#ticksLeft = this.#ticksPerCheckpoint;
     this.#ticks = setInterval(() => this.#tick(), options.tickMs ?? 1_000);
     this.#tick();
+  }
+
+  /** What is tracked, how much of it has gaps, and whom the last question to failed, by code. */
+  standing(): { readonly symbols: number; readonly incomplete: number; readonly failing: readonly string[] } {
+    const { catalogue, clock, depthMs } = this.options;
+    const nowMs = clock.nowMs();
+    // What is newer may be on its way.
+    const window = { fromMs: nowMs - depthMs, toMs: nowMs - settledAfterMs, limitMs: nowMs - keptMs };
+    const incomplete = [...this.#symbols.values()].filter(({ minutes }) => minutes.newestMissing(window) !== null);
+    const failing = [...this.#lanes].flatMap(([id, { failures }]) =>
+      failures > 0 ? (catalogue.findProvider(id)?.code ?? []) : [],
+    );
+    return { symbols: this.#symbols.size, incomplete: incomplete.length, failing };
   }
 
   statusChanged({ id }: DataProvider, status: ConnectionStatus): void {

@@ -111,6 +111,8 @@ export interface MinuteSource {
 /** One exchange's protocol. */
 export interface FeedAdapter {
   start(options: FeedOptions): Feed;
+  /** False where there is no list to fetch; left out: there is one. */
+  readonly listsInstruments?: boolean;
   /** All instruments of the market, by REST; why some are broken is logged. @throws {DomainError} PROVIDER_UNAVAILABLE */
   fetchInstruments(endpoint: FeedEndpoint, log: Logger): Promise<InstrumentList>;
   /** Past minutes, by REST; null where there are none. */

@@ -4,6 +4,7 @@ import type { CatalogueOperations } from "../catalogue/operate.js";
 import type { Clock } from "../core/time.js";
 import type { Viewer } from "../core/viewer.js";
 import type { KnownResult, ResultFilter } from "../jobs/data-quality.js";
+import type { JobState } from "../jobs/read-jobs.js";
 import type { LiveMarket } from "../market-data/live-market.js";
 import type { QuoteBoard } from "../market-data/quotes.js";
 import type { SymbolSearch } from "../market-data/search-symbols.js";
@@ -31,6 +32,10 @@ export interface ApiServices {
   readonly readAudit: (search: AuditSearch) => Promise<AuditPage>;
   /** What is wrong with the data: for operators alone. */
   readonly readDataQuality: (filter: ResultFilter) => Promise<KnownResult[]>;
+  /** Cancels the orders of a user who has closed his account, and ends his accounts. What fails is done later. */
+  readonly endTrading: (userId: string) => Promise<void>;
+  /** For operators alone. */
+  readonly readJobs: () => Promise<JobState[]>;
   readonly health: () => Promise<Health>;
   /** As this node sees it, or else as the node that feeds the provider last wrote it; null before there was a feed. */
   readonly messagesPerSecond: (provider: DataProvider) => number | null;
@@ -40,9 +45,19 @@ export interface ApiContext extends ApiServices {
   readonly viewer: Viewer | null;
   /** Where the request comes from, as far as it counts as one client. */
   readonly address: string;
+  /** As the client calls itself; for a few words about its device, and never stored. */
+  readonly userAgent: string | null;
 }
 
-export const contextOf = (
-  services: ApiServices,
-  { viewer, address }: Pick<ApiContext, "viewer" | "address">,
-): ApiContext => ({ ...services, viewer, address });
+/** Who asks, where from, and by which program. */
+export type Asker = Pick<ApiContext, "viewer" | "address" | "userAgent">;
+
+export const contextOf = (services: ApiServices, { viewer, address, userAgent }: Asker): ApiContext => ({
+  ...services,
+  viewer,
+  address,
+  userAgent,
+});
+
+/** @throws {DomainError} UNAUTHENTICATED or RATE_LIMITED, also by the promise */
+export type Ask<T> = (authorization: string | null, address: string, userAgent: string | null) => T | Promise<T>;

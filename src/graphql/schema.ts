@@ -11,6 +11,7 @@ import {
 import { CatalogueOperatorResolver } from "../catalogue/graphql-operators.js";
 import { StatusResolver } from "../catalogue/graphql-status.js";
 import { DataQualityResolver } from "../jobs/graphql-data-quality.js";
+import { JobResolver } from "../jobs/graphql-jobs.js";
 import { QuoteResolver, SymbolMarketDataResolver } from "../market-data/graphql.js";
 import { ArbitrageResolver } from "../market-data/graphql-arbitrage.js";
 import { OrderBookResolver, OrderFlowResolver, SymbolBookResolver } from "../market-data/graphql-books.js";
@@ -92,6 +93,7 @@ export function buildSchema(): GraphQLSchema {
       OrderStrategyResolver,
       UserTradingResolver,
       TradingUpdatesResolver,
+      JobResolver,
       NodeResolver,
       HealthResolver,
       DataQualityResolver,

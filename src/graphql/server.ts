@@ -17,7 +17,7 @@ import type { TrustedProxies } from "../core/trusted-proxies.js";
 import type { Viewer } from "../core/viewer.js";
 import type { MetricsEndpoint } from "../telemetry/metrics-endpoint.js";
 import type { AllowedOrigins } from "./allowed-origins.js";
-import { type ApiContext, type ApiServices, contextOf } from "./context.js";
+import { type ApiContext, type ApiServices, type Ask, type Asker, contextOf } from "./context.js";
 import { toClientError } from "./errors.js";
 import { OperationExecutor } from "./execute-operation.js";
 import { PublicAnswers } from "./http/answers.js";
@@ -30,14 +30,7 @@ import { OperationWatch } from "./operation-watch.js";
 import { PersistedDocuments } from "./persisted.js";
 import { OperationPreparer } from "./prepare.js";
 import { named, watchOperations } from "./refuse-operation.js";
-import {
-  type Client,
-  limitHeaders,
-  limitRefusal,
-  type RequestLimits,
-  retryAfterSeconds,
-  type Standing,
-} from "./request-limits.js";
+import { limitHeaders, limitRefusal, type RequestLimits, retryAfterSeconds, type Standing } from "./request-limits.js";
 import { OperationRunner } from "./run-operation.js";
 import { SseEndpoint } from "./sse.js";
 import { traceRequests } from "./trace-requests.js";
@@ -99,19 +92,19 @@ const requestTimeoutMs = 30_000;
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const { log, services, tracer, metrics, limits, trustedProxies: proxies, corsOrigins: origins } = options;
   const watch = new OperationWatch(tracer);
-  const clientOf = (authorization: string | null, address: string): Client | Promise<Client> => {
+  const askerOf: Ask<Asker> = (authorization, address, userAgent) => {
     // Looking into a credential costs more than most questions.
     if (authorization !== null) limits.requireCredentialHeard(address, authorization);
     const viewer = options.viewerOf(authorization);
-    const clientFor = (found: Viewer | null): Client => {
+    const askerFor = (found: Viewer | null): Asker => {
       if (authorization !== null && found !== null) limits.credentialWasValid(authorization);
-      return { viewer: found, address };
+      return { viewer: found, address, userAgent };
     };
-    return viewer instanceof Promise ? viewer.then(clientFor) : clientFor(viewer);
+    return viewer instanceof Promise ? viewer.then(askerFor) : askerFor(viewer);
   };
-  const contextFor = (authorization: string | null, address: string): ApiContext | Promise<ApiContext> => {
-    const client = clientOf(authorization, address);
-    return client instanceof Promise ? client.then((found) => contextOf(services, found)) : contextOf(services, client);
+  const contextFor: Ask<ApiContext> = (...by) => {
+    const asker = askerOf(...by);
+    return asker instanceof Promise ? asker.then((found) => contextOf(services, found)) : contextOf(services, asker);
   };
   const documents = new PersistedDocuments(options.trustedDocuments);
   const preparer = new OperationPreparer(options.schema, options, documents, log);
@@ -125,7 +118,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     executor: new OperationExecutor(),
     answers: new PublicAnswers(services),
     services,
-    clientOf,
+    askerOf,
     limits,
     proxies,
     origins,
@@ -192,7 +185,8 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   // A credential that is not valid is refused before anything of the request is read.
   app.addHook("onRequest", async (request, reply) => {
     try {
-      contexts.set(request, await contextFor(request.headers.authorization ?? null, proxies.clientOf(request.raw)));
+      const { authorization = null, "user-agent": userAgent = null } = request.headers;
+      contexts.set(request, await contextFor(authorization, proxies.clientOf(request.raw), userAgent));
     } catch (error) {
       // What keeps us from checking a credential says nothing about the credential.
       if (!(error instanceof DomainError)) throw error;

@@ -40,7 +40,7 @@ export class WebSocketConnection {
   constructor(
     private readonly client: WebSocket,
     socket: Socket,
-    private readonly address: string,
+    private readonly from: { readonly address: string; readonly userAgent: string | null },
     private readonly options: WebSocketOptions,
   ) {
     const { log, maxMessagesPerSecond, maxSubscriptionsPerConnection } = options;
@@ -156,7 +156,11 @@ export class WebSocketConnection {
     clearTimeout(this.#initTimer);
     const authorization = parameters?.authorization;
     try {
-      const context = this.options.contextOf(typeof authorization === "string" ? authorization : null, this.address);
+      const context = this.options.contextOf(
+        typeof authorization === "string" ? authorization : null,
+        this.from.address,
+        this.from.userAgent,
+      );
       const found = context instanceof Promise ? await context : context;
       // The client may have gone meanwhile.
       if (this.client.readyState !== this.client.OPEN) return;
@@ -183,7 +187,7 @@ export class WebSocketConnection {
       this.#close(tryAgainLater, "Too many credentials that are not valid");
       return;
     }
-    this.options.limits.badCredentials.take(this.address);
+    this.options.limits.badCredentials.take(this.from.address);
     this.#close(CloseCode.Forbidden, "Forbidden");
   }
 

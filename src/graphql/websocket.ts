@@ -7,7 +7,7 @@ import type { Logger } from "../core/logger.js";
 import type { TrustedProxies } from "../core/trusted-proxies.js";
 import type { Viewer } from "../core/viewer.js";
 import type { AllowedOrigins } from "./allowed-origins.js";
-import type { ApiContext } from "./context.js";
+import type { ApiContext, Ask } from "./context.js";
 import { type OpenConnections, retryAfterMs } from "./open-connections.js";
 import { type RequestLimits, retryAfterSeconds } from "./request-limits.js";
 import type { OperationRunner } from "./run-operation.js";
@@ -17,7 +17,7 @@ export interface WebSocketOptions {
   readonly path: string;
   readonly runner: OperationRunner;
   /** @throws {DomainError} UNAUTHENTICATED or RATE_LIMITED, also by the promise */
-  readonly contextOf: (authorization: string | null, address: string) => ApiContext | Promise<ApiContext>;
+  readonly contextOf: Ask<ApiContext>;
   readonly followAccess: (viewer: Viewer | null, end: () => void) => () => void;
   /** A client that has not answered a ping by the next one reads nothing, and is closed. */
   readonly keepAliveMs: number;
@@ -97,7 +97,12 @@ export class WebSocketEndpoint {
     socket.once("close", leave);
     this.#sockets.handleUpgrade(request, socket, head, (client) => {
       // An HTTP server's sockets are of this kind.
-      new WebSocketConnection(client, socket as Socket, address, this.options);
+      new WebSocketConnection(
+        client,
+        socket as Socket,
+        { address, userAgent: request.headers["user-agent"] ?? null },
+        this.options,
+      );
     });
   }
 

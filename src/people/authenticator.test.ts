@@ -3,7 +3,7 @@ import { createTestDatabase, type TestDatabase } from "../../test/support/databa
 import { SetClock } from "../../test/support/quiet-app.js";
 import { createLogger } from "../core/logger.js";
 import { uuidV7 } from "../core/uuid.js";
-import { DropExpiredCredentials } from "../jobs/drop-expired-credentials.js";
+import { dropExpiredCredentials } from "../jobs/drop-expired-credentials.js";
 import { AccessTokens } from "./access-tokens.js";
 import { AccessWatch } from "./access-watch.js";
 import { createApiKey } from "./api-keys.js";
@@ -56,7 +56,7 @@ const bearer = (credential: string) => `Bearer ${credential}`;
 const statements = () => database.app.stats.statements;
 
 test("a credential that is known is found at once, without the database", async () => {
-  const { accessToken } = await startSession(people, holder, "password", "192.0.2.1");
+  const { accessToken } = await startSession(people, holder, "password", { address: "192.0.2.1", userAgent: null });
   const { secret } = await createApiKey(
     people,
     (await authenticator.viewerOf(bearer(accessToken))) as never,
@@ -86,7 +86,7 @@ test("a credential that is known is found at once, without the database", async 
 });
 
 test("tokens of many unknown keys are refused with few reads", async () => {
-  const { accessToken } = await startSession(people, holder, "password", "192.0.2.1");
+  const { accessToken } = await startSession(people, holder, "password", { address: "192.0.2.1", userAgent: null });
   const [, payload, signature] = accessToken.split(".");
   const before = statements();
   const forged = Array.from({ length: 200 }, () => {
@@ -99,11 +99,11 @@ test("tokens of many unknown keys are refused with few reads", async () => {
 });
 
 test("keys are replaced each day, and the tokens of the one before are good to their end", async () => {
-  const first = await startSession(people, holder, "password", "192.0.2.1");
+  const first = await startSession(people, holder, "password", { address: "192.0.2.1", userAgent: null });
   clock.atMs += 24 * 3_600_000 - 60_000;
-  const second = await startSession(people, holder, "password", "192.0.2.1");
+  const second = await startSession(people, holder, "password", { address: "192.0.2.1", userAgent: null });
   clock.atMs += 60_000;
-  const third = await startSession(people, holder, "password", "192.0.2.1");
+  const third = await startSession(people, holder, "password", { address: "192.0.2.1", userAgent: null });
   const keyOf = (token: string) =>
     JSON.parse(Buffer.from(token.split(".")[0] ?? "", "base64url").toString()).kid as string;
   expect(keyOf(second.accessToken)).toBe(keyOf(first.accessToken));
@@ -115,13 +115,13 @@ test("keys are replaced each day, and the tokens of the one before are good to t
   await expect(elsewhere.viewerOf(bearer(first.accessToken))).rejects.toMatchObject({ details: { reason: "EXPIRED" } });
   // Old keys go when a new one comes.
   clock.atMs += 26 * 3_600_000;
-  await startSession(people, holder, "password", "192.0.2.1");
+  await startSession(people, holder, "password", { address: "192.0.2.1", userAgent: null });
   const rows = await database.owner.sql<{ id: string }[]>`select id from signing_keys`;
   expect(rows.map(({ id }) => id)).not.toContain(keyOf(first.accessToken));
 });
 
 test("a stream is told once that its access has ended, and nobody who has stopped following", async () => {
-  const { accessToken } = await startSession(people, holder, "password", "192.0.2.1");
+  const { accessToken } = await startSession(people, holder, "password", { address: "192.0.2.1", userAgent: null });
   const viewer = await authenticator.viewerOf(bearer(accessToken));
   const ended: string[] = [];
   authenticator.follow(viewer, () => ended.push("first"));
@@ -139,7 +139,7 @@ test("a stream is told once that its access has ended, and nobody who has stoppe
 });
 
 test("what is remembered of ended access is bounded: beyond, older tokens are refused, and new ones are good", async () => {
-  const old = await startSession(people, holder, "password", "192.0.2.1");
+  const old = await startSession(people, holder, "password", { address: "192.0.2.1", userAgent: null });
   expect(await authenticator.viewerOf(bearer(old.accessToken))).toMatchObject({ userId });
   clock.atMs += 1_000;
   await database.owner.sql`
@@ -154,21 +154,20 @@ test("what is remembered of ended access is bounded: beyond, older tokens are re
   };
   await expect.poll(isIn, { timeout: 20_000 }).toBe(false);
   clock.atMs += 1_000;
-  const fresh = await startSession(people, holder, "password", "192.0.2.1");
+  const fresh = await startSession(people, holder, "password", { address: "192.0.2.1", userAgent: null });
   expect(await authenticator.viewerOf(bearer(fresh.accessToken))).toMatchObject({ userId });
 });
 
 test("what has expired is deleted, and a session that goes on keeps its dead tokens", async () => {
   await database.owner.sql`delete from refresh_tokens`;
-  const first = await startSession(people, holder, "password", "192.0.2.1");
-  await startSession(people, holder, "password", "192.0.2.1");
+  const first = await startSession(people, holder, "password", { address: "192.0.2.1", userAgent: null });
+  await startSession(people, holder, "password", { address: "192.0.2.1", userAgent: null });
   clock.atMs += 50 * 60_000;
   const next = await refreshSession(people, first.refreshToken, "192.0.2.1");
   clock.atMs += 20 * 60_000;
   const left = async () => (await database.owner.sql`select from refresh_tokens`).count;
   expect(await left()).toBe(3);
-  const job = new DropExpiredCredentials(database.app, clock, log);
-  await job.close();
+  await dropExpiredCredentials(database.app, clock).work({ at: new Date(clock.atMs), mayGoOn: () => true });
   expect(await left()).toBe(2);
   // Which tells a thief who comes late.
   await expect(refreshSession(people, first.refreshToken, "192.0.2.1")).rejects.toMatchObject({
@@ -180,7 +179,7 @@ test("what has expired is deleted, and a session that goes on keeps its dead tok
 });
 
 test("notifications that are none change nothing", async () => {
-  const { accessToken } = await startSession(people, holder, "password", "192.0.2.1");
+  const { accessToken } = await startSession(people, holder, "password", { address: "192.0.2.1", userAgent: null });
   for (const payload of ["", "x", "null", "[]", '{"session":1}', '{"user":"x"}', '{"user":1,"version":2}'])
     await database.owner.sql`select pg_notify('tradegraph_access', ${payload})`;
   await watch.caughtUp();

@@ -34,6 +34,8 @@ export class Authenticator {
     private readonly tokens: AccessTokens,
     private readonly watch: AccessWatch,
     operatorToken: string | null,
+    /** Told of every use of a session. */
+    private readonly onSeen: (sessionId: string) => void = () => {},
   ) {
     this.#operatorDigest = operatorToken === null ? null : digestBytes(operatorToken);
   }
@@ -51,7 +53,11 @@ export class Authenticator {
     if (this.#operatorDigest !== null && timingSafeEqual(bytes, this.#operatorDigest)) return { kind: "operator" };
     const digest = bytes.toString("base64");
     const known = this.#known.get(digest);
-    if (known !== undefined && this.#isGood(known)) return known.viewer;
+    if (known !== undefined && this.#isGood(known)) {
+      const { sessionId } = known.viewer;
+      if (sessionId !== null) this.onSeen(sessionId);
+      return known.viewer;
+    }
     this.#known.delete(digest);
     return this.#check(credential, digest);
   }
@@ -75,6 +81,7 @@ export class Authenticator {
     // It may have ended while it was checked.
     if (!this.#isGood(known)) throw refused();
     this.#known.set(digest, known);
+    if (viewer.sessionId !== null) this.onSeen(viewer.sessionId);
     return viewer;
   }
 

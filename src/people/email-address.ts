@@ -20,9 +20,9 @@ const asciiDomain = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,6
 /**
  * Reads an address. Its key folds case and the characters that Unicode holds for the same (full-width, ligatures), also in
  * domain names, so that one mailbox has one account. Quoted local parts are refused: nobody has them.
- * @throws {DomainError} BAD_USER_INPUT of "email"
+ * @throws {DomainError} BAD_USER_INPUT of the field
  */
-export function parseEmail(text: string): EmailAddress {
+export function parseEmail(text: string, field = "email"): EmailAddress {
   const shown = text.trim().normalize("NFC");
   const folded = shown.normalize("NFKC").toLowerCase().normalize("NFKC");
   const [local = "", domain = "", ...more] = folded.split("@");
@@ -39,6 +39,6 @@ export function parseEmail(text: string): EmailAddress {
     localPart.test(local) &&
     !/^\.|\.\.|\.$/.test(local) &&
     asciiDomain.test(key.slice(local.length + 1));
-  if (!isAddress) throw badInput("email", "this is not an e-mail address");
+  if (!isAddress) throw badInput(field, "this is not an e-mail address");
   return { shown, key };
 }

@@ -4,6 +4,7 @@ import { globalId, isUuid, parseGlobalId } from "../core/ids.js";
 import { requireSession } from "../core/viewer.js";
 import type { ApiContext } from "../graphql/context.js";
 import { Costs, Private, statementCost } from "../graphql/shared.js";
+import { confirmEmailChange } from "./change-email.js";
 import { AuthPayloadType, RegisterInput, SessionType, TelegramLoginInput, UserType } from "./graphql-types.js";
 import { requestPasswordReset, resetPassword, verifyEmail } from "./one-time-tokens.js";
 import { endAllSessions, endSession, refreshSession, type Session, type SessionGrant, sessionsOf } from "./sessions.js";
@@ -12,6 +13,12 @@ import { type User, userOf } from "./users.js";
 
 /** A password hash costs a processor some 20 ms. */
 const hashCost = 10 * statementCost;
+
+const deviceNameArgument = {
+  nullable: true,
+  description:
+    "What `sessions` calls this device; at most 60 characters. Left out: a few words about it, e.g. Firefox on Windows.",
+};
 
 @Resolver(() => AuthPayloadType)
 export class SignInResolver {
@@ -28,9 +35,10 @@ export class SignInResolver {
   @Costs(hashCost)
   register(
     @Arg("input", () => RegisterInput, { description: "Who wants an account." }) input: RegisterInput,
-    @Ctx() { people, address }: ApiContext,
+    @Arg("deviceName", () => String, deviceNameArgument) deviceName: string | null | undefined,
+    @Ctx() { people, address, userAgent }: ApiContext,
   ): Promise<SessionGrant> {
-    return register(people, input, address);
+    return register(people, input, { address, userAgent, deviceName });
   }
 
   @Mutation(() => AuthPayloadType, { description: "Signs in by e-mail address and password." })
@@ -38,9 +46,10 @@ export class SignInResolver {
   login(
     @Arg("email", () => String, { description: "E-mail address." }) email: string,
     @Arg("password", () => String, { description: "Password." }) password: string,
-    @Ctx() { people, address }: ApiContext,
+    @Arg("deviceName", () => String, deviceNameArgument) deviceName: string | null | undefined,
+    @Ctx() { people, address, userAgent }: ApiContext,
   ): Promise<SessionGrant> {
-    return login(people, email, password, address);
+    return login(people, email, password, { address, userAgent, deviceName });
   }
 
   @Mutation(() => AuthPayloadType, {
@@ -50,9 +59,10 @@ export class SignInResolver {
   @Costs(statementCost)
   loginWithTelegram(
     @Arg("input", () => TelegramLoginInput, { description: "From the widget." }) input: TelegramLoginInput,
-    @Ctx() { people, address }: ApiContext,
+    @Arg("deviceName", () => String, deviceNameArgument) deviceName: string | null | undefined,
+    @Ctx() { people, address, userAgent }: ApiContext,
   ): Promise<SessionGrant> {
-    return loginWithTelegram(people, input, address);
+    return loginWithTelegram(people, input, { address, userAgent, deviceName });
   }
 
   @Mutation(() => AuthPayloadType, {
@@ -111,6 +121,17 @@ export class SignInResolver {
     @Ctx() { people }: ApiContext,
   ): Promise<User> {
     return verifyEmail(people, token);
+  }
+
+  @Mutation(() => UserType, {
+    description: "Changes the e-mail address by the token that was mailed to the new one, and tells the old one.",
+  })
+  @Costs(statementCost)
+  confirmEmailChange(
+    @Arg("token", () => String, { description: "From the mail." }) token: string,
+    @Ctx() { people, address }: ApiContext,
+  ): Promise<User> {
+    return confirmEmailChange(people, token, address);
   }
 
   @Mutation(() => Boolean, {

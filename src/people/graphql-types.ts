@@ -96,6 +96,13 @@ export class AuthPayloadType {
 export class SessionType {
   @Field(() => ID, { description: "For `endSession`." })
   id!: string;
+  @Field(() => String, {
+    nullable: true,
+    description: "What the user calls it, or a few words about it, e.g. Firefox on Windows.",
+  })
+  deviceName!: string | null;
+  @Field(() => DateTimeScalar, { description: "When it was last used, to some minutes." })
+  lastSeenAt!: Date;
   @Field(() => DateTimeScalar, { description: "When it signed in." })
   startedAt!: Date;
   @Field(() => DateTimeScalar, { description: "When it was last refreshed." })

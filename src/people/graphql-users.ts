@@ -8,6 +8,7 @@ import { idField, type NodeLoader } from "../graphql/node.js";
 import { DateTimeScalar } from "../graphql/scalars.js";
 import { Costs, Private, statementCost } from "../graphql/shared.js";
 import { type ApiKey, apiKeysOf, createApiKey, findApiKey, revokeApiKey } from "./api-keys.js";
+import { changeEmail } from "./change-email.js";
 import {
   ApiKeyScopeEnum,
   ApiKeyType,
@@ -63,22 +64,38 @@ export class UserResolver {
   async changePassword(
     @Arg("currentPassword", () => String, { description: "The password until now." }) currentPassword: string,
     @Arg("newPassword", () => String, { description: "As for `register`." }) newPassword: string,
-    @Ctx() { people, viewer }: ApiContext,
+    @Ctx() { people, viewer, address }: ApiContext,
   ): Promise<boolean> {
-    await changePassword(people, requireSession(viewer), { currentPassword, newPassword });
+    await changePassword(people, requireSession(viewer), { currentPassword, newPassword }, address);
     return true;
   }
 
   @Mutation(() => Boolean, {
     description:
-      "Closes the viewer's account for good: signs out everywhere, revokes all API keys, and erases name and addresses. The e-mail address may register anew.",
+      "Mails a token for `confirmEmailChange` to the address that the viewer wants to have, unless it has an account, and tells the address until now. Nothing changes until then.",
+  })
+  @Costs(hashCost)
+  async changeEmail(
+    @Arg("newEmail", () => String, { description: "The address to have." }) newEmail: string,
+    @Arg("password", () => String, { description: "The viewer's password." }) password: string,
+    @Ctx() { people, viewer, address }: ApiContext,
+  ): Promise<boolean> {
+    await changeEmail(people, requireSession(viewer).userId, { newEmail, password }, address);
+    return true;
+  }
+
+  @Mutation(() => Boolean, {
+    description:
+      "Closes the viewer's account for good: signs out everywhere, revokes all API keys, cancels orders and ends trading accounts, and erases name and addresses. The e-mail address may register anew.",
   })
   @Costs(hashCost)
   async closeAccount(
     @Arg("password", () => String, { description: "The viewer's password." }) password: string,
-    @Ctx() { people, viewer }: ApiContext,
+    @Ctx() { people, viewer, address, endTrading }: ApiContext,
   ): Promise<boolean> {
-    await closeAccount(people, requireSession(viewer).userId, password);
+    const { userId } = requireSession(viewer);
+    await closeAccount(people, userId, password, address);
+    await endTrading(userId);
     return true;
   }
 

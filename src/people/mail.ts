@@ -1,10 +1,13 @@
-export type MailKind = "verify-email" | "reset-password";
+export type MailKind = "verify-email" | "reset-password" | "change-email";
+/** Says what was done, and asks for nothing. */
+type NoticeKind = "email-change-requested" | "email-changed";
 
-/** A mail that carries a one-time token. */
+/** A mail that carries a one-time token, or a notice. */
 export interface Mail {
-  readonly kind: MailKind;
+  readonly kind: MailKind | NoticeKind;
   readonly to: string;
-  readonly token: string;
+  /** Null in a notice. */
+  readonly token: string | null;
 }
 
 /** The way out for mail. */
@@ -66,16 +69,26 @@ export const printingMailer = (print: (line: string) => void, appUrl: string | n
   close: () => {},
 });
 
-const subjects: Readonly<Record<MailKind, string>> = {
+const subjects: Readonly<Record<Mail["kind"], string>> = {
   "verify-email": "Confirm your e-mail address",
   "reset-password": "Choose a new password",
+  "change-email": "Confirm your new e-mail address",
+  "email-change-requested": "Your e-mail address is to be changed",
+  "email-changed": "Your e-mail address was changed",
 };
-const openings: Readonly<Record<MailKind, string>> = {
+/** What comes before the token, or the whole of a notice. */
+const openings: Readonly<Record<Mail["kind"], string>> = {
+  "change-email": "To have this as the address of your account from now on, within a day,",
+  "email-change-requested":
+    "Somebody who knows your password, perhaps you, asked for another e-mail address for your account. It stays as it is until a mail to the new address is answered. If it was not you, change your password now: that also takes the request back.",
+  "email-changed":
+    "The e-mail address of your account was changed, and mail goes to the new one from now on. If it was not you, tell the operator of this service at once.",
   "verify-email": "To confirm that this address is yours,",
   "reset-password": "Somebody, perhaps you, asked for a new password. To choose one within the hour,",
 };
 
 function textOf({ kind, token }: Mail, appUrl: string | null): { subject: string; text: string } {
+  if (token === null) return { subject: subjects[kind], text: openings[kind] };
   // After the hash, so that it is in no log of a server or proxy.
   const way = appUrl === null ? `use this code: ${token}` : `open ${appUrl.replace(/\/$/, "")}/${kind}#token=${token}`;
   return { subject: subjects[kind], text: `${openings[kind]} ${way}\n\nIf you did not ask for this, do nothing.` };

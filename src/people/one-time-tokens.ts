@@ -43,7 +43,8 @@ function sendToken({ mailer, background }: People, purpose: Purpose, to: string,
   if (mailer !== null) background.add(`mail ${kind}`, () => mailer.send({ kind, to, token }));
 }
 
-const requireMailer = ({ mailer }: People): void => {
+/** @throws {DomainError} PROVIDER_UNAVAILABLE */
+export const requireMailer = ({ mailer }: People): void => {
   if (mailer === null) throw new DomainError("PROVIDER_UNAVAILABLE", "this server sends no mail; ask its operator");
 };
 

@@ -1,9 +1,10 @@
-import { and, desc, eq, gt, isNull, ne } from "drizzle-orm";
+import { and, desc, eq, gt, isNull, ne, sql } from "drizzle-orm";
 import { DomainError } from "../core/errors.js";
 import { uuidV7 } from "../core/uuid.js";
 import type { UserRole } from "../core/viewer.js";
 import { asUser, asUserAtOnce } from "../db/as-user.js";
 import { auditEvent } from "./audit.js";
+import { checkDeviceName, deviceNameOf } from "./device-name.js";
 import type { People } from "./people.js";
 import { digestOf, newSecret } from "./secrets.js";
 import { refreshTokens } from "./tables.js";
@@ -18,10 +19,24 @@ export interface SessionGrant {
   readonly refreshTokenExpiresAt: Date;
 }
 
+/** Where somebody signs in. */
+export interface SignInPlace {
+  /** See `networkOf`. */
+  readonly address: string;
+  /** Of the request; only a few words about it are kept. */
+  readonly userAgent: string | null;
+  /** What the user calls the device. */
+  readonly deviceName?: string | null | undefined;
+}
+
 /** A device that is signed in. */
 export interface Session {
   readonly id: string;
+  /** What the user calls it, or a few words about it; null when nothing is known. */
+  readonly deviceName: string | null;
   readonly startedAt: Date;
+  /** When it was last used, to some minutes. */
+  readonly lastSeenAt: Date;
   /** When it was last refreshed. */
   readonly refreshedAt: Date;
   readonly expiresAt: Date;
@@ -38,16 +53,17 @@ const newRefreshToken = (): string => `tgr_${newSecret()}`;
 /**
  * Signs a user in, whose password or other proof has been checked.
  * @param how what the audit calls it: "register", "password", "telegram"
- * @param address where it is done; see `networkOf`
  * @param more statements of the same transaction that come first
+ * @throws {DomainError} BAD_USER_INPUT for the name of the device
  */
 export async function startSession(
   { database, clock, tokens, sessionLifeMs }: People,
   holder: Holder,
   how: string,
-  address: string,
+  { address, userAgent, deviceName }: SignInPlace,
   more: (sql: Parameters<Parameters<typeof asUserAtOnce>[2]>[0]) => readonly Statement[] = () => [],
 ): Promise<SessionGrant> {
+  const device = checkDeviceName(deviceName) ?? deviceNameOf(userAgent);
   const nowMs = clock.nowMs();
   const [now, expiresAt] = [new Date(nowMs), new Date(nowMs + sessionLifeMs)];
   const [sessionId, refreshToken] = [uuidV7(nowMs), newRefreshToken()];
@@ -58,9 +74,9 @@ export async function startSession(
     ...more(sql),
     sql`update users set last_login_at = ${now.toISOString()} where id = ${userId}`,
     sql`
-      insert into refresh_tokens (id, user_id, family_id, token_hash, started_at, created_at, expires_at)
+      insert into refresh_tokens (id, user_id, family_id, token_hash, started_at, created_at, expires_at, device_name, last_seen_at)
       values (${uuidV7(nowMs)}, ${userId}, ${sessionId}, ${digestOf(refreshToken)}, ${now.toISOString()}, ${now.toISOString()},
-        ${expiresAt.toISOString()})`,
+        ${expiresAt.toISOString()}, ${device}, ${now.toISOString()})`,
     auditEvent(sql, clock, {
       userId,
       actorId: userId,
@@ -172,6 +188,11 @@ export function sessionsOf({ database, clock }: People, userId: string): Promise
     db
       .select({
         id: refreshTokens.familyId,
+        deviceName: refreshTokens.deviceName,
+        // Sessions of a release that did not write it down were seen when they were refreshed.
+        lastSeenAt: sql<Date>`coalesce(${refreshTokens.lastSeenAt}, ${refreshTokens.createdAt})`.mapWith(
+          refreshTokens.createdAt,
+        ),
         startedAt: refreshTokens.startedAt,
         refreshedAt: refreshTokens.createdAt,
         expiresAt: refreshTokens.expiresAt,

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
+import { anonymousNetwork } from "../core/address.js";
 import { DomainError } from "../core/errors.js";
 import type { Clock } from "../core/time.js";
 import type { Database } from "../db/connect.js";
@@ -20,6 +21,9 @@ export interface SignInAttempt {
 const windowMs = 900_000;
 /** How long an account knows an address that it was used from. */
 const knownForMs = 90 * 24 * 3_600_000;
+/** Of one client, and of all in its neighbourhood (24 bits of an IPv4 address, 48 of an IPv6 address). */
+const questionsPerAddress = 10;
+const questionsPerNetwork = 50;
 /** Refusals that are remembered here, so that a flood does not reach the database. */
 const maxRefusals = 10_000;
 
@@ -62,6 +66,24 @@ export class SignInLimits {
         await this.#know(place);
       },
     };
+  }
+
+  /**
+   * Counts a question whether an address has an account, as asking to register it is: far fewer are allowed than attempts to sign
+   * in. It `succeeded` when there was none, and nothing was found out.
+   * @throws {DomainError} RATE_LIMITED
+   */
+  async takeQuestion(address: string): Promise<Pick<SignInAttempt, "succeeded">> {
+    if (this.settings.signInsPerAddress === 0) return { succeeded: async () => {} };
+    const buckets = [
+      [digest("question", address), questionsPerAddress],
+      [digest("questions", anonymousNetwork(address) ?? address), questionsPerNetwork],
+    ] as const;
+    for (const [bucket, limit] of buckets) {
+      this.#requireNotRefused(bucket);
+      await this.#take(bucket, limit);
+    }
+    return { succeeded: () => this.#giveBack(buckets) };
   }
 
   /** The owner has proved in another way that the account is his, e.g. by a letter to his address. */

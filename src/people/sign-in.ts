@@ -4,11 +4,12 @@ import type { UserRole } from "../core/viewer.js";
 import { asUserAtOnce } from "../db/as-user.js";
 import { auditEvent } from "./audit.js";
 import { constraintOf } from "./constraints.js";
+import { checkDeviceName } from "./device-name.js";
 import { parseEmail } from "./email-address.js";
 import { mailVerification, newOneTimeToken } from "./one-time-tokens.js";
 import { requireGoodPassword } from "./passwords.js";
 import type { People } from "./people.js";
-import { type SessionGrant, startSession } from "./sessions.js";
+import { type SessionGrant, type SignInPlace, startSession } from "./sessions.js";
 import { readTelegramLogin, type TelegramLogin } from "./telegram.js";
 import { checkProfile, type UserStatus } from "./users.js";
 
@@ -31,18 +32,22 @@ interface Login {
 }
 
 /**
- * Makes a user, signs him in, and sends a mail that proves the address.
- * @param from where it is done; see `networkOf`
+ * Makes a user, signs him in, and sends a mail that proves the address. As it signs in at once, the answer shows that an address
+ * has an account: so the work is the same for each, and few such answers are given to one client and to its neighbours.
  * @throws {DomainError} BAD_USER_INPUT, CONFLICT when the address has an account, RATE_LIMITED
  */
-export async function register(people: People, input: Registration, from: string): Promise<SessionGrant> {
+export async function register(people: People, input: Registration, place: SignInPlace): Promise<SessionGrant> {
+  const { address: from } = place;
   const { clock, passwords, signIns } = people;
   const { email, password, ...profile } = input;
   const address = parseEmail(email);
   const { username = null, firstName = null, lastName = null, timezone = "UTC", locale = "en" } = checkProfile(profile);
+  checkDeviceName(place.deviceName);
   await requireGoodPassword(password, [address.shown, address.key, username, firstName, lastName], "password");
   // It counts whatever comes of it: who makes accounts all day is stopped too.
   await signIns.take(from, address.key);
+  // Also before it is known, so that being refused tells nothing.
+  const question = await signIns.takeQuestion(from);
   const passwordHash = await passwords.hash(password);
   const userId = uuidV7(clock.nowMs());
   const verification = newOneTimeToken(people, "EMAIL_VERIFICATION", userId, address.key);
@@ -51,7 +56,7 @@ export async function register(people: People, input: Registration, from: string
     people,
     { id: userId, role: "USER", accessVersion: 1 },
     "register",
-    from,
+    place,
     (sql) => [
       sql`
       insert into users (id, email, email_key, password_hash, username, first_name, last_name, timezone, locale, created_at)
@@ -67,6 +72,7 @@ export async function register(people: People, input: Registration, from: string
       });
     throw error;
   });
+  await question.succeeded();
   await signIns.trust(from, address.key);
   mailVerification(people, address.shown, verification.token);
   return granted;
@@ -74,11 +80,17 @@ export async function register(people: People, input: Registration, from: string
 
 /**
  * Signs in by address and password. It takes the same work, and the answer is the same, whether there is such a user or not.
- * @param from where it is done; see `networkOf`
- * @throws {DomainError} UNAUTHENTICATED, FORBIDDEN when the user is suspended, RATE_LIMITED
+ * @throws {DomainError} UNAUTHENTICATED, FORBIDDEN when the user is suspended, RATE_LIMITED, BAD_USER_INPUT of the device's name
  */
-export async function login(people: People, email: string, password: string, from: string): Promise<SessionGrant> {
+export async function login(
+  people: People,
+  email: string,
+  password: string,
+  place: SignInPlace,
+): Promise<SessionGrant> {
   const { database, clock, passwords, background, signIns } = people;
+  const { address: from } = place;
+  checkDeviceName(place.deviceName);
   const key = keyOf(email);
   const attempt = await signIns.take(from, key || email);
   const [user] = await database.sql<Login[]>`
@@ -100,7 +112,7 @@ export async function login(people: People, email: string, password: string, fro
   }
   await attempt.succeeded();
   requireOpen(user.status);
-  return startSession(people, user, "password", from);
+  return startSession(people, user, "password", place);
 }
 
 /** What cannot be an address is looked for all the same. */
@@ -116,7 +128,11 @@ function keyOf(email: string): string {
  * Signs in the user to whom this Telegram account was linked.
  * @throws {DomainError} BAD_USER_INPUT, UNAUTHENTICATED, FORBIDDEN when the user is suspended
  */
-export async function loginWithTelegram(people: People, input: TelegramLogin, from: string): Promise<SessionGrant> {
+export async function loginWithTelegram(
+  people: People,
+  input: TelegramLogin,
+  place: SignInPlace,
+): Promise<SessionGrant> {
   const telegramId = readTelegramLogin(people, input);
   const [user] = await people.database.sql<Omit<Login, "passwordHash">[]>`
     select id, role, status, access_version as "accessVersion" from find_telegram_login(${telegramId})`;
@@ -126,7 +142,7 @@ export async function loginWithTelegram(people: People, input: TelegramLogin, fr
       "no account is linked to this Telegram account; sign in and link it first",
     );
   requireOpen(user.status);
-  return startSession(people, user, "telegram", from);
+  return startSession(people, user, "telegram", place);
 }
 
 function requireOpen(status: UserStatus): void {

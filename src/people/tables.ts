@@ -66,11 +66,14 @@ export const users = pgTable(
     createdAt: createdAt(),
     updatedAt: updatedAt(),
     deletedAt: instant("deleted_at"),
+    /** When the last of what was kept for a while after the account was closed was taken away. */
+    purgedAt: instant("purged_at"),
   },
   (t) => [
     uniqueIndex("uk_users_email_key").on(t.emailKey).where(sql`deleted_at is null`),
     uniqueIndex("uk_users_telegram_id").on(t.telegramId).where(sql`deleted_at is null`),
     index("idx_users_access_changed_at").on(t.accessChangedAt),
+    index("idx_users_deleted_at").on(t.deletedAt).where(sql`deleted_at is not null and purged_at is null`),
     check("ck_users_email", sql`${t.email} ~ '^[^@[:space:]]+@[^@[:space:]]+$' and ${t.email} !~ '[\\x01-\\x20\\x7f]'`),
     check("ck_users_email_pair", sql`(${t.email} is null) = (${t.emailKey} is null)`),
     // Of other addresses than plain ones, lower case is more than this database may know.
@@ -102,6 +105,7 @@ export const users = pgTable(
       sql`${t.deletedAt} is null or num_nonnulls(${t.email}, ${t.passwordHash}, ${t.username}, ${t.firstName}, ${t.lastName}, ${t.phone}, ${t.telegramId}) = 0`,
     ),
     check("ck_users_deleted_at", sql`${t.deletedAt} >= ${t.createdAt}`),
+    check("ck_users_purged_at", sql`${t.purgedAt} is null or ${t.purgedAt} >= ${t.deletedAt}`),
   ],
 );
 
@@ -123,6 +127,10 @@ export const refreshTokens = pgTable(
     /** When the next one of the family took its place. */
     usedAt: instant("used_at"),
     revokedAt: instant("revoked_at"),
+    /** What the user calls the device, or a few words about it; see `device-name.ts`. */
+    deviceName: varchar("device_name", { length: 60 }),
+    /** When the session was last used, to some minutes. */
+    lastSeenAt: instant("last_seen_at"),
   },
   (t) => [
     foreignKey({ name: "fk_refresh_tokens_user_id", columns: [t.userId], foreignColumns: [users.id] }),
@@ -134,6 +142,7 @@ export const refreshTokens = pgTable(
     index("idx_refresh_tokens_user_id").on(t.userId, t.expiresAt),
     index("idx_refresh_tokens_revoked_at").on(t.revokedAt).where(sql`revoked_at is not null`),
     check("ck_refresh_tokens_token_hash", digest(t.tokenHash)),
+    check("ck_refresh_tokens_device_name", shown(t.deviceName)),
     check("ck_refresh_tokens_expires_at", sql`${t.expiresAt} > ${t.createdAt} and ${t.createdAt} >= ${t.startedAt}`),
   ],
 );
@@ -193,6 +202,28 @@ export const oneTimeTokens = pgTable(
   ],
 );
 
+/** The address that a user wants to have, until a token that was sent there comes back: one at a time. */
+export const emailChanges = pgTable(
+  "email_changes",
+  {
+    id: id(),
+    userId: uuid("user_id").notNull(),
+    newEmail: varchar("new_email", { length: 320 }).notNull(),
+    newEmailKey: varchar("new_email_key", { length: 320 }).notNull(),
+    tokenHash: varchar("token_hash", { length: 64 }).notNull(),
+    createdAt: instant("created_at").notNull(),
+    expiresAt: instant("expires_at").notNull(),
+  },
+  (t) => [
+    foreignKey({ name: "fk_email_changes_user_id", columns: [t.userId], foreignColumns: [users.id] }),
+    unique("uk_email_changes_user_id").on(t.userId),
+    unique("uk_email_changes_token_hash").on(t.tokenHash),
+    index("idx_email_changes_expires_at").on(t.expiresAt),
+    check("ck_email_changes_token_hash", digest(t.tokenHash)),
+    check("ck_email_changes_expires_at", sql`${t.expiresAt} > ${t.createdAt}`),
+  ],
+);
+
 /** The symbols that a user has on the dashboard; who has none sees the default symbols. At most 200 by a trigger. */
 export const userDashboardPreferences = pgTable(
   "user_dashboard_preferences",
@@ -232,7 +263,7 @@ export const userDashboardPreferences = pgTable(
   ],
 );
 
-/** Who signed in, changed a key, or did an operator's work. Never changed, never deleted, and without personal data. */
+/** Who signed in, changed a key, or did an operator's work. Never changed, deleted by age alone, and without personal data. */
 export const auditEvents = pgTable(
   "audit_events",
   {

@@ -159,9 +159,20 @@ export async function updateProfile({ database }: People, userId: string, profil
   return user;
 }
 
-/** @throws {DomainError} BAD_USER_INPUT of the field when it is not the user's */
-async function requirePassword(people: People, userId: string, password: string, field: string): Promise<User> {
-  const { database, passwords } = people;
+/**
+ * Makes sure that it is the user who asks, and not only somebody with his session: attempts are counted like those to sign in.
+ * @param from where it is done; see `networkOf`
+ * @throws {DomainError} BAD_USER_INPUT of the field when it is not the user's, RATE_LIMITED
+ */
+export async function requirePassword(
+  people: People,
+  userId: string,
+  password: string,
+  field: string,
+  from: string,
+): Promise<User> {
+  const { database, passwords, signIns } = people;
+  const attempt = await signIns.take(from, `password ${userId}`);
   const [row] = await asUser(database, userId, ({ db }) =>
     db
       .select({ ...columns, passwordHash: users.passwordHash })
@@ -170,17 +181,19 @@ async function requirePassword(people: People, userId: string, password: string,
   );
   if (!(await passwords.isRight(password, row?.passwordHash ?? null)) || row === undefined)
     throw badInput(field, "this is not your password");
+  await attempt.succeeded();
   return row;
 }
 
-/** Also signs out every other device. @throws {DomainError} BAD_USER_INPUT */
+/** Also signs out every other device, and takes back a change of the address that is not confirmed. @throws {DomainError} BAD_USER_INPUT, RATE_LIMITED */
 export async function changePassword(
   people: People,
   { userId, sessionId }: { readonly userId: string; readonly sessionId: string },
   input: { readonly currentPassword: string; readonly newPassword: string },
+  from: string,
 ): Promise<void> {
   const { database, clock, passwords } = people;
-  const user = await requirePassword(people, userId, input.currentPassword, "currentPassword");
+  const user = await requirePassword(people, userId, input.currentPassword, "currentPassword", from);
   await requireGoodPassword(
     input.newPassword,
     [user.email, user.username, user.firstName, user.lastName],
@@ -192,6 +205,7 @@ export async function changePassword(
     sql`update users set password_hash = ${passwordHash} where id = ${userId}`,
     sql`update refresh_tokens set revoked_at = ${now} where family_id <> ${sessionId} and revoked_at is null`,
     sql`update one_time_tokens set used_at = ${now} where purpose = 'PASSWORD_RESET' and used_at is null`,
+    sql`delete from email_changes where user_id = ${userId}`,
     auditEvent(sql, clock, { userId, actorId: userId, action: "password.change" }),
   ]);
   await people.accessCaughtUp();
@@ -199,11 +213,11 @@ export async function changePassword(
 
 /**
  * Closes the account for good: every access ends, and what says who it was is erased. The id stays, for the books.
- * @throws {DomainError} BAD_USER_INPUT when the password is wrong
+ * @throws {DomainError} BAD_USER_INPUT when the password is wrong, RATE_LIMITED
  */
-export async function closeAccount(people: People, userId: string, password: string): Promise<void> {
+export async function closeAccount(people: People, userId: string, password: string, from: string): Promise<void> {
   const { database, clock } = people;
-  await requirePassword(people, userId, password, "password");
+  await requirePassword(people, userId, password, "password", from);
   const now = new Date(clock.nowMs()).toISOString();
   await asUserAtOnce(database, userId, (sql) => [
     sql`select close_account(${now})`,

@@ -49,10 +49,16 @@ export class AccountSync {
   /** What does not go away by itself. */
   #fault: string | null = null;
   #isClosed = false;
+  #isSynced: boolean | null = null;
 
   constructor(options: AccountSyncOptions) {
     this.#options = options;
     this.#positions = new PositionSync(options);
+  }
+
+  /** Whether the last comparison came to an end and found nothing wrong; null before the first. */
+  get isSynced(): boolean | null {
+    return this.#isSynced;
   }
 
   start(): void {
@@ -88,6 +94,7 @@ export class AccountSync {
       this.#failures = 0;
       onSynced();
     } catch (error) {
+      this.#isSynced = false;
       const { firstMs, lastMs } = retries[isRefusal(error) ? "refusal" : "fault"];
       nextMs = backoffDelayMs(this.#failures++, Math.min(syncMs, firstMs), lastMs, Math.random);
       await this.#failed(error).catch((failure: unknown) => this.#notStored(failure));
@@ -128,6 +135,7 @@ export class AccountSync {
       return missing.length === 0 ? null : `the exchange has less than orders hold here: ${missing.join(", ")}`;
     });
     const shown = this.#fault ?? error;
+    this.#isSynced = shown === null;
     await this.#store({
       status: shown === null ? "SYNCED" : "ERROR",
       error: shown,

@@ -57,6 +57,11 @@ export class RealAccount {
     this.#sync = new AccountSync({ ...options, onSynced: () => this.#follow() });
   }
 
+  /** See `AccountSync`. */
+  get isSynced(): boolean | null {
+    return this.#sync.isSynced;
+  }
+
   start(): void {
     this.#sync.start();
   }

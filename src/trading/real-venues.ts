@@ -33,6 +33,12 @@ export interface RealVenuesOptions {
   readonly syncMs?: number;
 }
 
+/** Accounts at exchanges, and those of them whose last comparison failed. */
+export interface SyncStanding {
+  readonly accounts: number;
+  readonly failing: number;
+}
+
 interface RealAccountRow {
   readonly account_id: string;
   readonly user_id: string;
@@ -74,6 +80,13 @@ export class RealVenues implements OrderVenue {
     });
     this.#ledger = options.ledger.ledBy(() => this.#lease.term);
     this.#timer = setInterval(() => void this.#look(), lookMs);
+  }
+
+  /** How the comparisons with the exchanges went; null where another process makes them. */
+  syncStanding(): SyncStanding | null {
+    if (this.#venue === null) return null;
+    const outcomes = [...this.#accounts.values()].map(({ isSynced }) => isSynced);
+    return { accounts: outcomes.length, failing: outcomes.filter((isSynced) => isSynced === false).length };
   }
 
   async start(): Promise<void> {

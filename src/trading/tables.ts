@@ -127,10 +127,10 @@ export const accounts = pgTable(
     check("ck_accounts_sealed_api_key", sealed(t.sealedApiKey)),
     check("ck_accounts_sealed_api_secret", sealed(t.sealedApiSecret)),
     check("ck_accounts_sealed_passphrase", sealed(t.sealedPassphrase)),
-    // A paper account has nothing to sign in to; every other has all that it takes.
+    // A paper account has nothing to sign in to; every other has all that it takes, until it has ended and they are forgotten.
     check(
       "ck_accounts_credentials",
-      sql`case when ${t.environment} = 'PAPER' then num_nonnulls(${t.sealedApiKey}, ${t.sealedApiSecret}, ${t.sealedPassphrase}, ${t.apiKeyHint}) = 0 else num_nonnulls(${t.sealedApiKey}, ${t.sealedApiSecret}, ${t.apiKeyHint}) = 3 end`,
+      sql`case when ${t.environment} = 'PAPER' or (${t.status} = 'INACTIVE' and ${t.sealedApiKey} is null) then num_nonnulls(${t.sealedApiKey}, ${t.sealedApiSecret}, ${t.sealedPassphrase}, ${t.apiKeyHint}) = 0 else num_nonnulls(${t.sealedApiKey}, ${t.sealedApiSecret}, ${t.apiKeyHint}) = 3 end`,
     ),
     // A key that can take money away is not one to trade with.
     check("ck_accounts_permissions", sql`not 'WITHDRAW' = any (${t.permissions})`),

@@ -4,6 +4,7 @@ import type { EventOperations } from "../events/dead-letters.js";
 import type { UserEvents } from "../events/follow-users.js";
 import type { AccountServices } from "./accounts.js";
 import type { OrderDesk } from "./order-desk.js";
+import type { SyncStanding } from "./real-venues.js";
 import type { TradingMarkets } from "./trading-markets.js";
 
 /** What the API does trading with. */
@@ -17,4 +18,6 @@ export interface Trading {
   readonly eventOperations: EventOperations;
   /** Null without a broker. */
   readonly durable: DurableBus | null;
+  /** Null where another process compares accounts with their exchanges. */
+  readonly syncStanding: () => SyncStanding | null;
 }

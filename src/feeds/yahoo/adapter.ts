@@ -9,6 +9,7 @@ import { startYahooFeed } from "./feed.js";
  */
 export const yahooAdapter = (marketCode: string): FeedAdapter => ({
   start: (options) => startYahooFeed(marketCode, yahooClient(options.endpoint), options),
+  listsInstruments: false,
   fetchInstruments: () => Promise.reject(unavailable("Yahoo has no list of instruments: symbols are added by hand")),
   minutes: null,
 });

@@ -3,13 +3,12 @@ import { GraphQLError, OperationTypeNode } from "graphql";
 import type { Span, Tracer } from "../../core/tracer.js";
 import type { TrustedProxies } from "../../core/trusted-proxies.js";
 import type { AllowedOrigins } from "../allowed-origins.js";
-import { type ApiServices, contextOf } from "../context.js";
+import { type ApiServices, type Ask, type Asker, contextOf } from "../context.js";
 import type { OperationExecutor } from "../execute-operation.js";
 import type { OperationOutcome, OperationWatch } from "../operation-watch.js";
 import type { Operation, OperationPreparer, OperationRequest } from "../prepare.js";
 import {
   type Allowance,
-  type Client,
   faultCost,
   limitHeaders,
   limitRefusal,
@@ -30,7 +29,7 @@ export interface ShortWayOptions {
   readonly answers: PublicAnswers;
   readonly services: ApiServices;
   /** @throws {DomainError} UNAUTHENTICATED, also by the promise */
-  readonly clientOf: (authorization: string | null, address: string) => Client | Promise<Client>;
+  readonly askerOf: Ask<Asker>;
   readonly limits: RequestLimits;
   readonly proxies: TrustedProxies;
   readonly origins: AllowedOrigins;
@@ -110,16 +109,14 @@ export class ShortWay {
       fullWay(request, response);
       return;
     }
-    const goOn = (client: Client | null) => {
-      if (client === null) fullWay(request, response);
+    const goOn = (asker: Asker | null) => {
+      if (asker === null) fullWay(request, response);
       else
-        this.#read(
-          new Exchange(request, response, mediaType, client, this.options.limits.allowanceOf(client), fullWay),
-        );
+        this.#read(new Exchange(request, response, mediaType, asker, this.options.limits.allowanceOf(asker), fullWay));
     };
-    const client = this.#clientOf(headers.authorization, request);
-    if (client instanceof Promise) void client.then(goOn);
-    else goOn(client);
+    const asker = this.#askerOf(request);
+    if (asker instanceof Promise) void asker.then(goOn);
+    else goOn(asker);
   }
 
   #read(exchange: Exchange): void {
@@ -145,10 +142,11 @@ export class ShortWay {
   }
 
   /** Null for a credential that is not valid, or cannot be checked: the full way says which. */
-  #clientOf(authorization: string | undefined, request: IncomingMessage): Client | null | Promise<Client | null> {
+  #askerOf(request: IncomingMessage): Asker | null | Promise<Asker | null> {
+    const { authorization = null, "user-agent": userAgent = null } = request.headers;
     try {
-      const client = this.options.clientOf(authorization ?? null, this.options.proxies.clientOf(request));
-      return client instanceof Promise ? client.catch(() => null) : client;
+      const asker = this.options.askerOf(authorization, this.options.proxies.clientOf(request), userAgent);
+      return asker instanceof Promise ? asker.catch(() => null) : asker;
     } catch {
       return null;
     }
@@ -321,7 +319,7 @@ class Exchange {
     readonly request: IncomingMessage,
     readonly response: ServerResponse,
     readonly mediaType: MediaType,
-    readonly client: Client,
+    readonly client: Asker,
     readonly allowance: Allowance,
     readonly fullWay: FullWay,
   ) {
