@@ -358,3 +358,5 @@ as $$ delete from nodes n where n.id = node $$;
 revoke execute on function beat(uuid, text, text, integer, jsonb, integer), forget_node(uuid) from public;
 --> statement-breakpoint
 grant execute on function beat(uuid, text, text, integer, jsonb, integer), forget_node(uuid) to tradegraph_app;
+--> statement-breakpoint
+select let_monitor_read(name::regclass) from unnest('{dead_letters,projection_cursors,account_activity,event_queue}'::text[]) as name;

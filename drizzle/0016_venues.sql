@@ -26,3 +26,5 @@ $$;
 revoke execute on function real_accounts() from public;
 --> statement-breakpoint
 grant execute on function real_accounts() to tradegraph_app;
+--> statement-breakpoint
+select let_monitor_read('accounts');
