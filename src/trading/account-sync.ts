@@ -35,7 +35,7 @@ const threeActive = "at most three accounts of an exchange are active: end anoth
 /**
  * Compares an account's balances with the exchange's, which is right. The first time, everything is paid in. Later, a
  * difference that is the same at two comparisons in a row comes from elsewhere (a deposit, a withdrawal, a trade by hand) and is
- * booked as an ADJUSTMENT; before, it may be an execution that is still on its way. Only sums are compared: what orders hold
+ * booked as an ADJUSTMENT; before, or while nobody tells of executions, it may be one that is still on its way. Only sums are compared: what orders hold
  * differs by the exchange's own rules.
  */
 export class AccountSync {
@@ -44,6 +44,7 @@ export class AccountSync {
   #running: Promise<void> | undefined;
   readonly #positions: PositionSync;
   #lastDifference = "";
+  #comparedAtMs = 0;
   #failures = 0;
   #isPermitted = false;
   /** What does not go away by itself. */
@@ -109,14 +110,14 @@ export class AccountSync {
     ]);
     const isFirst = row?.last_sync_at === null;
     // Once for each key: what it may do can have changed while nobody looked.
+    const comparedAtMs = this.#options.clock.nowMs();
+    const isDoubtful = this.#lastDifference !== "" && this.#lastDifference !== "[]";
+    if (await venue.mayHaveMissed(accountId, this.#comparedAtMs)) this.#lastDifference = "";
     const permissions = this.#isPermitted ? null : await venue.permissions(accountId);
     if (permissions?.includes("WITHDRAW"))
       throw new DomainError("BAD_USER_INPUT", "this key may withdraw: make one that may only read and trade");
     this.#isPermitted = true;
-    await this.#positions.compare({
-      isFirst,
-      isDoubtful: this.#lastDifference !== "" && this.#lastDifference !== "[]",
-    });
+    await this.#positions.compare({ isFirst, isDoubtful });
     const there = new Map<string, Decimal>();
     // An exchange may keep an asset in several wallets.
     for (const { asset, available, locked } of await venue.balances(accountId))
@@ -134,6 +135,7 @@ export class AccountSync {
       } else this.#lastDifference = text;
       return missing.length === 0 ? null : `the exchange has less than orders hold here: ${missing.join(", ")}`;
     });
+    this.#comparedAtMs = comparedAtMs;
     const shown = this.#fault ?? error;
     this.#isSynced = shown === null;
     await this.#store({

@@ -56,6 +56,8 @@ export class AccountSession {
   readonly #refreshing = new Set<string>();
   readonly #futures: FuturesSetup | null;
   #toldOfOthersAtMs = 0;
+  #streamsLost = 0;
+  #comparedAtMs = 0;
   /** The exchange has answered once to the account's key. */
   isTried = false;
   #following: { readonly ending: AbortController; readonly done: Promise<unknown> } | null = null;
@@ -120,6 +122,11 @@ export class AccountSession {
     for (const entry of this.#registry.open) if (entry.tracked.missingFillsOf.length > 0) this.#refreshSoon(entry);
   }
 
+  /** Whether an open order may have changed unheard: its stream is lost, and nothing was compared since then. */
+  mayHaveMissed(sinceMs: number): boolean {
+    return this.#streamsLost > 0 && this.#registry.open.length > 0 && this.#comparedAtMs < sinceMs;
+  }
+
   async close(): Promise<void> {
     this.#following?.ending.abort();
     await Promise.all([...this.#queues].map((queue) => queue.close()));
@@ -148,15 +155,23 @@ export class AccountSession {
   async #stream(watch: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
     const { log, accountId, tuning } = this.#options;
     for (let failures = 0; !signal.aborted; ) {
+      this.#streamsLost++;
+      let isLost = true;
       try {
         await this.#begin(watch, signal);
         failures = 0;
+        this.#streamsLost--;
+        isLost = false;
         while (!signal.aborted) await aborting(watch(), signal);
       } catch (error) {
         if (signal.aborted) return;
         const { kind, reason } = this.link.failureOf(error);
         log.warn({ accountId, kind, reason, failures }, "venue.stream-lost");
+        if (!isLost) this.#streamsLost++;
+        isLost = true;
         await rest(backoffDelayMs(failures++, tuning.retryBaseMs, retryCapMs, Math.random), signal);
+      } finally {
+        if (isLost) this.#streamsLost--;
       }
     }
   }
@@ -199,6 +214,7 @@ export class AccountSession {
    * @throws {LinkError}
    */
   async #reconcile(isWide: boolean): Promise<void> {
+    const beganAtMs = this.#options.nowMs();
     const followed = this.#registry.open;
     for (const symbolId of new Set(followed.map((entry) => entry.symbolId))) {
       const listed = await this.#search.listed(symbolId);
@@ -217,6 +233,7 @@ export class AccountSession {
       if (tracked.isEnded || (isOpen && tracked.missingFillsOf.length === 0 && tracked.replacement === null)) continue;
       await this.commands.inTurn(tracked.order.id, () => this.#search.refresh(entry));
     }
+    this.#comparedAtMs = beganAtMs;
   }
 
   async #openThere(isWide: boolean): Promise<ExchangeOrder[]> {

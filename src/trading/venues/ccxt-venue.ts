@@ -150,6 +150,13 @@ export class CcxtVenue implements Venue {
     return lists.flat();
   }
 
+  /** Whether executions since then may be unknown here, because no stream told of them. */
+  async mayHaveMissed(accountId: string, sinceMs: number): Promise<boolean> {
+    const keys = (["spot", "futures"] as const).map((kind) => keyOf(accountId, kind));
+    const sessions = await Promise.all(keys.map((key) => this.#sessions.get(key)));
+    return sessions.some((session) => session?.mayHaveMissed(sinceMs) === true);
+  }
+
   /** Positions in futures; null where the account has none of them. @throws {DomainError} as {@link balances} */
   async positions(accountId: string): Promise<ExchangePosition[] | null> {
     const session = await this.#futures(accountId);
