@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { Decimal } from "../src/core/decimal.js";
 import { KeyRing } from "../src/core/key-ring.js";
 import { systemClock } from "../src/core/time.js";
 import { type Simulator, startSimulator } from "../src/feeds/simulator/simulator.js";
@@ -410,5 +411,6 @@ test("what the events make is what is stored", async () => {
 const cancel = (id: string) => ask("mutation ($id: ID!) { cancelOrder(id: $id) { status } }", { id });
 async function filledOf(id: string): Promise<number> {
   const { fills } = await orderOf(id);
-  return fills.reduce((sum: number, { quantity }: { quantity: string }) => sum + Number(quantity), 0);
+  const quantities = fills.map(({ quantity }: { quantity: string }) => quantity);
+  return Decimal.sum(0, ...quantities).toNumber();
 }
