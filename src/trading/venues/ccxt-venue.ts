@@ -153,8 +153,8 @@ export class CcxtVenue implements Venue {
   /** Whether executions since then may be unknown here, because no stream told of them. */
   async mayHaveMissed(accountId: string, sinceMs: number): Promise<boolean> {
     const keys = (["spot", "futures"] as const).map((kind) => keyOf(accountId, kind));
-    const sessions = await Promise.all(keys.map((key) => this.#sessions.get(key)));
-    return sessions.some((session) => session?.mayHaveMissed(sinceMs) === true);
+    const opening = keys.flatMap((key) => this.#sessions.get(key) ?? []);
+    return (await Promise.all(opening)).some((session) => session.mayHaveMissed(sinceMs));
   }
 
   /** Positions in futures; null where the account has none of them. @throws {DomainError} as {@link balances} */
