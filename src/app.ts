@@ -42,6 +42,7 @@ import { type ApiServer, startServer } from "./graphql/server.js";
 import { shareLimits } from "./graphql/share-limits.js";
 import { readResults } from "./jobs/data-quality.js";
 import { dropAuditEvents } from "./jobs/drop-audit-events.js";
+import { dropDeadLetters } from "./jobs/drop-dead-letters.js";
 import { dropExpiredCredentials } from "./jobs/drop-expired-credentials.js";
 import { dropOldSeries } from "./jobs/drop-old-series.js";
 import { dropToldEvents } from "./jobs/drop-told-events.js";
@@ -241,6 +242,7 @@ async function build(
       dropOldSeries(database),
       snapshotBalances(database),
       dropToldEvents(database, clock),
+      dropDeadLetters(database),
       dropExpiredCredentials(database, clock),
       dropAuditEvents(database, clock, config.auditRetentionDays),
       ...(keyRing === null ? [] : [rotateKeys(database, keyRing)]),
