@@ -29,6 +29,7 @@ import {
 import { Leaderships } from "./db/leadership.js";
 import { type Migration, pendingMigrations, readMigrations } from "./db/migrations.js";
 import { NodeRegistry } from "./db/node-registry.js";
+import { type Waiting, watchReachable } from "./db/unreachable.js";
 import { openKeyRing } from "./encryption-keys.js";
 import { FeedRoom } from "./feed-room.js";
 import { parseRecording, type RecordedEntry } from "./feeds/simulator/recording.js";
@@ -41,6 +42,7 @@ import { type ApiServer, startServer } from "./graphql/server.js";
 import { shareLimits } from "./graphql/share-limits.js";
 import { readResults } from "./jobs/data-quality.js";
 import { dropAuditEvents } from "./jobs/drop-audit-events.js";
+import { dropDeadLetters } from "./jobs/drop-dead-letters.js";
 import { dropExpiredCredentials } from "./jobs/drop-expired-credentials.js";
 import { dropOldSeries } from "./jobs/drop-old-series.js";
 import { dropToldEvents } from "./jobs/drop-told-events.js";
@@ -155,14 +157,16 @@ async function build(
   closers.add("embedded Postgres", () => opened.close());
   const { address } = opened;
   const tracer = await openTracing(config, log, closers);
-  const database = connect({
-    address,
-    role: config.databaseRole,
-    poolSize: config.databasePoolSize,
-    applicationName: "tradegraph",
-    tracer,
-    direct: directOf(config, overrides),
-  });
+  const openPool = (poolSize: number, applicationName: string, traced = noTracer): Database =>
+    connect({
+      address,
+      role: config.databaseRole,
+      poolSize,
+      applicationName,
+      tracer: traced,
+      direct: directOf(config, overrides),
+    });
+  const database = openPool(config.databasePoolSize, "tradegraph", tracer);
   closers.add("database pool", () => database.close());
   await waitForDatabase(database, address, config.databaseWaitMs, log);
   if (directOf(config, overrides) !== null) await requireLoginSettings(database, config.databaseRole);
@@ -190,13 +194,9 @@ async function build(
   closers.add("live market", () => live.close());
 
   // Apart from the pool, which they could otherwise hold all of while their work waits for it. Opened when they are needed.
-  const turns = connect({
-    address,
-    role: config.databaseRole,
-    poolSize: maxJobsAtOnce,
-    applicationName: "tradegraph jobs",
-  });
+  const turns = openPool(maxJobsAtOnce, "tradegraph jobs");
   closers.add("turns of jobs", () => turns.close());
+  const waiting: Waiting[] = [database, turns, leaderships];
   const jobs = new Jobs({
     database,
     turns: new LockTurns(turns),
@@ -236,12 +236,13 @@ async function build(
   closers.add("feeds", () => feeds.close());
   if (roles.has("feed")) jobs.add(watchBackFill(() => feeds.backFill));
   if (roles.has("worker")) {
-    const watching = watchDataQuality(config, address, { database, keyRing, clock, log }, closers);
+    const watching = watchDataQuality(config, address, { database, keyRing, clock, log }, waiting, closers);
     metrics.add(...dataQualityMetrics(() => watching.results));
     jobs.add(
       dropOldSeries(database),
       snapshotBalances(database),
       dropToldEvents(database, clock),
+      dropDeadLetters(database),
       dropExpiredCredentials(database, clock),
       dropAuditEvents(database, clock, config.auditRetentionDays),
       ...(keyRing === null ? [] : [rotateKeys(database, keyRing)]),
@@ -363,9 +364,10 @@ async function build(
     catalogue,
     quotes,
     live,
-    close: () => {
+    close: async () => {
       closing = true;
-      return closers.close();
+      const stopWatch = watchReachable(() => openPool(1, "tradegraph close"), waiting, log);
+      await closers.close().finally(stopWatch);
     },
     get closing() {
       return closers.closing;
@@ -378,6 +380,7 @@ function watchDataQuality(
   { monitorDatabaseUrl: url }: Config,
   address: DatabaseAddress,
   on: { readonly database: Database; readonly keyRing: KeyRing | null; readonly clock: Clock; readonly log: Logger },
+  waiting: Waiting[],
   closers: Closers,
 ): WatchDataQuality {
   const monitor = connect({
@@ -386,6 +389,7 @@ function watchDataQuality(
     poolSize: 1,
     applicationName: "tradegraph checks",
   });
+  waiting.push(monitor);
   const { database, keyRing, clock, log } = on;
   const watching = new WatchDataQuality({
     database,

@@ -276,7 +276,13 @@ describe("jobs over the API", () => {
     const { data } = await read(operatorHeaders);
     const all = data.jobs.map(({ name }: JobState) => name);
     expect(all).toEqual(
-      expect.arrayContaining(["account-sync", "drop-told-events", "snapshot-balances", "sync-instruments"]),
+      expect.arrayContaining([
+        "account-sync",
+        "drop-dead-letters",
+        "drop-told-events",
+        "snapshot-balances",
+        "sync-instruments",
+      ]),
     );
     const ran = data.jobs.find(({ name }: JobState) => name === "drop-expired-credentials");
     expect(ran).toMatchObject({

@@ -8,6 +8,7 @@ import { Leaderships } from "../src/db/leadership.js";
 import { EventOperations } from "../src/events/dead-letters.js";
 import { maxAttempts, ProjectionRunner } from "../src/events/project-events.js";
 import type { Projection } from "../src/events/projection.js";
+import { dropDeadLetters } from "../src/jobs/drop-dead-letters.js";
 import { accountActivity } from "../src/trading/account-activity.js";
 import { newUser, startTestLedger, type TestLedger } from "./support/trading.js";
 import { until } from "./support/until.js";
@@ -177,6 +178,22 @@ test("an event that fails is tried again, then it is a dead letter and the next 
   expect(await all.deadLetters({ consumer: "fragile", includeReplayed: false, after: null, first: 10 })).toEqual([]);
   await expect(all.replay(uuidV7(Date.now()))).rejects.toMatchObject({ code: "NOT_FOUND" });
   expect(userId).not.toBe("");
+});
+
+test("dead letters are dropped a week after they were replayed, and ninety days after they failed", async () => {
+  const { sql } = on.database.owner;
+  await sql`
+    insert into dead_letters (id, consumer, event_id, account_id, account_sequence, attempts, error, failed_at, replayed_at)
+    select gen_random_uuid(), 'old', gen_random_uuid(), gen_random_uuid(), 1, 1, kept, now() - failed::interval, now() - replayed::interval
+    from (values ('gone: replayed', '9 days', '8 days'), ('kept: replayed', '9 days', '6 days'),
+      ('gone: failed', '91 days', null), ('kept: failed', '89 days', null)) as letter (kept, failed, replayed)`;
+  const work = () => dropDeadLetters(on.database.app).work({ at: new Date(), mayGoOn: () => true });
+  expect(await work()).toEqual({ rows: 2 });
+  expect(await sql`select error from dead_letters where consumer = 'old' order by error`).toEqual([
+    { error: "kept: failed" },
+    { error: "kept: replayed" },
+  ]);
+  expect(await work()).toEqual({ rows: 0 });
 });
 
 test("a user sees the activity of his own accounts alone", async () => {

@@ -37,6 +37,8 @@ export interface Database {
   readonly poolSize: number;
   readonly stats: DatabaseStats;
   close(): Promise<void>;
+  /** Refuses whatever waits for an answer and whatever comes from now on. It is closed as well then. */
+  giveUp(): void;
 }
 
 const statementTimeoutMs = 30_000;
@@ -86,6 +88,9 @@ export function connect(options: ConnectOptions): Database {
     stats,
     close: async () => {
       await Promise.all([pool.end({ timeout: 5 }), listener?.end({ timeout: 5 })]);
+    },
+    giveUp: () => {
+      for (const one of [pool, listener]) one?.end({ timeout: 0 }).catch(() => {});
     },
   };
 }

@@ -54,6 +54,7 @@ export class Leaderships {
   #looking: Promise<void> | undefined;
   #failures = 0;
   #isClosed = false;
+  #hasGivenUp = false;
 
   constructor(private readonly options: LeadershipsOptions) {
     this.#database = options.open();
@@ -93,7 +94,7 @@ export class Leaderships {
   /** Fulfilled after a look that began now or later; it never fails. */
   async look(): Promise<void> {
     await this.#looking;
-    if (this.#isClosed || this.#candidates.size === 0) return;
+    if (this.#isClosed || this.#hasGivenUp || this.#candidates.size === 0) return;
     this.#looking ??= this.#look().finally(() => {
       this.#looking = undefined;
     });
@@ -109,6 +110,13 @@ export class Leaderships {
     this.#candidates.clear();
     await this.#release(names);
     await this.#database.close();
+  }
+
+  /** From now on the database is not asked: what is held here expires. To be called when this closes without it. */
+  giveUp(): void {
+    this.#hasGivenUp = true;
+    clearInterval(this.#timer);
+    this.#database.giveUp();
   }
 
   async #look(): Promise<void> {
@@ -161,7 +169,7 @@ export class Leaderships {
       timer = setTimeout(() => {
         const silent = this.#database;
         this.#database = this.options.open();
-        void silent.sql.end({ timeout: 0 }).catch(() => {});
+        silent.giveUp();
         reject(Object.assign(new Error("no answer in time"), { code: "TIMEOUT" }));
       }, answerWithinMs);
     });
@@ -174,7 +182,7 @@ export class Leaderships {
   }
 
   async #release(names: readonly string[]): Promise<void> {
-    if (names.length === 0) return;
+    if (names.length === 0 || this.#hasGivenUp) return;
     // Where it cannot be said, the lease expires.
     await this.#inTime(this.#database.sql`select release_leases(${this.nodeId}, ${names as never}::text[])`).catch(
       () => {},

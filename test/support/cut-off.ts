@@ -8,6 +8,8 @@ export interface CutOff {
   /** Breaks what is connected and refuses whoever comes. */
   cut(): Promise<void>;
   mend(): Promise<void>;
+  /** From now on nothing comes through, and nobody is told: whoever is connected, and whoever connects, waits. */
+  silence(): void;
   /** How often something has come for the database: one for each time that somebody sends. */
   sentChunks(): number;
   close(): Promise<void>;
@@ -16,7 +18,13 @@ export interface CutOff {
 export async function startCutOff(address: DatabaseAddress): Promise<CutOff> {
   const sockets = new Set<Socket>();
   let chunks = 0;
+  let isSilent = false;
   const server = createServer((near) => {
+    if (isSilent) {
+      sockets.add(near);
+      near.on("error", () => {}).on("close", () => sockets.delete(near));
+      return;
+    }
     near.on("data", () => chunks++);
     const far = connect(targetOf(address));
     for (const [socket, other] of [
@@ -44,7 +52,18 @@ export async function startCutOff(address: DatabaseAddress): Promise<CutOff> {
     for (const socket of sockets) socket.destroy();
     await once(server, "close");
   };
-  return { address: through(address, port), cut, mend: () => listen(port), sentChunks: () => chunks, close: cut };
+  const silence = () => {
+    isSilent = true;
+    for (const socket of sockets) socket.unpipe().pause();
+  };
+  return {
+    address: through(address, port),
+    cut,
+    mend: () => listen(port),
+    silence,
+    sentChunks: () => chunks,
+    close: cut,
+  };
 }
 
 function targetOf(address: DatabaseAddress): NetConnectOpts {

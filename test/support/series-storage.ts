@@ -136,5 +136,13 @@ export async function watch({ address }: SeriesDatabase): Promise<WatchedDatabas
   // The driver asks for the types of this database first.
   await sql`select`;
   statements.length = 0;
-  return { sql, db, poolSize: 1, stats: new DatabaseStats(), statements, close: () => sql.end({ timeout: 5 }) };
+  return {
+    sql,
+    db,
+    poolSize: 1,
+    stats: new DatabaseStats(),
+    statements,
+    close: () => sql.end({ timeout: 5 }),
+    giveUp: () => void sql.end({ timeout: 0 }),
+  };
 }
