@@ -269,6 +269,7 @@ begin
       sealed_api_key = null, sealed_api_secret = null, sealed_passphrase = null, api_key_hint = null,
       deleted_at = coalesce(a.deleted_at, at)
     where a.user_id = any (closed);
+  update strategies y set name = y.id::text, deleted_at = coalesce(y.deleted_at, at) where y.user_id = any (closed);
   update users u set timezone = 'UTC', locale = 'en', risk_profile = 'MEDIUM', plan = 'FREE', preferences = '{}', last_login_at = null,
       purged_at = greatest(at, u.deleted_at)
     where u.id = any (closed);
