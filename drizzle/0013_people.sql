@@ -74,7 +74,7 @@ grant select (purged_at) on users to tradegraph_admin, tradegraph_readonly;
 -- Whose turn it is and how it went; no personal data.
 grant select, insert, update on jobs to tradegraph_app;
 --> statement-breakpoint
-grant select on jobs to tradegraph_admin, tradegraph_readonly, tradegraph_monitor;
+grant select on jobs to tradegraph_admin, tradegraph_readonly;
 --> statement-breakpoint
 create or replace function rotate_refresh_token(old_hash text, new_id uuid, new_hash text, at timestamptz, new_expires_at timestamptz)
   returns table (outcome text, user_id uuid, family_id uuid, role user_role_enum, status user_status_enum, access_version integer)
@@ -269,6 +269,7 @@ begin
       sealed_api_key = null, sealed_api_secret = null, sealed_passphrase = null, api_key_hint = null,
       deleted_at = coalesce(a.deleted_at, at)
     where a.user_id = any (closed);
+  update strategies y set name = y.id::text, deleted_at = coalesce(y.deleted_at, at) where y.user_id = any (closed);
   update users u set timezone = 'UTC', locale = 'en', risk_profile = 'MEDIUM', plan = 'FREE', preferences = '{}', last_login_at = null,
       purged_at = greatest(at, u.deleted_at)
     where u.id = any (closed);

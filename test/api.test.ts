@@ -180,6 +180,7 @@ describe("reference data", () => {
     expect(data.health).toMatchObject({ status: "OK", simulated: true });
     expect(data.health.checks.map((check: { name: string }) => check.name)).toEqual([
       "database",
+      "nodes",
       ...["BINANCE", "BYBIT", "OKX", "GATEIO"].flatMap((exchange) => [
         `feed ${exchange}_SPOT_SIM`,
         `feed ${exchange}_FUTURES_SIM`,

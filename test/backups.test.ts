@@ -61,6 +61,7 @@ beforeAll(async () => {
   await migrate(database.sql, log);
   await seedReferenceData(database, "simulated");
   await database.sql`create table notes (text text primary key)`;
+  await database.sql`select let_monitor_read('notes')`;
 });
 afterAll(async () => {
   await database.close();

@@ -46,7 +46,7 @@ const added = new Set(["job", "instance", "role"]);
 const selectorPattern = /\b((?:tradegraph|process|nodejs)_[a-z0-9_]+|up)\b(?:\{([^}]*)\})?/g;
 /** What is left of an expression without its selectors, as far as PromQL knows it. */
 const words = new Set([
-  ..."sum max min count by or absent time rate increase changes topk histogram_quantile bool on without".split(" "),
+  ..."abs sum max min count by or absent time rate increase changes topk histogram_quantile bool on without".split(" "),
   "__rate_interval",
   "m",
   "h",

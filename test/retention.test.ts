@@ -122,6 +122,7 @@ describe("a closed account", () => {
       {},
       ada.headers,
     );
+    await query(app.url, 'mutation { createStrategy(name: "countess of numbers") { id } }', {}, ada.headers);
     await query(app.url, 'mutation { createApiKey(name: "countess bot", scopes: [READ]) { secret } }', {}, ada.headers);
     const login = `mutation { login(email: "ada.lovelace@example.org", password: "${goodPassword}", deviceName: "countess phone") { accessToken } }`;
     await query(app.url, login);
@@ -188,6 +189,8 @@ describe("a closed account", () => {
       email_changes: "deleted",
       user_dashboard_preferences: "deleted",
       accounts: "without name and keys",
+      strategies: "without name",
+      account_activity: "numbers",
       audit_events: "ids and codes; by age",
       account_sequences: "numbers",
       account_balances: "the books",

@@ -249,7 +249,7 @@ test(
       expect(new Set([...user.answered.values()].map(({ id }) => id)).size).toBe(user.asked.size);
     }
     const asked = all.reduce((sum, user) => sum + user.asked.size, 0);
-    const [stored] = await folder.sql("tradegraph", (sql) => sql`select count(*)::int as orders from orders`);
+    const [stored] = await folder.sql("tradegraph_simulated", (sql) => sql`select count(*)::int as orders from orders`);
     expect(stored?.orders).toBe(asked);
     console.info(`${rounds} kills, ${asked} orders`);
     await running?.stop();

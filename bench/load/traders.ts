@@ -22,6 +22,10 @@ export async function makeTraders(owner: Sql, urls: readonly string[], count: nu
     select id, user_id, 'load', prefix, hash, '{READ,TRADE}', now()
     from unnest(${column("keyId")}::uuid[], ${column("userId")}::uuid[], ${column("prefix")}::text[],
       ${people.map(({ secret }) => digestOf(secret))}::text[]) as t (id, user_id, prefix, hash)`;
+  await owner`
+    insert into audit_events (id, occurred_at, user_id, actor_id, action, details)
+    select gen_random_uuid(), now(), user_id, user_id, 'api-key.create', jsonb_build_object('apiKey', id)
+    from unnest(${column("keyId")}::uuid[], ${column("userId")}::uuid[]) as t (id, user_id)`;
   const [{ id }] = await owner<[{ id: number }]>`
     select s.id from symbols s join markets m on m.id = s.market_id where m.code = 'BINANCE_SPOT' and s.ticker = 'BTCUSDT'`;
   const [url = ""] = urls;

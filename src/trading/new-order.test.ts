@@ -19,6 +19,7 @@ describe("a new order", () => {
       ...asked,
       ...identity,
       parentOrderId: null,
+      strategyId: null,
       reservePrice: null,
       positionSide: "BOTH",
       timeInForce: "GTC",
