@@ -3,6 +3,7 @@ import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RawClient } from "./support/http.js";
 import { type QuietApp, startQuietApp } from "./support/quiet-app.js";
+import { until } from "./support/until.js";
 
 let app: QuietApp;
 let client: RawClient;
@@ -205,14 +206,24 @@ test("a stop lets what is under way finish, takes nothing new, and ends", async 
   const own = await startQuietApp();
   const asking = new RawClient(own.url);
   await asking.post({ query: "{ markets { code } }" });
-  // Takes the time of a database's answer.
+  // It waits for the database until we let it go on.
+  const { sql } = own.database.owner;
+  const lock = await sql.reserve();
+  await lock`begin`;
+  await lock`lock table symbols in access exclusive mode`;
   const slow = asking.post({ query: '{ searchSymbols(query: "bitcoin") { ticker } }' });
-  await new Promise((resolve) => setTimeout(resolve, 2));
+  await until(
+    async () =>
+      (await sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`).count >
+      0,
+  );
   const closing = own.close();
   const late = asking.post({ query: "{ markets { code } }" }).then(
     ({ status, headers }) => [status, headers.connection],
     () => "refused",
   );
+  await lock`rollback`;
+  lock.release();
   expect((await slow).status).toBe(200);
   expect(["refused", [503, "close"]]).toContainEqual(await late);
   const startedMs = performance.now();

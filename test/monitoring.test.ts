@@ -83,11 +83,12 @@ describe("what watches the program", () => {
     await query(app.url, "mutation Refused { logout }");
     const stream = openStream(app.websocketUrl, "subscription { quotes { price } }");
     await stream.find(() => true);
-    // When the worker has checked something, everything else is there too.
+    // When the worker has checked something and done a job, everything else is there too.
+    const last = ["data_quality_findings{", "feed_lag_seconds_bucket{", "leads{", "job_last_duration_seconds{"];
     let text = "";
     await until(async () => {
       text = await (await fetch(`${app.url}/metrics`)).text();
-      return text.includes("tradegraph_data_quality_findings{") && text.includes("tradegraph_feed_lag_seconds_bucket{");
+      return last.every((metric) => text.includes(`tradegraph_${metric}`));
     }, 60_000);
     await stream.close();
     for (const [, name = "", labels = ""] of text.matchAll(/^([a-z_][a-z0-9_]*)(?:\{(.*)\})? \S+$/gm)) {

@@ -54,6 +54,8 @@ describe("operators", () => {
     const off = await set({ scope: "ACCOUNT", accountId, isEnabled: false });
     expect(off.data.setRiskLimit).toEqual({ ...second.data.setRiskLimit, isEnabled: false });
     expect((await trader.place({ quantity: "1" })).errors).toBeUndefined();
+    // Ids of one millisecond have no order.
+    on.clock.atMs += 1_000;
     await set({ scope: "GLOBAL", maxOpenPositions: 3 });
     const listed = await on.operate(
       `query ($id: ID!) { riskLimits(first: 1) { nodes { scope } pageInfo { hasNextPage endCursor } }

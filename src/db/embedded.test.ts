@@ -29,7 +29,11 @@ import { findBinaries, type PostgresBinaries } from "./embedded-binaries.js";
 import { claimOwnership, liveOwner } from "./embedded-owner.js";
 
 /** What others do between the look at a claim and the next one. */
-const meanwhile = vi.hoisted(() => ({ happens: () => {} }));
+const meanwhile = vi.hoisted(() => {
+  // What other test files have loaded does not ask the one below.
+  vi.resetModules();
+  return { happens: () => {} };
+});
 vi.mock("node:fs", async (original) => {
   const fs = await original<typeof Fs>();
   const linkSync: typeof fs.linkSync = (...paths) => {
