@@ -281,13 +281,13 @@ test.skipIf(natsPath === null)(
     first.process.kill("SIGSTOP");
     await until(() => isTaken(before), 5_000);
     await place(second, account, { orderType: "MARKET" });
-    await until(async () => (await stored()).some(({ status }) => status === "FILLED"), 60_000);
+    await until(async () => (await stored()).some(({ status }) => status === "FILLED"), 120_000);
     first.process.kill("SIGCONT");
     await Promise.all(orders);
     await place(first, account, { orderType: "MARKET" });
     await expectSame();
   },
-  200_000,
+  280_000,
 );
 
 test("what the events make is what is stored", async () => {

@@ -129,10 +129,12 @@ async function applyNext(sql: Sql, migrations: readonly Migration[], lockTimeout
     return next.name;
   });
   if (applied === null || typeof applied === "string") return applied;
-  return runConcurrently(sql, applied.up, async (own) => {
+  const isDone = await runConcurrently(sql, applied.up, async (own) => {
     const [next] = await pendingMigrations(own, migrations);
     return next?.id === applied.id ? () => remember(own, applied) : null;
-  }).then(() => applied.name);
+  });
+  // Somebody else was faster: on to what comes after it.
+  return isDone ? applied.name : applyNext(sql, migrations, lockTimeoutMs);
 }
 
 const remember = (
@@ -203,7 +205,7 @@ async function runConcurrently(
   sql: Sql,
   text: string,
   begin: (own: postgres.ReservedSql) => Promise<(() => Promise<unknown>) | null>,
-): Promise<void> {
+): Promise<boolean> {
   const statements = text
     .replace(/^--(?!> statement-breakpoint).*$/gm, "")
     .split("--> statement-breakpoint")
@@ -220,7 +222,7 @@ async function runConcurrently(
     while (!(await own<{ taken: boolean }[]>`select pg_try_advisory_lock(${migrationLockKey}) as taken`)[0]?.taken)
       await pause(turnWaitMs);
     const finish = await begin(own);
-    if (finish === null) return;
+    if (finish === null) return false;
     for (const statement of statements) {
       const name = concurrentStatement.exec(statement)?.[1] ?? "";
       const [half] = await own`
@@ -229,6 +231,7 @@ async function runConcurrently(
       await own.unsafe(statement);
     }
     await finish();
+    return true;
   } finally {
     await own`select pg_advisory_unlock(${migrationLockKey})`.catch(() => {});
     await own.unsafe("reset statement_timeout").catch(() => {});

@@ -18,7 +18,7 @@ export async function schemaOf(sql: Sql): Promise<string[]> {
       where table_schema = 'public' and table_name <> 'schema_migrations'
     union all select format('column grant %s %s %s %s', attrelid::regclass, attname, rolname, privilege_type)
       from pg_attribute join pg_class c on c.oid = attrelid, aclexplode(attacl) g join pg_roles r on r.oid = g.grantee
-      where relnamespace = 'public'::regnamespace
+      where relnamespace = 'public'::regnamespace and not attisdropped
     union all select format('policy %s %s %s %s %s %s', tablename, policyname, roles, cmd, qual, with_check) from pg_policies
       where schemaname = 'public'
     union all select format('row security %s %s', oid::regclass, relforcerowsecurity) from pg_class
