@@ -1,14 +1,7 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Catalogue, type Market, type MarketSymbol } from "../src/catalogue/catalogue.js";
 import { type BenchCase, type BenchResult, figure, median } from "./case.js";
 import { fillSymbols, openBenchDatabase } from "./database.js";
-import { Helper, sleep } from "./helper.js";
+import { Helper } from "./helper.js";
 import type { Ask, Load, LoadInput } from "./http-load.js";
 import type { ServerUsage } from "./live/server.js";
 import type { PeerInput } from "./peers/peer.js";
@@ -160,64 +153,4 @@ const symbolLookup: BenchCase = {
   },
 };
 
-/** From the command to the first answered query. */
-async function timeOfStart(dataDirectory: string, port: number): Promise<number> {
-  const startMs = performance.now();
-  const program = spawn(process.execPath, [fileURLToPath(new URL("../src/main.js", import.meta.url)), "serve"], {
-    env: { ...process.env, PORT: String(port), TRADEGRAPH_DATA_DIR: dataDirectory },
-    stdio: "ignore",
-  });
-  const ended = once(program, "exit");
-  try {
-    for (;;) {
-      if (program.exitCode !== null) throw new Error(`the program ended with ${program.exitCode}`);
-      const response = await fetch(`http://127.0.0.1:${port}/graphql`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ query: cachedQueryText }),
-      }).catch(() => null);
-      if (response?.status === 200 && (await response.text()).includes("BTCUSDT")) break;
-      await sleep(10);
-    }
-    return performance.now() - startMs;
-  } finally {
-    program.kill("SIGTERM");
-    await ended;
-  }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
-
-const start: BenchCase = {
-  name: "start",
-  async run() {
-    const folder = await mkdtemp(join(tmpdir(), "tradegraph-bench-start-"));
-    try {
-      const firstMs = await timeOfStart(folder, await freePort());
-      const times: number[] = [];
-      for (let n = 0; n < 5; n++) times.push(await timeOfStart(folder, await freePort()));
-      return [
-        {
-          case: "start, warm, to the first answer",
-          unit: "ms",
-          better: "less",
-          ours: median(times),
-          reach: { figure: 1_500 },
-          note: `the very first start, which makes the database, takes ${figure(firstMs)} ms`,
-        },
-      ];
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
-  },
-};
-
-export const queryCases: readonly BenchCase[] = [cachedQuery, symbolLookup, start];
+export const queryCases: readonly BenchCase[] = [cachedQuery, symbolLookup];

@@ -63,6 +63,16 @@ class Program {
     const ended = new Promise((resolve) => this.child.once("exit", resolve));
     process.kill(-pid, "SIGTERM");
     await ended;
+    // npm ends before the program that it has started.
+    while (isThere(-pid)) await sleep(20);
+  }
+}
+
+function isThere(group: number): boolean {
+  try {
+    return process.kill(group, 0);
+  } catch {
+    return false;
   }
 }
 
@@ -93,7 +103,8 @@ async function inFolder<T>(work: (dataDirectory: string) => Promise<T>): Promise
   try {
     return await work(join(folder, "data"));
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    // The database may still be writing its last.
+    await rm(folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
   }
 }
 
