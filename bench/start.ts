@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WebSocket } from "ws";
 import { type BenchCase, type BenchResult, figure, median } from "./case.js";
 import { sleep } from "./helper.js";
+import { listenOnce } from "./load/waiting.js";
 
 const warmStarts = 5;
 const question = JSON.stringify({ query: "{ defaultSymbols { id ticker quote { price } } }" });
@@ -87,15 +87,6 @@ function readStat(pid: string): string[] {
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
-
 async function inFolder<T>(work: (dataDirectory: string) => Promise<T>): Promise<T> {
   if (!existsSync("dist/main.js")) throw new Error("the program is not built: npm run build");
   const folder = await mkdtemp(join(tmpdir(), "tradegraph-bench-"));
@@ -116,7 +107,7 @@ const start: BenchCase = {
       const cpuMs: number[] = [];
       // The first one is cold: it makes the database.
       for (let n = 0; n <= warmStarts; n++) {
-        const program = Program.start(["npm", "start", "--silent"], dataDirectory, await freePort());
+        const program = Program.start(["npm", "start", "--silent"], dataDirectory, await listenOnce());
         try {
           takenMs.push(await program.answered());
           cpuMs.push(program.cpuMs());
@@ -176,9 +167,9 @@ const memory: BenchCase = {
   name: "memory",
   run: () =>
     inFolder(async (dataDirectory) => {
-      const inspected = await freePort();
+      const inspected = await listenOnce();
       const command = [process.execPath, `--inspect=127.0.0.1:${inspected}`, "dist/main.js", "serve"];
-      const program = Program.start(command, dataDirectory, await freePort());
+      const program = Program.start(command, dataDirectory, await listenOnce());
       try {
         await program.answered();
         await sleep(warmUpMs);

@@ -170,7 +170,8 @@ async function build(
   closers.add("database pool", () => database.close());
   await waitForDatabase(database, address, config.databaseWaitMs, log);
   if (directOf(config, overrides) !== null) await requireLoginSettings(database, config.databaseRole);
-  await requireMigrated(database, overrides.migrations);
+  const migrations = overrides.migrations ?? (await readMigrations());
+  await requireMigrated(database, migrations);
   await requireSeeded(database, mode);
 
   // Now, because credentials may be set while the program runs.
@@ -178,7 +179,7 @@ async function build(
   if (roles.has("feed")) await requireCredentialsOpen(database, keyRing);
 
   const leaderships = openLeaderships(config, address, overrides, log, clock, closers);
-  const registry = await openRegistry(config, database, leaderships.nodeId, overrides, log, closers);
+  const registry = await openRegistry(config, database, leaderships.nodeId, migrations.length, overrides, log, closers);
   const simulator = await openSimulator(config, log, clock, overrides, closers);
 
   const catalogue = new Catalogue();
@@ -437,6 +438,7 @@ async function openRegistry(
   config: Config,
   database: Database,
   nodeId: string,
+  schemaVersion: number,
   { wallClock = systemClock }: Overrides,
   log: Logger,
   closers: Closers,
@@ -445,7 +447,7 @@ async function openRegistry(
     id: nodeId,
     version: programVersion,
     roles: [...config.roles],
-    schemaVersion: (await readMigrations()).length,
+    schemaVersion,
     settings: sharedSettings(config),
   };
   const registry = new NodeRegistry(database, wallClock, identity, log.child({ room: "nodes" }));
@@ -463,8 +465,8 @@ const directOf = ({ databaseDirectUrl: url }: Config, { database }: Overrides): 
 
 const onlyNodeId = "00000000-0000-7000-8000-000000000001";
 
-async function requireMigrated(database: Database, known?: readonly Migration[]): Promise<void> {
-  const pending = await pendingMigrations(database.sql, known ?? (await readMigrations()));
+async function requireMigrated(database: Database, known: readonly Migration[]): Promise<void> {
+  const pending = await pendingMigrations(database.sql, known);
   if (pending.length > 0) {
     throw new StartError(
       `the database is behind this program by ${pending.length} migration(s), first ${pending[0]?.name}: run "tradegraph migrate"`,

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type postgres from "postgres";
 import { StartError } from "../core/errors.js";
@@ -170,8 +171,6 @@ async function patiently<T>(log: Logger, attempts: number, work: () => Promise<T
     await pause(backoffDelayMs(attempt - 1, waitBaseMs, waitCapMs, Math.random));
   }
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
  * A transaction of the one migrator at a time, however long the others take. Not by waiting for the lock: an index that is made

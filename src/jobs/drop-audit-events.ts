@@ -1,5 +1,6 @@
 import type { Clock } from "../core/time.js";
 import type { Database } from "../db/connect.js";
+import { inBatches } from "./in-batches.js";
 import type { Job } from "./job.js";
 
 const dayMs = 24 * 3_600_000;
@@ -12,12 +13,11 @@ export const dropAuditEvents = ({ sql }: Pick<Database, "sql">, clock: Clock, ke
   first: "now",
   work: async ({ mayGoOn }) => {
     const before = new Date(clock.nowMs() - keepDays * dayMs).toISOString();
-    let rows = 0;
-    for (let dropped = batch; dropped === batch && mayGoOn(); rows += dropped) {
-      const [row] = await sql<{ dropped: number }[]>`
-        select drop_expired_audit_events(${before}, ${batch})::float8 as dropped`;
-      dropped = row?.dropped ?? 0;
-    }
+    const rows = await inBatches(
+      batch,
+      mayGoOn,
+      () => sql`select drop_expired_audit_events(${before}, ${batch})::float8 as rows`,
+    );
     return { rows };
   },
 });

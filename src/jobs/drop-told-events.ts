@@ -1,5 +1,6 @@
 import type { Clock } from "../core/time.js";
 import type { Database } from "../db/connect.js";
+import { inBatches } from "./in-batches.js";
 import type { Job } from "./job.js";
 
 const hourMs = 3_600_000;
@@ -14,11 +15,11 @@ export const dropToldEvents = ({ sql }: Pick<Database, "sql">, clock: Clock): Jo
   first: "later",
   work: async ({ mayGoOn }) => {
     const before = new Date(clock.nowMs() - keepMs).toISOString();
-    let rows = 0;
-    for (let dropped = batch; dropped === batch && mayGoOn(); rows += dropped) {
-      const [row] = await sql<{ dropped: string }[]>`select drop_published_events(${before}, ${batch}) as dropped`;
-      dropped = Number(row?.dropped ?? 0);
-    }
+    const rows = await inBatches(
+      batch,
+      mayGoOn,
+      () => sql`select drop_published_events(${before}, ${batch})::float8 as rows`,
+    );
     return { rows };
   },
 });

@@ -1,18 +1,15 @@
-import { Ctx, Field, Float, Int, ObjectType, Query, Resolver, registerEnumType } from "type-graphql";
+import { Ctx, Field, Float, Int, ObjectType, Query, Resolver } from "type-graphql";
+import { enumOf } from "../catalogue/graphql-types.js";
 import { requireOperator } from "../core/viewer.js";
 import type { ApiContext } from "../graphql/context.js";
 import { DateTimeScalar, JsonScalar } from "../graphql/scalars.js";
 import { Costs, Private, statementCost } from "../graphql/shared.js";
 import type { JobState } from "./read-jobs.js";
+import { jobResultEnum } from "./tables.js";
 
-const JobResultEnum = { OK: "OK", FAILED: "FAILED" } as const;
-registerEnumType(JobResultEnum, {
-  name: "JobResult",
-  description: "How a job ended.",
-  valuesConfig: {
-    OK: { description: "It is done." },
-    FAILED: { description: "It is not; it is tried again when it is due." },
-  },
+const JobResultEnum = enumOf("JobResult", jobResultEnum.enumValues, "How a job ended.", {
+  OK: "It is done.",
+  FAILED: "It is not; it is tried again when it is due.",
 });
 
 @ObjectType("Job", { description: "Work that one node of the installation does again and again." })

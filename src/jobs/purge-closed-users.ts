@@ -1,5 +1,6 @@
 import type { Clock } from "../core/time.js";
 import type { Database } from "../db/connect.js";
+import { inBatches } from "./in-batches.js";
 import type { Job } from "./job.js";
 
 const hourMs = 3_600_000;
@@ -29,22 +30,18 @@ export const purgeClosedUsers = (
     const trading = await sql<{ accountId: string; userId: string }[]>`
       select account_id as "accountId", user_id as "userId" from accounts_of_closed_users()`;
     for (const { accountId, userId } of trading) if (mayGoOn()) await endAccount(userId, accountId);
-    const again = async (step: () => Promise<number>): Promise<number> => {
-      let rows = 0;
-      for (let done = batch; done >= batch && mayGoOn(); rows += done) done = await step();
-      return rows;
-    };
     const closedBefore = new Date(nowMs - keepDays * dayMs).toISOString();
-    const users = await again(async () => {
-      const [row] = await sql<{ rows: number }[]>`
-        select purge_closed_users(${closedBefore}, ${now}, ${batch})::float8 as rows`;
-      return row?.rows ?? 0;
-    });
+    const users = await inBatches(
+      batch,
+      mayGoOn,
+      () => sql`select purge_closed_users(${closedBefore}, ${now}, ${batch})::float8 as rows`,
+    );
     const deadBefore = new Date(nowMs - deadKeysMs).toISOString();
-    const keys = await again(async () => {
-      const [row] = await sql<{ rows: number }[]>`select drop_dead_keys(${deadBefore}, ${batch})::float8 as rows`;
-      return row?.rows ?? 0;
-    });
+    const keys = await inBatches(
+      batch,
+      mayGoOn,
+      () => sql`select drop_dead_keys(${deadBefore}, ${batch})::float8 as rows`,
+    );
     return { accounts: trading.length, users, keys };
   },
 });

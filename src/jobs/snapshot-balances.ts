@@ -1,4 +1,5 @@
 import type { Database } from "../db/connect.js";
+import { inBatches } from "./in-batches.js";
 import type { Job } from "./job.js";
 
 const hourMs = 3_600_000;
@@ -15,12 +16,11 @@ export const snapshotBalances = ({ sql }: Pick<Database, "sql">): Job => ({
   work: async ({ at, mayGoOn }) => {
     const hour = new Date(at.getTime() - (at.getTime() % hourMs));
     await sql`select take_balance_snapshots(${hour.toISOString()})`;
-    let rows = 0;
-    for (let dropped = batch; dropped === batch && mayGoOn(); rows += dropped) {
-      const [row] = await sql<{ dropped: string }[]>`
-        select drop_old_balance_snapshots(${at.toISOString()}, ${batch}) as dropped`;
-      dropped = Number(row?.dropped ?? 0);
-    }
+    const rows = await inBatches(
+      batch,
+      mayGoOn,
+      () => sql`select drop_old_balance_snapshots(${at.toISOString()}, ${batch})::float8 as rows`,
+    );
     return { rows };
   },
 });

@@ -14,7 +14,7 @@ export interface AccountSyncOptions {
   readonly venue: CcxtVenue;
   readonly accountId: string;
   readonly userId: string;
-  /** Nothing is stored about other keys than those that are worked with. */
+  /** When it was given other keys than it began with; null: never. Nothing is stored about other keys than those that are worked with. */
   readonly keysUpdatedAt: string | null;
   readonly database: Database;
   readonly ledger: Ledger;

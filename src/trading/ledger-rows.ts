@@ -124,3 +124,15 @@ export interface LedgerChange {
   readonly entries: readonly EntryRow[];
   readonly violations?: readonly ViolationRow[];
 }
+
+/** What a limit binds, as an order is measured by it. */
+export interface LimitRow {
+  readonly scope: RiskScope;
+  readonly max_order_size: string | null;
+  readonly max_position_size: string | null;
+  readonly max_leverage: number | null;
+  readonly max_daily_loss: string | null;
+  readonly max_daily_loss_percent: string | null;
+  readonly max_drawdown_percent: string | null;
+  readonly max_open_positions: number | null;
+}

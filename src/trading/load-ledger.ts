@@ -3,10 +3,9 @@ import { Decimal } from "../core/decimal.js";
 import { notFound } from "../core/errors.js";
 import { columnsOf } from "../db/columns.js";
 import type { LedgerAccount, LedgerState, WaitingOrders } from "./ledger-draft.js";
-import type { PositionRow } from "./ledger-rows.js";
+import type { LimitRow, PositionRow } from "./ledger-rows.js";
 import { keptOrderOfRow, type OrderRow } from "./order-row.js";
 import { keptPositionOfRow } from "./position-row.js";
-import type { RiskScope } from "./risk-rules.js";
 import { orders, positions } from "./tables.js";
 
 /** What of an account a change needs to see. Balances and open positions are always there. */
@@ -59,17 +58,6 @@ interface SequenceRow {
   readonly highest_equity: string | null;
 }
 
-interface RiskLimitRow {
-  readonly scope: RiskScope;
-  readonly max_order_size: string | null;
-  readonly max_position_size: string | null;
-  readonly max_leverage: number | null;
-  readonly max_daily_loss: string | null;
-  readonly max_daily_loss_percent: string | null;
-  readonly max_drawdown_percent: string | null;
-  readonly max_open_positions: number | null;
-}
-
 const decimalOf = (text: string | null): Decimal | null => (text === null ? null : new Decimal(text));
 
 type Statement<Row extends object> = postgres.PendingQuery<Row[]>;
@@ -100,7 +88,7 @@ export function ledgerStatements(sql: postgres.ReservedSql, scope: LedgerScope) 
     >`select ${columnsOf(sql, positions)} from positions where account_id = ${accountId} and status = 'OPEN'`,
     selectFills(sql, scope),
     withRisk
-      ? sql<RiskLimitRow[]>`
+      ? sql<LimitRow[]>`
           select scope, max_order_size, max_position_size, max_leverage, max_daily_loss, max_daily_loss_percent,
             max_drawdown_percent, max_open_positions
           from risk_limits where ${isLimit(sql, scope)}`

@@ -1,6 +1,15 @@
 import type { Decimal } from "../core/decimal.js";
 import type { MarketView } from "./market-view.js";
-import type { MarginMode, NewOrder, OrderSide, OrderTerms, OrderType, PositionSide, TimeInForce } from "./order.js";
+import {
+  type MarginMode,
+  type NewOrder,
+  type OrderSide,
+  type OrderTerms,
+  type OrderType,
+  orderAmounts,
+  type PositionSide,
+  type TimeInForce,
+} from "./order.js";
 import { reservePriceOf } from "./reserve-price.js";
 import type { TradingSymbol } from "./trading-symbol.js";
 
@@ -62,15 +71,6 @@ export function newOrderOf(
   };
 }
 
-const amounts = [
-  "quantity",
-  "price",
-  "stopPrice",
-  "callbackRate",
-  "icebergQuantity",
-  "stopLoss",
-  "takeProfit",
-] as const satisfies readonly (keyof OrderTerms)[];
 const words = [
   "accountId",
   "symbolId",
@@ -91,5 +91,5 @@ const words = [
  */
 export function hasSameTerms(a: OrderTerms, b: OrderTerms): boolean {
   const isSame = (x: Decimal | null, y: Decimal | null) => (x === null || y === null ? x === y : x.eq(y));
-  return words.every((name) => a[name] === b[name]) && amounts.every((name) => isSame(a[name], b[name]));
+  return words.every((name) => a[name] === b[name]) && orderAmounts.every((name) => isSame(a[name], b[name]));
 }

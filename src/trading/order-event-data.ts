@@ -1,5 +1,5 @@
 import { Decimal, decimalText } from "../core/decimal.js";
-import type { Fill, NewOrder, ReplaceableTerms } from "./order.js";
+import { type Fill, type NewOrder, orderAmounts, type ReplaceableTerms } from "./order.js";
 import type { OrderEvent } from "./order-event.js";
 import type { FundingEvent, LiquidationEvent } from "./venue.js";
 
@@ -26,17 +26,7 @@ function plain(value: unknown): unknown {
   return value;
 }
 
-const decimalFields = [
-  "quantity",
-  "price",
-  "stopPrice",
-  "callbackRate",
-  "icebergQuantity",
-  "stopLoss",
-  "takeProfit",
-  "commission",
-  "reservePrice",
-] as const;
+const decimalFields = [...orderAmounts, "commission", "reservePrice"] as const;
 
 function revived(data: EventData): Record<string, unknown> {
   const values: Record<string, unknown> = { ...data };

@@ -1,6 +1,13 @@
 import { type Decimal, decimalText, fitsNumeric38 } from "../core/decimal.js";
 import { badInput, type DomainError } from "../core/errors.js";
-import type { NewOrder, OrderTerms, OrderType, PositionMode, TimeInForce } from "./order.js";
+import {
+  type NewOrder,
+  type OrderTerms,
+  type OrderType,
+  orderAmounts,
+  type PositionMode,
+  type TimeInForce,
+} from "./order.js";
 import { hasTrigger } from "./order-life.js";
 import { directionOf, type Position } from "./position.js";
 import { isReducing } from "./reservation.js";
@@ -29,17 +36,6 @@ const allowedTimes: Readonly<Record<OrderType, readonly TimeInForce[]>> = {
   TRAILING_STOP: ["GTC", "DAY"],
 };
 
-type Amount = "quantity" | "price" | "stopPrice" | "callbackRate" | "icebergQuantity" | "stopLoss" | "takeProfit";
-const amountNames: readonly Amount[] = [
-  "quantity",
-  "price",
-  "stopPrice",
-  "callbackRate",
-  "icebergQuantity",
-  "stopLoss",
-  "takeProfit",
-];
-
 /** Fields that are missing, out of place or contradict each other: BAD_USER_INPUT with the field's name, in the order of the fields. */
 export function fieldFaults(order: NewOrder, symbol: TradingSymbol, account: AccountView): DomainError[] {
   return [
@@ -54,7 +50,7 @@ export function fieldFaults(order: NewOrder, symbol: TradingSymbol, account: Acc
 }
 
 function amountFaults(order: OrderTerms): DomainError[] {
-  return amountNames.flatMap((name) => {
+  return orderAmounts.flatMap((name) => {
     const amount: Decimal | null = order[name];
     if (amount === null) return [];
     if (!amount.isFinite() || amount.lte(0)) return [badInput(name, `${name} must be more than zero`)];

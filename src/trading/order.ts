@@ -41,6 +41,17 @@ export type MarginMode = (typeof marginModes)[number];
 export const positionModes = ["ONE_WAY", "HEDGE"] as const;
 export type PositionMode = (typeof positionModes)[number];
 
+/** The amounts among the terms of an order. */
+export const orderAmounts = [
+  "quantity",
+  "price",
+  "stopPrice",
+  "callbackRate",
+  "icebergQuantity",
+  "stopLoss",
+  "takeProfit",
+] as const satisfies readonly (keyof OrderTerms)[];
+
 /** What the user asks for. Prices in quote currency, quantities in base currency, the callback rate in per cent. */
 export interface OrderTerms {
   readonly accountId: string;

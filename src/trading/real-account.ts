@@ -1,26 +1,12 @@
 import { DomainError, errorMessage } from "../core/errors.js";
-import type { Logger } from "../core/logger.js";
-import { backoffDelayMs, type Clock } from "../core/time.js";
-import type { Database } from "../db/connect.js";
-import { AccountSync } from "./account-sync.js";
-import type { Ledger } from "./ledger.js";
+import { backoffDelayMs } from "../core/time.js";
+import { AccountSync, type AccountSyncOptions } from "./account-sync.js";
 import type { LedgerDraft, VenueCommand } from "./ledger-draft.js";
 import { isOpen, type Order } from "./order.js";
 import type { OrderEvent, OrderReport } from "./order-event.js";
 import type { VenueAnswer, VenueEvent, VenueWatch } from "./venue.js";
-import type { CcxtVenue } from "./venues/ccxt-venue.js";
 
-export interface RealAccountOptions {
-  readonly venue: CcxtVenue;
-  readonly accountId: string;
-  readonly userId: string;
-  /** When it was given other keys than it began with; null: never. */
-  readonly keysUpdatedAt: string | null;
-  readonly database: Database;
-  readonly ledger: Ledger;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly syncMs: number;
+export interface RealAccountOptions extends Omit<AccountSyncOptions, "onSynced"> {
   /** Whether this process is still the one that works for accounts. */
   readonly mayWork: () => Promise<boolean>;
 }

@@ -9,6 +9,7 @@ import { uuidV7 } from "../core/uuid.js";
 import { asUser, asUserAtOnce } from "../db/as-user.js";
 import type { Database } from "../db/connect.js";
 import { recordOperation } from "../people/audit.js";
+import type { LimitRow } from "./ledger-rows.js";
 import { conditionsOf } from "./read-orders.js";
 import type { RiskLimitName, RiskScope } from "./risk-rules.js";
 
@@ -28,20 +29,12 @@ export type RiskLimitChange = { readonly [name in AmountName]?: DecimalText | nu
   readonly isEnabled?: boolean | null | undefined;
 };
 
-export interface RiskLimitRow {
+export interface RiskLimitRow extends LimitRow {
   readonly id: string;
-  readonly scope: RiskScope;
   readonly set_by: "OPERATOR" | "USER";
   readonly user_id: string | null;
   readonly account_id: string | null;
   readonly strategy_id: string | null;
-  readonly max_order_size: string | null;
-  readonly max_position_size: string | null;
-  readonly max_leverage: number | null;
-  readonly max_daily_loss: string | null;
-  readonly max_daily_loss_percent: string | null;
-  readonly max_drawdown_percent: string | null;
-  readonly max_open_positions: number | null;
   readonly is_enabled: boolean;
   readonly created_at: string;
   readonly updated_at: string;

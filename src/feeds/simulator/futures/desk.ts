@@ -1,12 +1,10 @@
 import { randomBytes } from "node:crypto";
 import type { WebSocket } from "ws";
-import type { Logger } from "../../../core/logger.js";
-import type { Clock } from "../../../core/time.js";
 import { answered } from "../binance/private-rest.js";
 import { accountOf, checkSignature } from "../binance/signed-requests.js";
 import { Client } from "../client.js";
 import { json, type RestAnswer } from "../face.js";
-import type { SimulatedAccountOptions } from "../trading/account.js";
+import type { DeskOptions } from "../trading/desk.js";
 import { FaultyStream, RequestFaults, type StreamFaults } from "../trading/faults.js";
 import { Refused } from "../trading/order.js";
 import type { Venue } from "../venue.js";
@@ -14,12 +12,6 @@ import { FuturesAccount } from "./account.js";
 import { FuturesEngine } from "./engine.js";
 import { accountUpdate, orderUpdate } from "./payloads.js";
 import { answerFutures, isFuturesRequest } from "./private-rest.js";
-
-export interface FuturesDeskOptions {
-  readonly accounts: readonly SimulatedAccountOptions[];
-  readonly clock: Clock;
-  readonly log: Logger;
-}
 
 const matchEveryMs = 50;
 const webSocketPath = "/private/ws";
@@ -33,12 +25,12 @@ export class FuturesDesk {
   /** Requests that were done, by method and path. */
   readonly done = new Map<string, number>();
   readonly #venue: Venue;
-  readonly #options: FuturesDeskOptions;
+  readonly #options: DeskOptions;
   readonly #listenKeys = new Map<string, FuturesAccount>();
   readonly #streams = new Map<Client, { account: FuturesAccount; stream: FaultyStream }>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(venue: Venue, options: FuturesDeskOptions) {
+  constructor(venue: Venue, options: DeskOptions) {
     const { accounts, clock } = options;
     this.#venue = venue;
     this.#options = options;
