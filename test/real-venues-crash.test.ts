@@ -281,7 +281,7 @@ test.skipIf(natsPath === null)(
     first.process.kill("SIGSTOP");
     await until(() => isTaken(before), 5_000);
     await place(second, account, { orderType: "MARKET" });
-    await until(async () => (await stored()).some(({ status }) => status === "FILLED"), 120_000);
+    await until(async () => (await stored()).some(({ status }) => status === "FILLED"), 30_000);
     first.process.kill("SIGCONT");
     await Promise.all(orders);
     await place(first, account, { orderType: "MARKET" });

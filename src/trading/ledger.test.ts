@@ -77,6 +77,16 @@ describe("placing", () => {
     await expect(on.desk.place(stranger, purchase(accountId))).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 
+  test("a node that stood still with the account's lock has changed nothing, and its successor need not wait for it", async () => {
+    const accountId = await newAccount();
+    const standStill = (): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4_500);
+    const late = on.ledger.change(userId, { accountId }, standStill);
+    await expect(late).rejects.toMatchObject({ code: "PROVIDER_UNAVAILABLE" });
+    const { order } = await on.node().place(userId, purchase(accountId));
+    expect(order.status).toBe("NEW");
+    expect(await count("orders", accountId)).toBe(1);
+  });
+
   test("the same key with the same content gives the first order, with other content a conflict", async () => {
     const accountId = await newAccount();
     const first = await on.desk.place(userId, purchase(accountId, { clientOrderId: "k" }));

@@ -26,6 +26,9 @@ export interface Written<T> {
 /** Told of every change that this process has committed, in the order of the account's numbers. */
 export type LedgerListener = (change: LedgerChange) => void;
 
+/** A transaction that says nothing for so long is ended by the server. */
+const silenceMs = 3_000;
+
 /** Changes of one account that wait here; more are refused. */
 const maxWaiting = 2_000;
 
@@ -95,8 +98,10 @@ export class Ledger {
     try {
       const [, , ...loaded] = await atOnce([
         sql`begin`,
-        // What follows looks things up by their keys: making a plan anew each time would take longer than doing it.
-        sql`select set_config('app.user_id', ${userId}, true), set_config('plan_cache_mode', 'force_generic_plan', true)`,
+        // What follows looks things up by their keys: making a plan anew each time would take longer than doing it. And a process
+        // that stands still while it has the account's lock is not to keep it from its successor.
+        sql`select set_config('app.user_id', ${userId}, true), set_config('plan_cache_mode', 'force_generic_plan', true),
+          set_config('idle_in_transaction_session_timeout', ${`${silenceMs}ms`}, true)`,
         ...ledgerStatements(sql, scope),
       ]);
       const nowMs = clock.nowMs();
@@ -160,11 +165,16 @@ const movedAway = (): DomainError =>
     "the venue is moving to another node; nothing was changed, repeat the request with the same clientOrderId",
   );
 
+/** Of the server, when it has ended a transaction that said nothing. */
+const stoodStillCode = "25P03";
+
 /** A failure of the database in the words of the API; the rest is a fault of ours. */
 function explained(error: unknown): unknown {
   const { code = "", constraint_name: constraint } = error as { code?: string; constraint_name?: string };
   if (error instanceof DomainError) return error;
   if (code === notLeaderCode) return movedAway();
+  if (code === stoodStillCode)
+    return new DomainError("PROVIDER_UNAVAILABLE", "this node stood still; nothing was changed, repeat the request");
   if (constraint === "ck_account_balances_available")
     return new DomainError("INSUFFICIENT_BALANCE", "the available balance is too small");
   const isAway =
