@@ -46,7 +46,7 @@ export function ccxtOrder(
       clientOrderId,
       ...(isPriced && isMaker ? { postOnly: true } : {}),
       ...(isPriced && !isMaker ? { timeInForce } : {}),
-      ...triggerOf(exchange, order, trigger),
+      ...triggerOf(exchange, order, trigger, futures !== null),
       ...(futures === null ? {} : positionOf(exchange, order, futures)),
       ...(order.icebergQuantity === null ? {} : { icebergAmount: order.icebergQuantity.toFixed() }),
     },
@@ -63,15 +63,24 @@ function positionOf(exchange: TradedExchange, order: Order, { isHedged }: Future
   };
 }
 
-function triggerOf(exchange: TradedExchange, { orderType, callbackRate }: Order, trigger: string | undefined): object {
+function triggerOf(
+  exchange: TradedExchange,
+  { orderType, side, callbackRate }: Order,
+  trigger: string | undefined,
+  isFutures: boolean,
+): object {
   switch (orderType) {
     case "STOP_MARKET":
     case "STOP_LIMIT":
-      return { triggerPrice: trigger };
     case "TAKE_PROFIT":
-    case "TAKE_PROFIT_LIMIT":
-      // Bybit's spot market has one kind of trigger, whose direction follows from the price of now.
-      return exchange === "BYBIT" ? { triggerPrice: trigger } : { takeProfitPrice: trigger };
+    case "TAKE_PROFIT_LIMIT": {
+      const isStop = orderType === "STOP_MARKET" || orderType === "STOP_LIMIT";
+      // Bybit has one kind of trigger: in its spot market the direction follows from the price of now, elsewhere it is told. What
+      // ccxt calls a stop-loss there would close a position, whatever the order is for.
+      if (exchange !== "BYBIT") return isStop ? { triggerPrice: trigger } : { takeProfitPrice: trigger };
+      const direction = (side === "BUY") === isStop ? "ascending" : "descending";
+      return { triggerPrice: trigger, ...(isFutures ? { triggerDirection: direction } : {}) };
+    }
     case "TRAILING_STOP":
       return {
         trailingPercent: callbackRate?.toFixed(),

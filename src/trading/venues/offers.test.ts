@@ -283,6 +283,37 @@ describe("futures", () => {
     expect(sentFuture("OKX", future({ positionSide: "SHORT", side: "BUY" }), true)).toMatchObject({ posSide: "short" });
   });
 
+  test.each<[Partial<Order>, Record<string, unknown>]>([
+    [
+      { orderType: "STOP_MARKET", side: "SELL" },
+      { orderType: "Market", triggerDirection: 2, side: "Sell" },
+    ],
+    [
+      { orderType: "STOP_LIMIT", side: "BUY" },
+      { orderType: "Limit", triggerDirection: 1, price },
+    ],
+    [
+      { orderType: "TAKE_PROFIT", side: "SELL", reduceOnly: true },
+      { triggerDirection: 1, reduceOnly: true },
+    ],
+    [
+      { orderType: "TAKE_PROFIT_LIMIT", side: "BUY" },
+      { orderType: "Limit", triggerDirection: 2, price },
+    ],
+  ])("Bybit is told from where the price comes to a trigger: %j", (changes, expected) => {
+    const given = future({ ...changes, stopPrice: new Decimal("49000") });
+    expect(refusalOf("BYBIT", "FUTURES", given, oneWay)).toBeNull();
+    const made = sentFuture("BYBIT", given);
+    expect(made).toMatchObject({ category: "linear", orderLinkId: "name", triggerPrice: "49000", ...expected });
+    if (given.reduceOnly !== true) expect(made).not.toHaveProperty("reduceOnly");
+  });
+
+  test("what protects an order needs stops for futures", () => {
+    const given = future({ stopLoss: new Decimal(40_000), takeProfit: new Decimal(60_000) });
+    const takers = tradedExchanges.filter((exchange) => refusalOf(exchange, "FUTURES", given, oneWay) === null);
+    expect(takers).toEqual(["BYBIT"]);
+  });
+
   test("what an exchange cannot do is refused, with its name", () => {
     const of = (given: Order, account: Parameters<typeof refusalOf>[3]) =>
       tradedExchanges.filter((exchange) => refusalOf(exchange, "FUTURES", given, account) === null);

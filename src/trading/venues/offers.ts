@@ -73,6 +73,7 @@ export const offers: Readonly<Record<TradedExchange, Offer>> = {
     replaces: "amend",
     futures: {
       ...perpetuals,
+      types: new Set([...plain, ...stops]),
       // The margin mode is one for the whole account there.
       marginModes: new Set<MarginMode>(["CROSS"]),
       maxLeverage: 100,
@@ -184,7 +185,11 @@ function futuresRefusal(exchange: TradedExchange, terms: OfferedTerms, account: 
   if (!futures.positionModes.has(account.positionMode))
     return `${name} is not offered ${account.positionMode} accounts`;
   if (leverage > futures.maxLeverage) return `${name} takes a leverage of at most ${futures.maxLeverage}`;
-  if (terms.stopLoss !== null || terms.takeProfit !== null) return `${name} has no stop order to protect this one with`;
+  const { stopLoss, takeProfit } = terms;
+  if (stopLoss !== null && !futures.types.has("STOP_MARKET"))
+    return `${name} has no stop order to protect this one with`;
+  if (takeProfit !== null && !futures.types.has("TAKE_PROFIT"))
+    return `${name} has no stop order to protect this one with`;
   return null;
 }
 
