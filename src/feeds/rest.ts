@@ -2,9 +2,9 @@ import type { Instrument, InstrumentList } from "../catalogue/sync-symbols.js";
 import { Decimal, type DecimalText, fitsNumeric38, isPositive, parseDecimalText } from "../core/decimal.js";
 import { DomainError, errorMessage } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
+import { maxResponseBytes, responseText } from "../core/response-text.js";
+import { within } from "../core/within.js";
 import type { FeedEndpoint } from "./feed.js";
-
-const maxResponseBytes = 50 * 1024 * 1024;
 
 /** The list, and by reason how many of its entries were broken. */
 export interface ReadInstruments extends InstrumentList {
@@ -29,24 +29,15 @@ export async function download(
   if (endpointUrl === null) throw unavailable("no REST address is configured for this provider");
   const base = endpointUrl.endsWith("/") ? endpointUrl.slice(0, -1) : endpointUrl;
   endpoint.budget?.take();
-  const timeout = AbortSignal.timeout(timeoutMs);
   try {
-    const response = await fetch(base + path, {
-      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+    return await within(timeoutMs, signal, async (stop) => {
+      const response = await fetch(base + path, { signal: stop });
+      if (!response.ok) {
+        await response.body?.cancel();
+        throw refused(response);
+      }
+      return await responseText(response, () => unavailable(`the ${what} is larger than ${maxResponseBytes} bytes`));
     });
-    if (!response.ok) {
-      await response.body?.cancel();
-      throw refused(response);
-    }
-    const chunks: Uint8Array[] = [];
-    let bytes = 0;
-    // Leaving the loop by an error cancels the download.
-    for await (const chunk of response.body ?? []) {
-      bytes += chunk.byteLength;
-      if (bytes > maxResponseBytes) throw unavailable(`the ${what} is larger than ${maxResponseBytes} bytes`);
-      chunks.push(chunk);
-    }
-    return Buffer.concat(chunks).toString("utf8");
   } catch (error) {
     if (error instanceof DomainError) throw error;
     throw unavailable(`the ${what} could not be loaded: ${networkReason(error, timeoutMs)}`, {}, error);

@@ -1,4 +1,5 @@
 import { errorMessage } from "../../core/errors.js";
+import { within } from "../../core/within.js";
 import type { FeedEndpoint } from "../feed.js";
 import { unavailable } from "../rest.js";
 
@@ -25,19 +26,20 @@ export function yahooClient(endpoint: FeedEndpoint): FetchQuotes {
   return async (symbols, signal) => {
     loading ??= loadLibrary();
     const { YahooFinance, cookieJar, forget } = await loading;
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(endpoint.timeoutMs)]);
-    // One per request, because the fetch function is given at construction. It is cheap, and opens nothing.
-    const yahoo = new YahooFinance({
-      cookieJar,
-      fetch: fetchFrom(endpoint, deadline),
-      versionCheck: false,
-      suppressNotices: ["yahooSurvey"],
-      validation: { logErrors: false, logOptionsErrors: false },
-      logger: silent,
-    });
     try {
-      // Not validated as a whole: one odd field of one symbol would cost the answers for all; the mapping checks each.
-      return (await yahoo.quote([...symbols], {}, { validateResult: false })) as unknown[];
+      return await within(endpoint.timeoutMs, signal, async (stop) => {
+        // One per request, because the fetch function is given at construction. It is cheap, and opens nothing.
+        const yahoo = new YahooFinance({
+          cookieJar,
+          fetch: fetchFrom(endpoint, stop),
+          versionCheck: false,
+          suppressNotices: ["yahooSurvey"],
+          validation: { logErrors: false, logOptionsErrors: false },
+          logger: silent,
+        });
+        // Not validated as a whole: one odd field of one symbol would cost the answers for all; the mapping checks each.
+        return (await yahoo.quote([...symbols], {}, { validateResult: false })) as unknown[];
+      });
     } catch (cause) {
       // The library would go on with a word that has expired, or with its first failure to get one.
       await forget();

@@ -1,4 +1,6 @@
 import { DomainError } from "../../core/errors.js";
+import { responseText } from "../../core/response-text.js";
+import { within } from "../../core/within.js";
 import type { HeardAnswer } from "./failures.js";
 import { type MarketKind, offers, type TradedExchange } from "./offers.js";
 
@@ -118,7 +120,6 @@ const ccxtIds: Readonly<Record<TradedExchange, string>> = {
 /** What the library calls perpetual contracts that are settled in dollars, where it is not "swap". */
 const perpetuals: Partial<Readonly<Record<TradedExchange, string>>> = { BINANCE: "linear", BYBIT: "linear" };
 
-const maxResponseBytes = 50 * 1024 * 1024;
 /** A private stream may be silent for hours, so only pings tell whether it is there. */
 const pingEveryMs = 15_000;
 
@@ -202,32 +203,22 @@ export const openTradingExchange: OpenTradingExchange = async (code, options) =>
 };
 
 /** One request, with its answer read to the end within the time. */
-async function send(url: string, init: RequestInit, timeoutMs: number, ending: AbortSignal) {
-  const { method, headers, body } = init;
-  const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), ending]);
-  let response: Response;
-  try {
-    response = await fetch(url, { method, headers, body: body ?? null, signal, redirect: "error" } as RequestInit);
-  } catch (error) {
-    const { code } = (error as { cause?: { code?: string } }).cause ?? {};
-    if (code === "ECONNREFUSED" || code === "ENOTFOUND") throw new NotSent("the exchange cannot be reached");
-    throw error;
-  }
-  const text = await readText(response);
-  const { status, statusText } = response;
-  return { status, statusText, headers: response.headers, text: () => Promise.resolve(text) };
-}
-
-async function readText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  // Leaving the loop by an error cancels the download.
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > maxResponseBytes) throw new TypeError("the answer is too long");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
+async function send(url: string, { method, headers, body }: RequestInit, timeoutMs: number, ending: AbortSignal) {
+  return within(timeoutMs, ending, async (signal) => {
+    const response = await fetch(url, {
+      method,
+      headers,
+      body: body ?? null,
+      signal,
+      redirect: "error",
+    } as RequestInit).catch((error: { cause?: { code?: string } }) => {
+      const { code } = error.cause ?? {};
+      throw code === "ECONNREFUSED" || code === "ENOTFOUND" ? new NotSent("the exchange cannot be reached") : error;
+    });
+    const text = await responseText(response, () => new TypeError("the answer is too long"));
+    const { status, statusText } = response;
+    return { status, statusText, headers: response.headers, text: () => Promise.resolve(text) };
+  });
 }
 
 async function redirect(
