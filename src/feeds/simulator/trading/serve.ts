@@ -51,12 +51,13 @@ function fail(
   response: ServerResponse,
 ): void {
   switch (fault.kind) {
+    // The request itself is read already: destroying it would leave its connection open.
     case "lostRequest":
-      request.destroy();
+      request.socket.destroy();
       return;
     case "lostAnswer":
       act();
-      request.destroy();
+      request.socket.destroy();
       return;
     case "silence":
       if (fault.isDone) act();
