@@ -1,5 +1,15 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+/** What starts programs takes longest, and begins first: else the last of them runs alone at the end. */
+class ProgramsFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isOfProgram = ({ moduleId }: TestSpecification) => !moduleId.includes("/src/");
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isOfProgram), ...sorted.filter((file) => !isOfProgram(file))];
+  }
+}
 
 export default defineConfig({
   // The dependencies load graphql as CommonJS; without this the test files would load a second copy as ESM,
@@ -14,5 +24,6 @@ export default defineConfig({
     maxWorkers: Math.max(3, availableParallelism() - 1),
     // Loading the program anew for every file takes longer than most of them.
     isolate: false,
+    sequence: { sequencer: ProgramsFirst },
   },
 });

@@ -194,7 +194,7 @@ describe("nodes that do jobs", () => {
     await held`select pg_try_advisory_xact_lock(hashtextextended('tradegraph.job.quiet', 0))`;
     const turns = new LockTurns(database.app);
     expect(await turns.take("quiet", async () => taken.push("too early"))).toBeNull();
-    await until(async () => (await turns.take("quiet", async () => taken.push("later"))) !== null, 10_000);
+    await until(async () => (await turns.take("quiet", async () => taken.push("later"))) !== null);
     expect(taken).toEqual(["later"]);
     await silent.close();
   }, 20_000);

@@ -29,7 +29,7 @@ async function trade({ headers }: SignedIn, userId: string, symbolId: string): P
     headers,
   );
   const accountId: string = opened.data.createAccount.id;
-  const order = { accountId, symbolId, side: "BUY", orderType: "MARKET", quantity: "0.01" };
+  const order = { accountId, symbolId, side: "BUY", orderType: "MARKET", quantity: "0.002" };
   const place = () =>
     query(
       app.url,

@@ -173,13 +173,13 @@ describe("the running program", () => {
   test("brings everything up, says where it is, and stops without a trace at Ctrl-C", async () => {
     const { program, url } = await serve();
     expect(program.output()).toContain("every price is invented");
-    await until(async () => (await firstPrice(url)) !== null, 10_000);
+    await until(async () => (await firstPrice(url)) !== null);
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
     const stream = openStream(
       `${url.replace("http", "ws")}/graphql`,
       "subscription { quotes(intervalMs: 0) { sequence } }",
     );
-    await until(() => stream.messages.length > 2, 10_000);
+    await until(() => stream.messages.length > 2);
     await program.stop();
     expect(program.output()).toMatch(/SIGINT: stopping …\nstopped\n$/);
     await until(() => stream.isComplete, 15_000);
@@ -189,14 +189,14 @@ describe("the running program", () => {
 
   test("kept its data, and sequences go on", async () => {
     const one = await serve();
-    await until(async () => (await firstPrice(one.url)) !== null, 10_000);
+    await until(async () => (await firstPrice(one.url)) !== null);
     const sequence = async (url: string) =>
       BigInt((await query(url, "{ defaultSymbols { quote { sequence } } }")).data.defaultSymbols[0].quote.sequence);
     const before = await sequence(one.url);
     await one.program.stop("SIGTERM");
     const two = await serve();
     expect(await sequence(two.url)).toBeGreaterThanOrEqual(before);
-    await until(async () => (await sequence(two.url)) > before, 10_000);
+    await until(async () => (await sequence(two.url)) > before);
     await two.program.stop("SIGTERM");
   });
 
@@ -217,15 +217,15 @@ describe("the running program", () => {
     const { program } = await serve();
     program.signal("SIGKILL");
     expect(await program.exit).toBe("SIGKILL");
-    await until(() => processesOn(folder.path).length === 0, 10_000);
+    await until(() => processesOn(folder.path).length === 0);
     const next = await serve();
-    await until(async () => (await firstPrice(next.url)) !== null, 10_000);
+    await until(async () => (await firstPrice(next.url)) !== null);
     await next.program.stop();
   });
 
   test("kill -9 of Postgres: reads go on from memory, the database comes back by itself, and changes are seen again", async () => {
     const { program, url } = await serve();
-    await until(async () => (await firstPrice(url)) !== null, 10_000);
+    await until(async () => (await firstPrice(url)) !== null);
     const killed = postmasterPid();
     process.kill(killed, "SIGKILL");
     expect(await firstPrice(url)).not.toBeNull();

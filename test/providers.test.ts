@@ -23,7 +23,7 @@ beforeAll(async () => {
   const clock = { nowMs: () => Date.now() + offsetMs + aheadMs };
   exchange = await startSimulator({ port: 0, seed: 1, clock, log: pino({ level: "silent" }) });
   app = await startTestApp({ clock, overrides: { exchange } });
-  await until(() => provider()?.connectionStatus === "CONNECTED", 10_000);
+  await until(() => provider()?.connectionStatus === "CONNECTED");
 });
 afterAll(async () => {
   await app.close();
@@ -151,22 +151,22 @@ describe("a provider", () => {
   test("counts frames that make no sense as errors, by kind", async () => {
     const { errorCountHourly } = await read();
     exchange.sendRaw("no json at all");
-    await until(async () => (await read()).errorCountHourly > errorCountHourly, 10_000);
+    await until(async () => (await read()).errorCountHourly > errorCountHourly);
     expect((await read()).lastError).toMatch(/^rejected frames since the start: \S+ 1/);
   });
 
   test("counts its REST requests, and is left alone when the month's are used up", async () => {
     // Order books and past minutes are asked for as well.
-    await until(async () => (await read()).monthlyUsage > 0, 10_000);
+    await until(async () => (await read()).monthlyUsage > 0);
     const { monthlyUsage } = await read();
     for (let n = 0; n < 3; n++) expect((await sync()).errors).toBeUndefined();
-    await until(async () => (await read()).monthlyUsage >= monthlyUsage + 3, 10_000);
+    await until(async () => (await read()).monthlyUsage >= monthlyUsage + 3);
     expect((await query(app.url, `{ dataProvider(code: "${code}") { monthlyUsage monthlyLimit } }`)).data).toEqual({
       dataProvider: { monthlyUsage: null, monthlyLimit: null },
     });
 
     await limit(1);
-    await until(async () => (await read()).connectionStatus === "ERROR", 10_000);
+    await until(async () => (await read()).connectionStatus === "ERROR");
     expect(await read()).toMatchObject({
       monthlyLimit: 1,
       lastError: "the limit of 1 requests a month is reached; used again from 2026-12-01 (UTC)",
@@ -180,7 +180,7 @@ describe("a provider", () => {
     expect(health.checks).toContainEqual({ name: `feed ${code}`, status: "DEGRADED", detail: "ERROR, 0 symbols" });
 
     await limit(1_000_000);
-    await until(async () => (await read()).connectionStatus === "CONNECTED", 10_000);
+    await until(async () => (await read()).connectionStatus === "CONNECTED");
     expect((await sync()).errors).toBeUndefined();
   });
 });

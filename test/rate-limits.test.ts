@@ -221,7 +221,7 @@ test.skipIf(natsPath === null)("nodes count together, over NATS", async () => {
       (check: { name: string; status: string }) => check.name === "bus" && check.status === "OK",
     );
   };
-  for (const n of [0, 1]) await until(() => isOnBus(n), 10_000);
+  for (const n of [0, 1]) await until(() => isOnBus(n));
   for (let n = 0; n < 6; n++) await query(nodes[0]?.url ?? "", costly);
   const there = await remaining(0);
   expect(there).toBeLessThan(1_400);

@@ -30,7 +30,7 @@ async function startBulk(keepAliveMs: number): Promise<TestApp> {
     insert into symbols (market_id, asset_class_id, ticker, display_name, base_currency, quote_currency, price_precision, quantity_precision, tick_size, step_size, description)
     select market_id, asset_class_id, 'BULK' || n, 'Bulk ' || n, 'BULK' || n, 'USDT', 2, 2, 0.01, 0.01, repeat('long ', 80)
     from symbols, generate_series(1, ${count}) n where is_default and ticker = 'BTCUSDT'`;
-  await until(() => app.app.catalogue.symbolByTicker("BINANCE_SPOT", `BULK${count}`) !== undefined, 10_000);
+  await until(() => app.app.catalogue.symbolByTicker("BINANCE_SPOT", `BULK${count}`) !== undefined);
   return app;
 }
 
@@ -78,7 +78,7 @@ test("a reader that pauses gets fewer and newer messages when it comes back; oth
   await new Promise((resolve) => slow.once("open", resolve));
   slow.send(JSON.stringify({ type: "connection_init" }));
   await setAll(patient, 1);
-  await until(() => received.length > 0, 10_000);
+  await until(() => received.length > 0);
   const healthy = openStream<Bulk>(patient.websocketUrl, bulk, variables);
   await healthy.find(() => true, 10_000);
 
@@ -86,10 +86,10 @@ test("a reader that pauses gets fewer and newer messages when it comes back; oth
   const before = received.length;
   for (let round = 2; round <= rounds; round++) {
     await setAll(patient, round);
-    await until(() => last(healthy.messages.at(-1)) === String(round), 10_000);
+    await until(() => last(healthy.messages.at(-1)) === String(round));
   }
   slow.resume();
-  await until(() => last(received.at(-1)) === String(rounds), 10_000);
+  await until(() => last(received.at(-1)) === String(rounds));
   expect(healthy.messages.length).toBeGreaterThanOrEqual(rounds - 1);
   expect(received.length - before).toBeLessThan(rounds);
   await healthy.close();
@@ -108,7 +108,7 @@ test("a reader that stops for good is closed, and leaves nothing behind", async 
   });
   await new Promise((resolve) => dead.once("open", resolve));
   dead.send(JSON.stringify({ type: "connection_init" }));
-  await until(() => impatient.app.quotes.watcherCount === count, 10_000);
+  await until(() => impatient.app.quotes.watcherCount === count);
   let round = 1_000;
   await until(async () => {
     await setAll(impatient, ++round);
@@ -129,7 +129,7 @@ test("a reader that stops for good over SSE is closed as well, and leaves nothin
   });
   response.on("error", () => {});
   response.pause();
-  await until(() => impatient.app.quotes.watcherCount === count, 10_000);
+  await until(() => impatient.app.quotes.watcherCount === count);
   let round = 2_000;
   await until(async () => {
     await setAll(impatient, ++round);
