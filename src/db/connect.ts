@@ -42,7 +42,8 @@ export interface Database {
 }
 
 const statementTimeoutMs = 30_000;
-const idleInTransactionTimeoutMs = 60_000;
+/** What a process has locked that stands still is free after this long. Nothing is waited for within a transaction. */
+const idleInTransactionTimeoutMs = 10_000;
 
 export function connect(options: ConnectOptions): Database {
   const settings: postgres.Options<Record<string, postgres.PostgresType>> = {

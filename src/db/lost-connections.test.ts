@@ -100,3 +100,23 @@ test("a server that hangs up while it starts is an error, not endless waiting", 
   await pool.close();
   await new Promise((resolve) => server.close(resolve));
 });
+
+test("a process that stands still in the middle of a new statement keeps its locks no longer than one that stands still between two", async () => {
+  const pool = connect({ address: database.address, role: null, poolSize: 1, applicationName: "stands still" });
+  const sql = await pool.sql.reserve();
+  await sql`begin`;
+  await sql`select set_config('idle_in_transaction_session_timeout', '200ms', true)`;
+  await sql`select pg_advisory_xact_lock(4711)`;
+  const ended = sql`select ${"never sent before"}::text as word, pg_sleep(0)`.execute().then(
+    () => "answered",
+    () => "ended by the server",
+  );
+  // The driver writes the first half of it as soon as it gets round to it, and the second when the server has answered.
+  await new Promise(process.nextTick);
+  await new Promise(setImmediate);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
+  expect(await ended).toBe("ended by the server");
+  const [row] = await database.owner.sql<{ free: boolean }[]>`select pg_try_advisory_lock(4711) as free`;
+  expect(row?.free).toBe(true);
+  await pool.close();
+});
