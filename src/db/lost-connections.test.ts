@@ -112,7 +112,7 @@ test("a process that stands still in the middle of a new statement keeps its loc
     () => "ended by the server",
   );
   // The driver writes the first half of it as soon as it gets round to it, and the second when the server has answered.
-  await new Promise(process.nextTick);
+  await new Promise<void>((resolve) => process.nextTick(resolve));
   await new Promise(setImmediate);
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
   expect(await ended).toBe("ended by the server");
