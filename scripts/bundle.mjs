@@ -1,4 +1,4 @@
-// Packs the program and its packages into few files, dist/main.js and dist/chunks/: Node takes longer to find and read a
+// Packs the program and its packages into few files, dist/main.js, dist/simulator-thread.js and dist/chunks/: Node takes longer to find and read a
 // thousand modules than to run them. The compiled modules stay beside them, for drizzle-kit and for `npm run dev`.
 import { rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -18,7 +18,7 @@ const withoutMapsOfPackages = {
 await rm(`${root}dist/chunks`, { recursive: true, force: true });
 await build({
   cwd: root,
-  input: "src/main.ts",
+  input: ["src/main.ts", "src/simulator-thread.ts"],
   platform: "node",
   tsconfig: "tsconfig.build.json",
   // Loaded from node_modules when they are needed: what brings machine code, what is large and seldom used, and what

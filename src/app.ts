@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import type { Bus } from "./bus/bus.js";
 import type { DurableBus } from "./bus/durable.js";
@@ -10,7 +9,7 @@ import { requireCredentialsOpen } from "./catalogue/provider-credentials.js";
 import { requireSeeded } from "./catalogue/seed.js";
 import { type Config, sharedSettings } from "./config.js";
 import { Closers } from "./core/closers.js";
-import { errorCode, errorMessage, StartError } from "./core/errors.js";
+import { errorCode, StartError } from "./core/errors.js";
 import type { KeyRing } from "./core/key-ring.js";
 import { explainListenError } from "./core/listen.js";
 import type { Logger } from "./core/logger.js";
@@ -32,8 +31,6 @@ import { NodeRegistry } from "./db/node-registry.js";
 import { type Waiting, watchReachable } from "./db/unreachable.js";
 import { openKeyRing } from "./encryption-keys.js";
 import { FeedRoom } from "./feed-room.js";
-import { parseRecording, type RecordedEntry } from "./feeds/simulator/recording.js";
-import { type Simulator, startSimulator } from "./feeds/simulator/simulator.js";
 import type { ApiServices } from "./graphql/context.js";
 import { type Health, type HealthCheck, overallStatus } from "./graphql/health.js";
 import { RequestLimits } from "./graphql/request-limits.js";
@@ -81,6 +78,7 @@ import {
   serverMetrics,
 } from "./program-metrics.js";
 import { openProviderAccess } from "./provider-access.js";
+import { hasSimulatedExchange, type SimulatedExchange, startSimulatedExchange } from "./simulated-exchange.js";
 import { Metrics } from "./telemetry/metrics.js";
 import { listenForMetrics, MetricsEndpoint } from "./telemetry/metrics-endpoint.js";
 import { accountsOf, setInactive } from "./trading/accounts.js";
@@ -89,6 +87,7 @@ import { openTrading } from "./trading-room.js";
 /** What a test replaces, and what has begun before this module was loaded. */
 export interface Overrides {
   readonly opening?: Promise<OpenDatabase>;
+  readonly simulator?: Promise<SimulatedExchange>;
   readonly clock?: Clock;
   readonly random?: () => number;
   /** Used in place of the embedded server and DATABASE_URL. */
@@ -480,33 +479,17 @@ async function openSimulator(
   clock: Clock,
   overrides: Overrides,
   closers: Closers,
-): Promise<Pick<Simulator, "url" | "addresses"> | null> {
-  if (config.mode !== "simulated" || !config.roles.has("feed")) return null;
+): Promise<Pick<SimulatedExchange, "url" | "addresses"> | null> {
+  if (!hasSimulatedExchange(config)) return null;
   const { exchange, futuresExchange } = overrides;
   if (exchange !== undefined) {
     const addresses = new Map([["BINANCE_SPOT", exchange]]);
     if (futuresExchange !== undefined) addresses.set("BINANCE_FUTURES", futuresExchange);
     return { url: exchange.url, addresses };
   }
-  const simulator = await startSimulator({
-    port: config.simulatorPort,
-    seed: config.simulatorSeed,
-    clock,
-    log: log.child({ room: "simulator" }),
-    ...(config.simulatorReplay === null
-      ? {}
-      : { replay: { recording: await readRecording(config.simulatorReplay), speed: config.simulatorReplaySpeed } }),
-  });
+  const simulator = await (overrides.simulator ?? startSimulatedExchange(config, log, clock));
   closers.add("simulated exchange", () => simulator.close());
   return simulator;
-}
-
-async function readRecording(path: string): Promise<RecordedEntry[]> {
-  try {
-    return parseRecording(await readFile(path, "utf8"));
-  } catch (error) {
-    throw new StartError(`SIMULATOR_REPLAY cannot be read: ${errorMessage(error)}`);
-  }
 }
 
 /** Who does not ask for tracing does not load it. */

@@ -171,8 +171,14 @@ async function serve(config: Config, log: Logger): Promise<void> {
   const opening = openDatabase(config, log);
   // Where it fails, whoever waits for it says so.
   opening.catch(() => {});
+  const { hasSimulatedExchange, startSimulatorThread } = await import("./simulated-exchange.js");
+  const simulator = hasSimulatedExchange(config) ? startSimulatorThread(config, log) : undefined;
+  simulator?.catch(() => {});
   const { startApp } = await import("./app.js");
-  const app = await startApp(config, log, (line) => announce(line), { opening });
+  const app = await startApp(config, log, (line) => announce(line), {
+    opening,
+    ...(simulator === undefined ? {} : { simulator }),
+  });
   const stop = stopOnSignal(config, log, {
     close: () => {
       announce = () => {};
