@@ -46,18 +46,39 @@ export async function seedReferenceData(database: Database, source: PriceSource)
     const providers = providersFor(source);
     await tx.insert(dataProviders).values(providers.map(ofMarket)).onConflictDoNothing({ target: dataProviders.code });
     // Where nobody delivers from this source, nothing is tracked: the simulated exchange does not play every market.
-    const fedMarkets = new Set(providers.filter(({ isPrimary }) => isPrimary).map(({ market }) => market));
+    const fedMarketIds = new Set(
+      providers.filter(({ isPrimary }) => isPrimary).map(({ market }) => required(marketIds, market)),
+    );
+    const listed = reference.symbols.map(ofMarket);
+    // Mostly none: making a statement of hundreds of rows that are there already would take longer than asking.
+    const isMissing = await missingOf(tx, listed);
+    const missing = listed.filter((_, n) => isMissing.has(n));
+    if (missing.length === 0) return;
     await tx
       .insert(symbols)
       .values(
-        reference.symbols.map(({ assetClass, ...symbol }) => ({
-          ...decimals(ofMarket(symbol)),
-          isTracked: symbol.isTracked && fedMarkets.has(symbol.market),
+        missing.map(({ assetClass, ...symbol }) => ({
+          ...decimals(symbol),
+          isTracked: symbol.isTracked && fedMarketIds.has(symbol.marketId),
           assetClassId: required(assetClassIds, assetClass),
         })),
       )
       .onConflictDoNothing({ target: [symbols.marketId, symbols.ticker] });
   });
+}
+
+/** The places in the list of the symbols that are not there. */
+async function missingOf(
+  tx: Pick<Db, "execute">,
+  listed: readonly { readonly marketId: number; readonly ticker: string }[],
+): Promise<Set<number>> {
+  const keys = JSON.stringify(listed.map(({ marketId, ticker }) => [marketId, ticker]));
+  const rows = await tx.execute<{ place: number }>(sql`
+    select (place - 1)::int as place from jsonb_array_elements(${keys}::text::jsonb) with ordinality as listed (key, place)
+    where not exists (
+      select from symbols where market_id = (key ->> 0)::int and ticker = key ->> 1
+    )`);
+  return new Set(rows.map(({ place }) => place));
 }
 
 /** In a simulated database the simulated exchange is the primary provider; a live one does not know it. */
