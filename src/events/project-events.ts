@@ -21,6 +21,8 @@ export interface ProjectionRunnerOptions {
 }
 
 const defaultPollMs = 2_000;
+/** Between two looks: under load, events of the same account are taken in together, and not each in a transaction of its own. */
+const pauseMs = 500;
 const batchSize = 200;
 const accountsPerLook = 500;
 /** After so many attempts an event is a dead letter, and the account's next ones go on. */
@@ -42,6 +44,7 @@ export class ProjectionRunner {
   #isWanted = false;
   #failures = 0;
   #isClosed = false;
+  #endPause: () => void = () => {};
 
   constructor(private readonly options: ProjectionRunnerOptions) {
     this.#timer = setInterval(() => this.wake(), options.pollMs ?? defaultPollMs);
@@ -81,6 +84,7 @@ export class ProjectionRunner {
     this.#isClosed = true;
     clearInterval(this.#timer);
     await this.#stopConsuming?.();
+    this.#endPause();
     await this.#running;
     await this.#listening?.unlisten().catch(() => {});
     await this.#leadership?.resign();
@@ -108,6 +112,8 @@ export class ProjectionRunner {
       this.#isWanted = false;
       try {
         if (await this.#look()) this.#isWanted = true;
+        // A durable consumer is told of each event when it is taken in, and would have to wait for each.
+        else if (this.options.durable === null) await this.#pause();
         this.#failures = 0;
       } catch (error) {
         if (this.#isClosed) return;
@@ -119,6 +125,17 @@ export class ProjectionRunner {
         return;
       }
     }
+  }
+
+  async #pause(): Promise<void> {
+    if (this.#isClosed) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, pauseMs);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   /** @returns whether there may be more at once */
