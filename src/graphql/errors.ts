@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { GraphQLError, type GraphQLFormattedError } from "graphql";
+import { databaseAway } from "../core/database-away.js";
 import { DomainError } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
 import { refusedWrite } from "../core/refused-writes.js";
@@ -23,7 +24,7 @@ export function toClientError(error: unknown, log: Logger, fallbackCode?: string
   const graphQLError = error instanceof GraphQLError ? error : null;
   const location = graphQLError === null ? {} : locationOf(graphQLError);
   const root = rootCause(error);
-  const cause = refusedWrite(root) ?? root;
+  const cause = refusedWrite(root) ?? databaseAway(root) ?? root;
   // Apollo gives every error of the validation one code; the rule that refused has said it more exactly.
   const code = (cause instanceof GraphQLError ? cause.extensions.code : undefined) ?? graphQLError?.extensions.code;
 

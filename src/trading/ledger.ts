@@ -1,3 +1,4 @@
+import { isDatabaseAway } from "../core/database-away.js";
 import { DomainError } from "../core/errors.js";
 import type { Clock } from "../core/time.js";
 import { uuidV7 } from "../core/uuid.js";
@@ -177,9 +178,7 @@ function explained(error: unknown): unknown {
     return new DomainError("PROVIDER_UNAVAILABLE", "this node stood still; nothing was changed, repeat the request");
   if (constraint === "ck_account_balances_available")
     return new DomainError("INSUFFICIENT_BALANCE", "the available balance is too small");
-  const isAway =
-    /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ENOENT)/.test(code) || code.startsWith("08") || code.startsWith("57P");
-  return isAway
+  return isDatabaseAway(error)
     ? new DomainError(
         "PROVIDER_UNAVAILABLE",
         "the database is away; what became of the request is unknown, repeat it with the same clientOrderId",
