@@ -51,7 +51,7 @@ describe("a running program", () => {
       20_000,
     );
     await mutate(
-      `placeOrder(input: { accountId: "${createAccount.id}", symbolId: "${data.symbol.id}", side: BUY, orderType: MARKET, quantity: "0.1" }) { id }`,
+      `placeOrder(input: { accountId: "${createAccount.id}", symbolId: "${data.symbol.id}", side: BUY, orderType: MARKET, quantity: "0.002" }) { id }`,
     );
     await until(
       async () =>
