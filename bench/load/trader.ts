@@ -59,6 +59,9 @@ interface Answer {
   readonly errors?: readonly { readonly extensions?: { readonly code?: string } }[];
 }
 
+/** What became of an order is unknown then, and it is repeated under the same name. */
+const isUnknown: ReadonlySet<string> = new Set(["INTERNAL", "PROVIDER_UNAVAILABLE", "RATE_LIMITED"]);
+
 /** Somebody with an app: he watches quotes and his orders, looks at his dashboard, places orders and cancels some. */
 export class Trader {
   readonly #latencies: Record<string, number[]> = {};
@@ -186,7 +189,7 @@ export class Trader {
       }
       const code = errors?.[0]?.extensions?.code;
       // Anything else is a refusal: there is no such order.
-      if (code !== undefined && code !== "INTERNAL" && code !== "RATE_LIMITED") return;
+      if (code !== undefined && !isUnknown.has(code)) return;
       await wait(retryMs);
     }
   }
