@@ -2,6 +2,7 @@ import type postgres from "postgres";
 import { BusAwayError, MessageRefusedError } from "../bus/durable.js";
 import { errorMessage } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
+import { rest } from "../core/rest.js";
 import type { Clock } from "../core/time.js";
 import type { Database } from "../db/connect.js";
 
@@ -53,13 +54,12 @@ export class EventDispatcher {
   readonly #timer: NodeJS.Timeout;
   #listening: { unlisten(): Promise<void> } | undefined;
   #running: Promise<void> | undefined;
-  #endPause = () => {};
   #isWanted = false;
   /** Whether this process has stored events since it had its turn. */
   #hasOwn = false;
   #untold = new Set<string>();
   #isBusAway = false;
-  #closed = false;
+  readonly #closing = new AbortController();
   #failures = 0;
 
   constructor(private readonly options: DispatchOptions) {
@@ -89,15 +89,14 @@ export class EventDispatcher {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     clearInterval(this.#timer);
-    this.#endPause();
     await this.#running;
     await this.#listening?.unlisten().catch(() => {});
   }
 
   #wake(): void {
-    if (this.#closed) return;
+    if (this.#closing.signal.aborted) return;
     this.#isWanted = true;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
@@ -105,12 +104,12 @@ export class EventDispatcher {
   }
 
   async #run(): Promise<void> {
-    while (this.#isWanted && !this.#closed) {
+    while (this.#isWanted && !this.#closing.signal.aborted) {
       this.#isWanted = false;
       try {
         await this.#tellUntold();
         if ((await this.#dispatch()) === batchSize) this.#isWanted = true;
-        else await this.#pause();
+        else await rest(pauseMs, this.#closing.signal);
         this.#failures = 0;
       } catch (error) {
         // The next poll tries again.
@@ -124,17 +123,6 @@ export class EventDispatcher {
     const users = [...this.#untold];
     this.#untold.clear();
     await notify(this.options.database.sql, users);
-  }
-
-  async #pause(): Promise<void> {
-    if (this.#closed) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, pauseMs);
-      this.#endPause = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 
   /** @returns how many events were published */

@@ -2,6 +2,7 @@ import type postgres from "postgres";
 import type { DurableBus } from "../bus/durable.js";
 import { errorCode, errorMessage } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
+import { rest } from "../core/rest.js";
 import { asUser } from "../db/as-user.js";
 import type { Database } from "../db/connect.js";
 import type { Leadership, Leaderships } from "../db/leadership.js";
@@ -43,8 +44,7 @@ export class ProjectionRunner {
   #running: Promise<void> | undefined;
   #isWanted = false;
   #failures = 0;
-  #isClosed = false;
-  #endPause: () => void = () => {};
+  readonly #closing = new AbortController();
 
   constructor(private readonly options: ProjectionRunnerOptions) {
     this.#timer = setInterval(() => this.wake(), options.pollMs ?? defaultPollMs);
@@ -73,7 +73,7 @@ export class ProjectionRunner {
 
   /** There may be events that are not taken in. */
   wake(): void {
-    if (this.#isClosed || !this.isLeading) return;
+    if (this.#closing.signal.aborted || !this.isLeading) return;
     this.#isWanted = true;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
@@ -81,10 +81,9 @@ export class ProjectionRunner {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#closing.abort();
     clearInterval(this.#timer);
     await this.#stopConsuming?.();
-    this.#endPause();
     await this.#running;
     await this.#listening?.unlisten().catch(() => {});
     await this.#leadership?.resign();
@@ -108,15 +107,15 @@ export class ProjectionRunner {
   }
 
   async #run(): Promise<void> {
-    while (this.#isWanted && !this.#isClosed && this.isLeading) {
+    while (this.#isWanted && !this.#closing.signal.aborted && this.isLeading) {
       this.#isWanted = false;
       try {
         if (await this.#look()) this.#isWanted = true;
         // A durable consumer is told of each event when it is taken in, and would have to wait for each.
-        else if (this.options.durable === null) await this.#pause();
+        else if (this.options.durable === null) await rest(pauseMs, this.#closing.signal);
         this.#failures = 0;
       } catch (error) {
-        if (this.#isClosed) return;
+        if (this.#closing.signal.aborted) return;
         if (this.#failures++ === 0)
           this.options.log.warn(
             { projection: this.options.projection.name, error: errorCode(error) },
@@ -127,17 +126,6 @@ export class ProjectionRunner {
     }
   }
 
-  async #pause(): Promise<void> {
-    if (this.#isClosed) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, pauseMs);
-      this.#endPause = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  }
-
   /** @returns whether there may be more at once */
   async #look(): Promise<boolean> {
     const { database, projection } = this.options;
@@ -145,7 +133,7 @@ export class ProjectionRunner {
       select account_id, user_id, attempts from projection_backlog(${projection.name}, ${accountsPerLook})`;
     let hasMore = rows.length === accountsPerLook;
     for (const { account_id: accountId, user_id: userId, attempts } of rows) {
-      if (this.#isClosed || !this.isLeading) return false;
+      if (this.#closing.signal.aborted || !this.isLeading) return false;
       // One at a time after a failure, so that only the one that fails waits.
       if ((await this.#advance(userId, accountId, attempts, attempts === 0 ? batchSize : 1)) === batchSize)
         hasMore = true;

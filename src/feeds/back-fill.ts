@@ -1,7 +1,7 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Catalogue, DataProvider, MarketSymbol } from "../catalogue/catalogue.js";
 import { DomainError, errorMessage } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
+import { rest } from "../core/rest.js";
 import { backoffDelayMs, type Clock } from "../core/time.js";
 import type { TimeRange, TimeRanges } from "../core/time-ranges.js";
 import { minuteMs } from "../market-data/candle-intervals.js";
@@ -252,7 +252,7 @@ export class BackFill {
     const { signal } = this.#closing;
     lane.working = this.#fill(job, source, endpoint)
       // An aborted pause rejects.
-      .then(() => pause(source.requestGapMs, undefined, { signal }).catch(() => {}))
+      .then(() => rest(source.requestGapMs, signal))
       .finally(() => {
         lane.working = null;
         if (!signal.aborted) this.#wake(provider);

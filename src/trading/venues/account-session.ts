@@ -1,5 +1,5 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "../../core/logger.js";
+import { rest } from "../../core/rest.js";
 import { backoffDelayMs } from "../../core/time.js";
 import type { Order, PositionMode } from "../order.js";
 import type { OrderReport } from "../order-event.js";
@@ -317,8 +317,6 @@ function newest(cache: { length: number; slice(from: number): unknown; getLimit(
   const count = cache.getLimit(undefined, undefined);
   return count > 0 ? Array.from(cache.slice(-count) as ArrayLike<unknown>) : [];
 }
-
-const rest = (ms: number, signal: AbortSignal): Promise<unknown> => pause(ms, null, { signal }).catch(() => null);
 
 /** What is waited for, or the end. */
 function aborting<T>(work: Promise<T> | undefined, signal: AbortSignal): Promise<T | null> {

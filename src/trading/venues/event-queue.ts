@@ -1,5 +1,5 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "../../core/logger.js";
+import { rest } from "../../core/rest.js";
 import { backoffDelayMs } from "../../core/time.js";
 import type { VenueEvent, VenueWatch } from "../venue.js";
 
@@ -63,7 +63,7 @@ export class EventQueue implements VenueWatch {
         const { accountId, log, retryBaseMs } = this.#options;
         log.warn({ err, accountId, event: event.kind, failures }, "venue.event-not-taken");
         const delayMs = backoffDelayMs(failures++, retryBaseMs, retryCapMs, Math.random);
-        await pause(delayMs, null, { signal: this.#ending.signal }).catch(() => {});
+        await rest(delayMs, this.#ending.signal);
       }
     }
     this.#isRunning = false;
