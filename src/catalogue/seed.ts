@@ -49,10 +49,8 @@ export async function seedReferenceData(database: Database, source: PriceSource)
     const fedMarketIds = new Set(
       providers.filter(({ isPrimary }) => isPrimary).map(({ market }) => required(marketIds, market)),
     );
-    const listed = reference.symbols.map(ofMarket);
     // Mostly none: making a statement of hundreds of rows that are there already would take longer than asking.
-    const isMissing = await missingOf(tx, listed);
-    const missing = listed.filter((_, n) => isMissing.has(n));
+    const missing = await missingOf(tx, reference.symbols.map(ofMarket));
     if (missing.length === 0) return;
     await tx
       .insert(symbols)
@@ -67,18 +65,19 @@ export async function seedReferenceData(database: Database, source: PriceSource)
   });
 }
 
-/** The places in the list of the symbols that are not there. */
-async function missingOf(
+/** Of listed symbols those that are not there. */
+async function missingOf<T extends { readonly marketId: number; readonly ticker: string }>(
   tx: Pick<Db, "execute">,
-  listed: readonly { readonly marketId: number; readonly ticker: string }[],
-): Promise<Set<number>> {
+  listed: readonly T[],
+): Promise<T[]> {
   const keys = JSON.stringify(listed.map(({ marketId, ticker }) => [marketId, ticker]));
   const rows = await tx.execute<{ place: number }>(sql`
     select (place - 1)::int as place from jsonb_array_elements(${keys}::text::jsonb) with ordinality as listed (key, place)
     where not exists (
       select from symbols where market_id = (key ->> 0)::int and ticker = key ->> 1
-    )`);
-  return new Set(rows.map(({ place }) => place));
+    )
+    order by place`);
+  return rows.flatMap(({ place }) => listed[place] ?? []);
 }
 
 /** In a simulated database the simulated exchange is the primary provider; a live one does not know it. */
