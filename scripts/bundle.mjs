@@ -1,5 +1,6 @@
-// Packs the program and its packages into few files, dist/main.js, dist/simulator-thread.js and dist/chunks/: Node takes longer to find and read a
-// thousand modules than to run them. The compiled modules stay beside them, for drizzle-kit and for `npm run dev`.
+// Packs the program and its packages into few files, dist/main.js, dist/simulator-thread.js and dist/chunks/: Node takes longer
+// to find and read a thousand modules than to run them. The compiled modules stay beside them, for drizzle-kit and for
+// `npm run dev`.
 import { rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "rolldown";

@@ -78,7 +78,7 @@ import {
   serverMetrics,
 } from "./program-metrics.js";
 import { openProviderAccess } from "./provider-access.js";
-import { hasSimulatedExchange, type SimulatedExchange, startSimulatedExchange } from "./simulated-exchange.js";
+import { hasSimulatedExchange, type SimulatedExchange } from "./simulated-exchange.js";
 import { Metrics } from "./telemetry/metrics.js";
 import { listenForMetrics, MetricsEndpoint } from "./telemetry/metrics-endpoint.js";
 import { accountsOf, setInactive } from "./trading/accounts.js";
@@ -487,9 +487,15 @@ async function openSimulator(
     if (futuresExchange !== undefined) addresses.set("BINANCE_FUTURES", futuresExchange);
     return { url: exchange.url, addresses };
   }
-  const simulator = await (overrides.simulator ?? startSimulatedExchange(config, log, clock));
+  const simulator = await (overrides.simulator ?? startInThisThread(config, log, clock));
   closers.add("simulated exchange", () => simulator.close());
   return simulator;
+}
+
+/** Who has it elsewhere does not load it. */
+async function startInThisThread(config: Config, log: Logger, clock: Clock): Promise<SimulatedExchange> {
+  const { startSimulatedExchange } = await import("./start-simulated-exchange.js");
+  return startSimulatedExchange(config, log, clock);
 }
 
 /** Who does not ask for tracing does not load it. */

@@ -1,12 +1,9 @@
-import { readFile } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import type { Config } from "./config.js";
-import { errorMessage, StartError } from "./core/errors.js";
+import { StartError } from "./core/errors.js";
 import type { Logger } from "./core/logger.js";
 import { programFolder } from "./core/program-folder.js";
-import type { Clock } from "./core/time.js";
-import { parseRecording, type RecordedEntry } from "./feeds/simulator/recording.js";
-import { type SimulatedAddress, startSimulator } from "./feeds/simulator/simulator.js";
+import type { SimulatedAddress } from "./feeds/simulator/simulator.js";
 
 /** The simulated exchange of the program, wherever it runs. */
 export interface SimulatedExchange {
@@ -22,34 +19,15 @@ export type SimulatedExchangeConfig = Pick<
 
 export const hasSimulatedExchange = ({ mode, roles }: Config): boolean => mode === "simulated" && roles.has("feed");
 
-/** @throws {StartError} when its port is taken, or the recording cannot be read */
-export async function startSimulatedExchange(
-  config: SimulatedExchangeConfig,
-  log: Logger,
-  clock: Clock,
-): Promise<SimulatedExchange> {
-  const { simulatorPort: port, simulatorSeed: seed, simulatorReplay: file, simulatorReplaySpeed: speed } = config;
-  const replay = file === null ? {} : { replay: { recording: await readRecording(file), speed } };
-  return startSimulator({ port, seed, clock, log: log.child({ room: "simulator" }), ...replay });
-}
-
-async function readRecording(path: string): Promise<RecordedEntry[]> {
-  try {
-    return parseRecording(await readFile(path, "utf8"));
-  } catch (error) {
-    throw new StartError(`SIMULATOR_REPLAY cannot be read: ${errorMessage(error)}`);
-  }
-}
-
 /** What the thread says, once. */
 export type ThreadStarted =
   | { readonly kind: "listening"; readonly url: string; readonly addresses: ReadonlyMap<string, SimulatedAddress> }
   | { readonly kind: "refused"; readonly reason: string };
 
 /**
- * The same in a thread of its own, as an exchange is elsewhere: inventing the markets of eight exchanges takes no time from
+ * Starts it in a thread of its own, as an exchange is elsewhere, which alone loads what it is made of: inventing the markets of eight exchanges takes no time from
  * whoever follows them, least of all while the program starts. Ends with the program.
- * @throws {StartError} as {@link startSimulatedExchange} does
+ * @throws {StartError} when its port is taken, or the recording cannot be read
  */
 export async function startSimulatorThread(
   { simulatorPort, simulatorSeed, simulatorReplay, simulatorReplaySpeed, logLevel }: SimulatedExchangeConfig,

@@ -2,7 +2,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import { StartError } from "./core/errors.js";
 import { createLogger } from "./core/logger.js";
 import { systemClock } from "./core/time.js";
-import { type SimulatedExchangeConfig, startSimulatedExchange, type ThreadStarted } from "./simulated-exchange.js";
+import type { SimulatedExchangeConfig, ThreadStarted } from "./simulated-exchange.js";
+import { startSimulatedExchange } from "./start-simulated-exchange.js";
 
 // The thread that `startSimulatorThread` starts.
 const config = workerData as SimulatedExchangeConfig;
