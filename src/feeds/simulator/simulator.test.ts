@@ -279,8 +279,11 @@ describe("our own adapter", () => {
     const endpoint = { websocketUrl: simulator.websocketUrl, endpointUrl: simulator.url };
     const { feed, events, details } = startTestFeed(endpoint, symbolsOf(...tickers));
     closers.push(() => feed.close());
-    const kinds = () => new Set(events.map(({ kind, symbolId }) => `${kind} ${symbolId}`));
-    await until(() => kinds().size === 3 * tickers.length, patienceMs);
+    const kinds = ["bookTicker", "ticker24h", "trade", "orderBook"];
+    const wanted = tickers.flatMap((_, symbolId) => kinds.map((kind) => `${kind} ${symbolId}`)).sort();
+    const seen = () => [...new Set(events.map(({ kind, symbolId }) => `${kind} ${symbolId}`))].sort();
+    await until(() => seen().length >= wanted.length);
+    expect(seen()).toEqual(wanted);
     expect([...feed.stats.rejected]).toEqual([]);
     expect(details.filter((detail) => detail !== null)).toEqual([]);
   });
