@@ -27,8 +27,11 @@ interface PrivateQuery {
 const inScript = (text: string, values: readonly string[]): string =>
   `${text.replaceAll(/\$(\d+)/g, (_, n: string) => values[Number(n) - 1] ?? "")};\n`;
 
+const orderFields = "id clientOrderId side orderType status quantity price filledQuantity createdAt";
+
 function ordersStatement(): string {
-  const { rows, values } = pageOfOrders("", {}, keysetOf({ first: itemCount }, "orders", /./));
+  const fields = new Set(orderFields.split(" "));
+  const { rows, values } = pageOfOrders("", {}, keysetOf({ first: itemCount }, "orders", /./), fields);
   return inScript(textOfRead(rows), [":user_id", ":user_id", ...values.slice(1).map(String)]);
 }
 
@@ -43,9 +46,7 @@ const dashboard: PrivateQuery = {
 
 const orders: PrivateQuery = {
   name: "orders",
-  query:
-    `{ orders(first: ${itemCount}) { nodes { id clientOrderId side orderType status quantity price filledQuantity createdAt ` +
-    "symbol { id ticker displayName } } } }",
+  query: `{ orders(first: ${itemCount}) { nodes { ${orderFields} symbol { id ticker displayName } } } }`,
   statement: ordersStatement(),
   idsOf: ({ orders: { nodes } }: { orders: { nodes: { id: string }[] } }) => nodes.map(({ id }) => id),
 };

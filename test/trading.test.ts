@@ -119,6 +119,61 @@ describe("a trading day", () => {
     expect(again.errors?.[0]?.extensions.code).toBe("ORDER_NOT_OPEN");
   });
 
+  test("a list shows each field of an order as the order itself does, also when nothing else is asked for", async () => {
+    const accountId = await openAccount();
+    const place = async (input: object): Promise<string> => {
+      const { data, errors } = await ask(placeOrder, { input: { accountId, symbolId: btc, side: "BUY", ...input } });
+      expect(errors).toBeUndefined();
+      return data.placeOrder.id;
+    };
+    const ids = [
+      await place({ orderType: "MARKET", quantity: "0.002" }),
+      await place({
+        orderType: "LIMIT",
+        quantity: "0.005",
+        price: "50000",
+        icebergQuantity: "0.001",
+        stopLoss: "40000",
+        takeProfit: "900000",
+        postOnly: true,
+      }),
+      await place({
+        orderType: "TRAILING_STOP",
+        side: "SELL",
+        quantity: "0.001",
+        stopPrice: "900000",
+        callbackRate: "1.5",
+      }),
+    ].toReversed();
+    await ask("mutation ($id: ID!) { cancelOrder(id: $id) { status } }", { id: ids[0] });
+
+    const { data } = await ask('{ __type(name: "Order") { fields { name type { kind ofType { kind } } } } }');
+    const leaf = new Set(["SCALAR", "ENUM"]);
+    const fields = (data.__type.fields as { name: string; type: { kind: string; ofType: { kind: string } | null } }[])
+      .filter(({ type }) => leaf.has((type.ofType ?? type).kind))
+      .map(({ name }) => name);
+    expect(fields.length).toBeGreaterThan(30);
+    const alone = await Promise.all(
+      ids.map(
+        async (id) => (await ask(`query ($id: ID!) { order(id: $id) { ${fields.join(" ")} } }`, { id })).data.order,
+      ),
+    );
+    const orderAs = async (selection: string) =>
+      (
+        await ask(
+          `{ viewer { orders(first: 3) { edges { ...E } } } } fragment E on OrderEdge { node { ${selection} } }`,
+        )
+      ).data.viewer.orders.edges;
+    for (const field of fields)
+      expect(await orderAs(`shown: ${field}`)).toEqual(alone.map((order) => ({ node: { shown: order[field] } })));
+    const together = await ask(
+      `{ orders(first: 3) { nodes { id } } orders(first: 3) { nodes { ${fields.join(" ")} } } }`,
+    );
+    expect(together.data.orders.nodes).toEqual(alone);
+    // Not only empty ones were compared.
+    expect(fields.filter((field) => alone.every((order) => order[field] === null))).toEqual(["rejectReason"]);
+  });
+
   test("an estimate says what would happen, and changes nothing", async () => {
     const accountId = await openAccount();
     const { data, errors } = await ask(

@@ -39,7 +39,7 @@ export const columnsOf = (
   sql: Sql | postgres.TransactionSql | postgres.ReservedSql,
   table: PgTable,
   alias: string | null = null,
-) => sql(columnNames(table).map((name) => (alias === null ? name : `${alias}.${name}`)));
-
-/** The names of {@link columnsOf}. */
-export const columnNames = (table: PgTable): string[] => Object.values(getTableColumns(table)).map(({ name }) => name);
+) => {
+  const names = Object.values(getTableColumns(table)).map(({ name }) => name);
+  return sql(alias === null ? names : names.map((name) => `${alias}.${name}`));
+};

@@ -29,7 +29,8 @@ const maxNodes = 100;
 async function findNode(id: string, context: ApiContext): Promise<object | null> {
   const parsed = parseGlobalId(id);
   const node = parsed === null ? null : await loaders.get(parsed.type)?.(parsed.key, context);
-  return node == null || parsed === null ? null : { ...node, __typename: parsed.type };
+  if (node == null || parsed === null) return null;
+  return "__typename" in node ? node : { ...node, __typename: parsed.type };
 }
 
 @Resolver()

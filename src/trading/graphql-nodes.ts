@@ -13,48 +13,133 @@ import type { OrderRow } from "./order-row.js";
 const text = (value: string): DecimalText => decimalText(value);
 const textOrNull = (value: string | null): DecimalText | null => (value === null ? null : decimalText(value));
 
-export function orderNode(row: OrderRow) {
-  const [commission] = row.commissions;
-  return {
-    __typename: "Order" as const,
-    id: row.id,
-    accountId: row.account_id,
-    symbolId: row.symbol_id,
-    positionId: row.position_id,
-    strategyId: row.strategy_id ?? null,
-    clientOrderId: row.client_order_id,
-    exchangeOrderId: row.exchange_order_id,
-    side: row.side,
-    positionSide: row.position_side,
-    orderType: row.order_type,
-    status: row.status,
-    timeInForce: row.time_in_force,
-    quantity: text(row.quantity),
-    price: textOrNull(row.price),
-    stopPrice: textOrNull(row.stop_price),
-    callbackRate: textOrNull(row.callback_rate),
-    icebergQuantity: textOrNull(row.iceberg_quantity),
-    leverage: row.leverage,
-    marginMode: row.margin_mode,
-    reduceOnly: row.reduce_only,
-    postOnly: row.post_only,
-    stopLoss: textOrNull(row.stop_loss),
-    takeProfit: textOrNull(row.take_profit),
-    filledQuantity: text(row.filled_quantity),
-    remainingQuantity: decimalText(new Decimal(row.quantity).minus(row.filled_quantity)),
-    avgFillPrice: textOrNull(row.avg_fill_price),
-    commission: commission === undefined ? decimalText("0") : text(commission.amount),
-    commissionAsset: commission?.asset ?? null,
-    rejectReason: row.reject_code === null ? null : [row.reject_code, row.reject_reason].filter(Boolean).join(": "),
-    version: row.version,
-    sequence: String(row.sequence),
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-    filledAt: row.filled_at,
-    cancelledAt: row.cancelled_at,
-  };
+/** What an order that is shown may be made of. */
+type ShownOrder = Omit<
+  OrderRow,
+  "user_id" | "is_unconfirmed" | "venue_state" | "content_hash" | "reserved" | "pending_replacement" | "deleted_at"
+>;
+
+/**
+ * An order in the words of the API, each field made when it is asked for: a list shows some of them for many orders, and may
+ * have read only the columns of those.
+ */
+export class OrderNode {
+  readonly __typename = "Order";
+  readonly #row: ShownOrder;
+
+  constructor(row: ShownOrder) {
+    this.#row = row;
+  }
+
+  get id(): string {
+    return this.#row.id;
+  }
+  get accountId(): string {
+    return this.#row.account_id;
+  }
+  get symbolId(): number {
+    return this.#row.symbol_id;
+  }
+  get positionId(): string | null {
+    return this.#row.position_id;
+  }
+  get strategyId(): string | null {
+    return this.#row.strategy_id ?? null;
+  }
+  get clientOrderId(): string {
+    return this.#row.client_order_id;
+  }
+  get exchangeOrderId(): string | null {
+    return this.#row.exchange_order_id;
+  }
+  get side(): string {
+    return this.#row.side;
+  }
+  get positionSide(): string {
+    return this.#row.position_side;
+  }
+  get orderType(): string {
+    return this.#row.order_type;
+  }
+  get status(): string {
+    return this.#row.status;
+  }
+  get timeInForce(): string {
+    return this.#row.time_in_force;
+  }
+  get quantity(): DecimalText {
+    return text(this.#row.quantity);
+  }
+  get price(): DecimalText | null {
+    return textOrNull(this.#row.price);
+  }
+  get stopPrice(): DecimalText | null {
+    return textOrNull(this.#row.stop_price);
+  }
+  get callbackRate(): DecimalText | null {
+    return textOrNull(this.#row.callback_rate);
+  }
+  get icebergQuantity(): DecimalText | null {
+    return textOrNull(this.#row.iceberg_quantity);
+  }
+  get leverage(): number {
+    return this.#row.leverage;
+  }
+  get marginMode(): string {
+    return this.#row.margin_mode;
+  }
+  get reduceOnly(): boolean {
+    return this.#row.reduce_only;
+  }
+  get postOnly(): boolean {
+    return this.#row.post_only;
+  }
+  get stopLoss(): DecimalText | null {
+    return textOrNull(this.#row.stop_loss);
+  }
+  get takeProfit(): DecimalText | null {
+    return textOrNull(this.#row.take_profit);
+  }
+  get filledQuantity(): DecimalText {
+    return text(this.#row.filled_quantity);
+  }
+  get remainingQuantity(): DecimalText {
+    return decimalText(new Decimal(this.#row.quantity).minus(this.#row.filled_quantity));
+  }
+  get avgFillPrice(): DecimalText | null {
+    return textOrNull(this.#row.avg_fill_price);
+  }
+  get commission(): DecimalText {
+    return text(this.#row.commissions[0]?.amount ?? "0");
+  }
+  get commissionAsset(): string | null {
+    return this.#row.commissions[0]?.asset ?? null;
+  }
+  get rejectReason(): string | null {
+    const { reject_code: code, reject_reason: reason } = this.#row;
+    return code === null ? null : [code, reason].filter(Boolean).join(": ");
+  }
+  get version(): number {
+    return this.#row.version;
+  }
+  get sequence(): string {
+    return String(this.#row.sequence);
+  }
+  get createdAt(): string {
+    return this.#row.created_at;
+  }
+  get updatedAt(): string {
+    return this.#row.updated_at;
+  }
+  get filledAt(): string | null {
+    return this.#row.filled_at;
+  }
+  get cancelledAt(): string | null {
+    return this.#row.cancelled_at;
+  }
 }
-export type OrderNode = ReturnType<typeof orderNode>;
+
+export const orderNode = (row: ShownOrder): OrderNode => new OrderNode(row);
 
 export const fillNode = (row: FillRow) => ({
   __typename: "OrderFill" as const,

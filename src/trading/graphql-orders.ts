@@ -1,4 +1,5 @@
-import { Arg, Args, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from "type-graphql";
+import type { GraphQLResolveInfo } from "graphql";
+import { Arg, Args, Ctx, FieldResolver, ID, Info, Int, Mutation, Query, Resolver, Root } from "type-graphql";
 import type { MarketSymbol } from "../catalogue/catalogue.js";
 import { PageArgs, symbolOfId } from "../catalogue/graphql.js";
 import { SymbolType } from "../catalogue/graphql-types.js";
@@ -8,6 +9,7 @@ import { isUuid } from "../core/ids.js";
 import { requireScope } from "../core/viewer.js";
 import type { ApiContext } from "../graphql/context.js";
 import { idField, type NodeLoader } from "../graphql/node.js";
+import { namesBeneath, type Selected } from "../graphql/selected-fields.js";
 import { Costs, Private, statementCost } from "../graphql/shared.js";
 import type { Account } from "./accounts.js";
 import { loadersOf } from "./graphql-loaders.js";
@@ -132,8 +134,9 @@ export class OrderResolver {
     @Arg("filter", () => OrderFilterInput, { nullable: true, description: "Only these." })
     filter: OrderFilterInput | null,
     @Ctx() context: ApiContext,
+    @Info() info: GraphQLResolveInfo,
   ): Promise<object> {
-    return ordersOfViewer(context, filter, page);
+    return ordersOfViewer(context, filter, page, info);
   }
 
   @Query(() => OrderEstimateType, { description: "What an order would cost and do, without placing it." })
@@ -222,6 +225,7 @@ export async function ordersOfViewer(
   context: ApiContext,
   filter: OrderFilterInput | null | undefined,
   page: PageArgs,
+  selected: Selected,
 ): Promise<object> {
   const { userId } = requireScope(context.viewer, "READ");
   const search: OrderSearch = {
@@ -230,7 +234,10 @@ export async function ordersOfViewer(
     symbolId: filter?.symbolId == null ? null : symbolOfId(context, "filter.symbolId", filter.symbolId).id,
     strategyId: filter?.strategyId == null ? null : keyOf("Strategy", "filter.strategyId", filter.strategyId),
   };
-  return connectionOf(await listOrders(context.trading.database, userId, search, page), orderNode);
+  return connectionOf(
+    await listOrders(context.trading.database, userId, search, page, namesBeneath(selected)),
+    orderNode,
+  );
 }
 
 async function accountOfOrder(context: ApiContext, id: string): Promise<string> {

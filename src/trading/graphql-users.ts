@@ -1,4 +1,5 @@
-import { Arg, Args, Ctx, FieldResolver, Resolver, Root } from "type-graphql";
+import type { GraphQLResolveInfo } from "graphql";
+import { Arg, Args, Ctx, FieldResolver, Info, Resolver, Root } from "type-graphql";
 import { PageArgs } from "../catalogue/graphql.js";
 import { DomainError } from "../core/errors.js";
 import { requireScope } from "../core/viewer.js";
@@ -34,9 +35,10 @@ export class UserTradingResolver {
     @Arg("filter", () => OrderFilterInput, { nullable: true, description: "Only these." })
     filter: OrderFilterInput | null,
     @Ctx() context: ApiContext,
+    @Info() info: GraphQLResolveInfo,
   ): Promise<object> {
     requireSelf(context, root);
-    return ordersOfViewer(context, filter, page);
+    return ordersOfViewer(context, filter, page, info);
   }
 
   @FieldResolver(() => PositionConnectionType, { description: "The user's positions, newest first." })

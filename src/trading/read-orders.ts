@@ -2,7 +2,7 @@ import type postgres from "postgres";
 import { type Keyset, keysetOf, keysetPage, uuidPattern } from "../core/keyset-page.js";
 import type { Page, PageArguments } from "../core/pagination.js";
 import { asUserAtOnce, readAsUser, type UserRows } from "../db/as-user.js";
-import { columnNames, columnsOf } from "../db/columns.js";
+import { columnsOf } from "../db/columns.js";
 import type { Database } from "../db/connect.js";
 import type { FillRow } from "./ledger-rows.js";
 import type { OrderSide, OrderStatus } from "./order.js";
@@ -29,25 +29,81 @@ export function conditionsOf(sql: postgres.ReservedSql, parts: readonly (Conditi
 
 const uuids = (ids: readonly string[]): string => `{${ids.join()}}`;
 
-/** The user's orders, newest first. @throws {DomainError} BAD_USER_INPUT for wrong page arguments */
+/**
+ * The user's orders, newest first, with at least the columns of these fields of the API.
+ * @throws {DomainError} BAD_USER_INPUT for wrong page arguments
+ */
 export async function listOrders(
   database: Database,
   userId: string,
   search: OrderSearch,
   args: PageArguments,
+  fields: ReadonlySet<string>,
 ): Promise<Page<OrderRow>> {
   const keyset = keysetOf(args, "orders", uuidPattern);
-  const { rows, values } = pageOfOrders(userId, search, keyset);
+  const { rows, values } = pageOfOrders(userId, search, keyset, fields);
   return keysetPage(await readAsUser<OrderRow>(database, userId, rows, values), keyset, "orders", (row) => row.id);
 }
 
-const orderColumns = columnNames(orders).join(", ");
+/** What a list of orders always reads: what most lists show, and what leads to other things. */
+const basics: readonly (keyof OrderRow)[] = [
+  "id",
+  "account_id",
+  "symbol_id",
+  "position_id",
+  "strategy_id",
+  "client_order_id",
+  "side",
+  "order_type",
+  "status",
+  "quantity",
+  "price",
+  "filled_quantity",
+  "created_at",
+];
+/**
+ * The other columns that are shown, by the fields that are made of them. They are read by the group and not one by one: each
+ * connection keeps the statements that it has prepared, so there must be only a few.
+ */
+const groups: readonly Readonly<Record<string, readonly (keyof OrderRow)[]>>[] = [
+  {
+    timeInForce: ["time_in_force"],
+    stopPrice: ["stop_price"],
+    callbackRate: ["callback_rate"],
+    icebergQuantity: ["iceberg_quantity"],
+    positionSide: ["position_side"],
+    leverage: ["leverage"],
+    marginMode: ["margin_mode"],
+    reduceOnly: ["reduce_only"],
+    postOnly: ["post_only"],
+    stopLoss: ["stop_loss"],
+    takeProfit: ["take_profit"],
+  },
+  {
+    exchangeOrderId: ["exchange_order_id"],
+    avgFillPrice: ["avg_fill_price"],
+    commission: ["commissions"],
+    commissionAsset: [],
+    rejectReason: ["reject_code", "reject_reason"],
+    version: ["version"],
+    sequence: ["sequence"],
+    updatedAt: ["updated_at"],
+    filledAt: ["filled_at"],
+    cancelledAt: ["cancelled_at"],
+  },
+];
+
+const columnsOfFields = (fields: ReadonlySet<string>): string =>
+  [basics, ...groups.filter((group) => Object.keys(group).some((field) => fields.has(field))).flatMap(Object.values)]
+    .flat()
+    .join(", ");
 
 /** The statement of a page for `readAsUser`, with one row more than asked for. */
 export function pageOfOrders(
   userId: string,
   { accountId, symbolId, strategyId, statuses, side, from, to }: OrderSearch,
   { limit, isBackwards, after, before }: Keyset,
+  fields: ReadonlySet<string>,
 ): { readonly rows: UserRows; readonly values: (string | number)[] } {
   const values: (string | number)[] = [];
   // The user's own id is the first value of the statement.
@@ -64,7 +120,7 @@ export function pageOfOrders(
   conditions.push("deleted_at is null");
   return {
     rows: {
-      rows: `select ${orderColumns} from orders where ${conditions.join(" and ")}`,
+      rows: `select ${columnsOfFields(fields)} from orders where ${conditions.join(" and ")}`,
       order: isBackwards ? "id" : "id desc",
       limit: place(limit + 1),
     },
