@@ -6,7 +6,7 @@ import type { Database } from "../db/connect.js";
 import { notLeaderCode } from "../db/leadership.js";
 import { type DraftTools, LedgerDraft, type VenueCommand } from "./ledger-draft.js";
 import type { LedgerChange } from "./ledger-rows.js";
-import { type LedgerScope, ledgerStatements, ledgerStateOf } from "./load-ledger.js";
+import { type LedgerScope, ledgerStatements, ledgerStateOf, selectKnownOrder } from "./load-ledger.js";
 import type { VenueTerm } from "./venue-lease.js";
 
 export interface LedgerOptions {
@@ -26,9 +26,6 @@ export interface Written<T> {
 
 /** Told of every change that this process has committed, in the order of the account's numbers. */
 export type LedgerListener = (change: LedgerChange) => void;
-
-/** A transaction that says nothing for so long is ended by the server. */
-const silenceMs = 3_000;
 
 /** Changes of one account that wait here; more are refused. */
 const maxWaiting = 2_000;
@@ -97,16 +94,10 @@ export class Ledger {
     const sql = await database.sql.reserve();
     let draft: LedgerDraft | undefined;
     try {
-      const [, , ...loaded] = await atOnce([
-        sql`begin`,
-        // What follows looks things up by their keys: making a plan anew each time would take longer than doing it. And a process
-        // that stands still while it has the account's lock is not to keep it from its successor.
-        sql`select set_config('app.user_id', ${userId}, true), set_config('plan_cache_mode', 'force_generic_plan', true),
-          set_config('idle_in_transaction_session_timeout', ${`${silenceMs}ms`}, true)`,
-        ...ledgerStatements(sql, scope),
-      ]);
+      const [, ...loaded] = await atOnce([sql`begin`, ...ledgerStatements(sql, userId, scope)]);
+      const known = (await selectKnownOrder(sql, loaded as never)) ?? [];
       const nowMs = clock.nowMs();
-      draft = new LedgerDraft(ledgerStateOf(loaded as never), {
+      draft = new LedgerDraft(ledgerStateOf(userId, scope, loaded as never, known), {
         now: new Date(nowMs),
         newId: () => uuidV7(nowMs),
         symbolOf,
@@ -115,10 +106,13 @@ export class Ledger {
       const result = decide(draft);
       const change = draft.change();
       const { term } = draft;
-      // The lease is looked at last, so that it is locked for no longer than the writing takes.
-      const fence = term === null ? [] : [sql`select require_lease(${term.name}, ${term.term})`];
       if (isKept && draft.isChanged)
-        await atOnce([...fence, sql`select write_ledger(${draft.json()}::text::jsonb)`, sql`commit`]);
+        await atOnce([
+          term === null
+            ? sql`select write_ledger(${draft.json()}::text::jsonb)`
+            : sql`select write_ledger(${draft.json()}::text::jsonb, ${term.name}, ${term.term})`,
+          sql`commit`,
+        ]);
       else await sql`rollback`;
       return { result, change, commands: draft.commands };
     } catch (error) {

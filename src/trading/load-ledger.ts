@@ -14,6 +14,8 @@ export interface LedgerScope {
   /** With all orders that share a reservation with them. */
   readonly orderIds?: readonly string[];
   readonly clientOrderIds?: readonly string[];
+  /** Of an order that is to be placed: one that has it already is there alone. */
+  readonly newClientOrderId?: string;
   /** All open orders of the symbol; "all": of the account. */
   readonly openOrdersOf?: number | "all" | null;
   /** Whether the change has an event of the account itself. */
@@ -33,15 +35,25 @@ const uuids = (ids: readonly string[]): string => `{${ids.join()}}`;
 const texts = (values: readonly string[]): string =>
   `{${values.map((value) => `"${value.replace(/["\\]/g, "\\$&")}"`).join()}}`;
 
+/** Of `load_account`, all null when the user has no such account. */
 interface AccountRow {
-  readonly id: string;
-  readonly user_id: string;
-  readonly exchange_id: number;
+  readonly sequence: string;
+  readonly equity_day: string | null;
+  readonly equity_at_midnight: string | null;
+  readonly highest_equity: string | null;
+  readonly exchange_id: number | null;
   readonly environment: LedgerAccount["environment"];
   readonly status: LedgerAccount["status"];
   readonly position_mode: LedgerAccount["positionMode"];
+  readonly version: number | null;
+  /** Each asset with what is available and what is locked. */
+  readonly balances: readonly (readonly [string, string, string])[] | null;
+  readonly limits: readonly LimitRow[] | null;
+  readonly waiting: readonly WaitingRow[] | null;
   /** The one that was asked for, if the user has it. */
   readonly strategy_id: string | null;
+  /** Of the order that has the new client order id. */
+  readonly known_order_id: string | null;
 }
 
 interface WaitingRow {
@@ -51,70 +63,39 @@ interface WaitingRow {
   readonly quantity: string;
 }
 
-interface SequenceRow {
-  readonly sequence: string;
-  readonly equity_day: string | null;
-  readonly equity_at_midnight: string | null;
-  readonly highest_equity: string | null;
-}
-
 const decimalOf = (text: string | null): Decimal | null => (text === null ? null : new Decimal(text));
 
 type Statement<Row extends object> = postgres.PendingQuery<Row[]>;
+
+/** A transaction that says nothing for so long is ended by the server: whoever stands still does not keep others waiting. */
+const silence = "3s";
 
 /**
  * The statements that take the account's lock and read what the scope names, in this order, to be sent at once: each of them
  * sees what was committed until the lock was had. Null: there is nothing to ask. What was not asked for is no part of a
  * statement either, because a plan that is prepared for everything looks through everything.
  */
-export function ledgerStatements(sql: postgres.ReservedSql, scope: LedgerScope) {
-  const { accountId, ofAccount = false, withRisk = false, strategyId = null, replacing = nobody } = scope;
+export function ledgerStatements(sql: postgres.ReservedSql, userId: string, scope: LedgerScope) {
+  const { accountId, ofAccount = false, withRisk = false, strategyId = null, replacing = null } = scope;
   return [
-    sql<SequenceRow[]>`
-      select sequence, equity_day::text as equity_day, equity_at_midnight, highest_equity from account_sequences where account_id = ${accountId} for no key update`,
     sql<AccountRow[]>`
-      select id, user_id, exchange_id, environment, status, position_mode,
-        ${strategyId === null ? sql`null::uuid` : sql`(select s.id from strategies s where s.id = ${strategyId} and s.deleted_at is null)`} as strategy_id
-      from accounts where id = ${accountId} and deleted_at is null`,
-    ofAccount
-      ? sql<{ version: number }[]>`
-          select version from event_store where stream_id = ${accountId} order by version desc limit 1`
-      : null,
-    sql<{ asset: string; available: string; locked: string }[]>`
-      select asset, available, locked from account_balances where account_id = ${accountId}`,
+      select * from load_account(${userId}, ${accountId}, ${silence}, ${ofAccount}, ${withRisk}, ${strategyId}, ${replacing},
+        ${scope.newClientOrderId ?? null})`,
     selectOrders(sql, scope),
     sql<
       PositionRow[]
     >`select ${columnsOf(sql, positions)} from positions where account_id = ${accountId} and status = 'OPEN'`,
     selectFills(sql, scope),
-    withRisk
-      ? sql<LimitRow[]>`
-          select scope, max_order_size, max_position_size, max_leverage, max_daily_loss, max_daily_loss_percent,
-            max_drawdown_percent, max_open_positions
-          from risk_limits where ${isLimit(sql, scope)}`
-      : null,
-    // What may still be filled counts as if it were, where there is a limit of what is held.
-    withRisk
-      ? sql<WaitingRow[]>`
-          select symbol_id, side, position_side, sum(quantity - filled_quantity) as quantity from orders
-          where account_id = ${accountId} and status in ('PENDING', 'NEW', 'PARTIALLY_FILLED') and not reduce_only
-            and parent_order_id is null and id <> ${replacing}
-            and exists (
-              select from risk_limits
-              where ${isLimit(sql, scope)} and (max_position_size is not null or max_open_positions is not null))
-          group by symbol_id, side, position_side`
-      : null,
   ] as const;
 }
 
+/** The one that has the new client order id, if there is one; asked for in the same transaction. */
+export function selectKnownOrder(sql: postgres.ReservedSql, [[account]]: LedgerAnswers): Statement<OrderRow> | null {
+  const id = account?.known_order_id ?? null;
+  return id === null ? null : sql<OrderRow[]>`select ${columnsOf(sql, orders)} from orders where id = ${id}`;
+}
+
 type Fragment = Statement<postgres.Row>;
-
-const nobody = "00000000-0000-0000-0000-000000000000";
-
-/** Of the limits those that bind an order of the scope. */
-const isLimit = (sql: postgres.ReservedSql, { accountId, strategyId = null }: LedgerScope): Fragment =>
-  sql`is_enabled and deleted_at is null and (account_id is null or account_id = ${accountId})
-    and ${strategyId === null ? sql`strategy_id is null` : sql`(strategy_id is null or strategy_id = ${strategyId})`}`;
 
 /** The rows of all that are there. */
 const together = (sql: postgres.ReservedSql, parts: readonly (Fragment | null)[], by: Fragment): Fragment | null =>
@@ -195,45 +176,38 @@ export type LedgerAnswers = {
 };
 
 /** @throws {DomainError} NOT_FOUND when the user has no such account */
-export function ledgerStateOf([
-  sequences,
-  accounts,
-  versions,
-  balances,
-  orderRows,
-  positionRows,
-  fills,
-  limits,
-  waiting,
-]: LedgerAnswers): LedgerState {
-  const [account] = accounts;
-  const [sequence] = sequences;
-  if (account === undefined || sequence === undefined) throw notFound("account");
+export function ledgerStateOf(
+  userId: string,
+  { accountId }: LedgerScope,
+  [[account], orderRows, positionRows, fills]: LedgerAnswers,
+  known: readonly OrderRow[],
+): LedgerState {
+  if (account === undefined || account.exchange_id === null) throw notFound("account");
   const fillsOf = new Map<string, Set<string>>();
   for (const { order_id, exchange_fill_id } of fills) {
-    const known = fillsOf.get(order_id);
-    if (known === undefined) fillsOf.set(order_id, new Set([exchange_fill_id]));
-    else known.add(exchange_fill_id);
+    const ids = fillsOf.get(order_id);
+    if (ids === undefined) fillsOf.set(order_id, new Set([exchange_fill_id]));
+    else ids.add(exchange_fill_id);
   }
   return {
     account: {
-      id: account.id,
-      userId: account.user_id,
+      id: accountId,
+      userId,
       exchangeId: account.exchange_id,
       environment: account.environment,
       status: account.status,
       positionMode: account.position_mode,
     },
-    sequence: Number(sequence.sequence),
-    accountVersion: versions[0]?.version ?? 0,
+    sequence: Number(account.sequence),
+    accountVersion: account.version ?? 0,
     balances: new Map(
-      balances.map(({ asset, available, locked }) => [
+      account.balances?.map(([asset, available, locked]) => [
         asset,
         { available: new Decimal(available), locked: new Decimal(locked) },
       ]),
     ),
     positions: positionRows.map(keptPositionOfRow),
-    limits: limits.map((row) => ({
+    limits: (account.limits ?? []).map((row) => ({
       scope: row.scope,
       maxOrderSize: decimalOf(row.max_order_size),
       maxPositionSize: decimalOf(row.max_position_size),
@@ -244,17 +218,17 @@ export function ledgerStateOf([
       maxOpenPositions: row.max_open_positions,
     })),
     strategyId: account.strategy_id,
-    waiting: waiting.map((row) => ({
+    waiting: (account.waiting ?? []).map((row) => ({
       symbolId: row.symbol_id,
       side: row.side,
       positionSide: row.position_side,
       quantity: new Decimal(row.quantity),
     })),
     equity: {
-      day: sequence.equity_day,
-      atMidnight: decimalOf(sequence.equity_at_midnight),
-      highest: decimalOf(sequence.highest_equity),
+      day: account.equity_day,
+      atMidnight: decimalOf(account.equity_at_midnight),
+      highest: decimalOf(account.highest_equity),
     },
-    orders: orderRows.map((row) => keptOrderOfRow(row, fillsOf.get(row.id))),
+    orders: [...orderRows, ...known].map((row) => keptOrderOfRow(row, fillsOf.get(row.id))),
   };
 }
