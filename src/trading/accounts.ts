@@ -8,7 +8,7 @@ import { asUser, asUserAtOnce } from "../db/as-user.js";
 import type { Database } from "../db/connect.js";
 import { auditEvent } from "../people/audit.js";
 import { LedgerDraft } from "./ledger-draft.js";
-import type { BalanceRow } from "./ledger-rows.js";
+import { type BalanceRow, textOfChange } from "./ledger-rows.js";
 import type { PositionMode } from "./order.js";
 import { offers, tradedExchanges } from "./venues/offers.js";
 
@@ -132,7 +132,7 @@ export async function createAccount(on: AccountServices, userId: string, input: 
           ${keys.sealedApiKey}, ${keys.sealedApiSecret}, ${keys.sealedPassphrase}, ${keys.apiKeyHint}, ${now.toISOString()})
         returning ${sql.unsafe(columns)}`,
       sql`insert into account_sequences (account_id, user_id) values (${id}, ${userId})`,
-      sql`select write_ledger(${draft.json()}::text::jsonb)`,
+      sql`select write_ledger(${textOfChange(draft.change())}::text::jsonb)`,
     ]);
     if (!isPaper) on.onOpened?.();
     return rows[0] as Account;

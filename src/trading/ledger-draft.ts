@@ -320,12 +320,6 @@ export class LedgerDraft {
     };
   }
 
-  /** The change as the database takes it; what is empty is left out. */
-  json(): string {
-    const filled = Object.entries(this.change()).filter(([, rows]) => (rows as readonly unknown[]).length > 0);
-    return JSON.stringify(Object.fromEntries(filled));
-  }
-
   #keep(kept: KeptOrder): void {
     this.#orders.set(kept.order.id, kept);
     this.#changedOrders.add(kept.order.id);

@@ -125,6 +125,12 @@ export interface LedgerChange {
   readonly violations?: readonly ViolationRow[];
 }
 
+/** A change as the database takes it; what is empty is left out. */
+export function textOfChange(change: LedgerChange): string {
+  const filled = Object.entries(change).filter(([, rows]) => (rows as readonly unknown[]).length > 0);
+  return JSON.stringify(Object.fromEntries(filled));
+}
+
 /** What a limit binds, as an order is measured by it. */
 export interface LimitRow {
   readonly scope: RiskScope;

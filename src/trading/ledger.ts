@@ -5,7 +5,7 @@ import { uuidV7 } from "../core/uuid.js";
 import type { Database } from "../db/connect.js";
 import { notLeaderCode } from "../db/leadership.js";
 import { type DraftTools, LedgerDraft, type VenueCommand } from "./ledger-draft.js";
-import type { LedgerChange } from "./ledger-rows.js";
+import { type LedgerChange, textOfChange } from "./ledger-rows.js";
 import { type LedgerScope, ledgerStatements, ledgerStateOf, selectKnownOrder } from "./load-ledger.js";
 import type { VenueTerm } from "./venue-lease.js";
 
@@ -109,8 +109,8 @@ export class Ledger {
       if (isKept && draft.isChanged)
         await atOnce([
           term === null
-            ? sql`select write_ledger(${draft.json()}::text::jsonb)`
-            : sql`select write_ledger(${draft.json()}::text::jsonb, ${term.name}, ${term.term})`,
+            ? sql`select write_ledger(${textOfChange(change)}::text::jsonb)`
+            : sql`select write_ledger(${textOfChange(change)}::text::jsonb, ${term.name}, ${term.term})`,
           sql`commit`,
         ]);
       else await sql`rollback`;

@@ -61,7 +61,13 @@ export class OrderDesk {
       throw badInput("clientOrderId", "clientOrderId must have 1 to 64 letters, digits or . _ : / -");
     const symbol = markets.symbol(asked.symbolId);
     const strategyId = asked.strategyId ?? null;
-    const scope = { accountId: asked.accountId, newClientOrderId: clientOrderId, withRisk: true, strategyId };
+    const scope = {
+      accountId: asked.accountId,
+      // One that is made up is new.
+      ...(asked.clientOrderId == null ? {} : { newClientOrderId: clientOrderId }),
+      withRisk: true,
+      strategyId,
+    };
     const written = await this.#change(userId, scope, (draft) => {
       const order = newOrderOf(asked, { id, clientOrderId }, symbol, markets.view(symbol.id));
       const contentHash = hashOf(order);
