@@ -26,7 +26,9 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What the GraphQL files of every room build on, though the room that assembles them is above them all. */
-const graphqlFoundation = ["graphql/context.ts", "graphql/node.ts", "graphql/scalars.ts", "graphql/shared.ts"];
+const graphqlFoundation = ["context", "node", "scalars", "selected-fields", "shared"].map(
+  (name) => `graphql/${name}.ts`,
+);
 
 interface Import {
   readonly from: string;
