@@ -33,6 +33,8 @@ export interface Config {
   readonly natsUrl: string | null;
   readonly simulatorPort: number;
   readonly simulatorSeed: number;
+  /** Of each symbol's book; trades come at about a third of this rate. */
+  readonly simulatorUpdatesPerSecond: number;
   /** A recording of exchange traffic to replay in place of the random walk. */
   readonly simulatorReplay: string | null;
   /** 1: as recorded; 0: as fast as it is read. */
@@ -122,6 +124,7 @@ export function parseConfig(env: Environment, defaults: { logLevel?: string } = 
     natsUrl: read.url("NATS_URL", ["nats:", "tls:"]),
     simulatorPort: read.integer("SIMULATOR_PORT", 0, 0, 65_535),
     simulatorSeed: read.integer("SIMULATOR_SEED", 1, 0, 2 ** 31 - 1),
+    simulatorUpdatesPerSecond: read.integer("SIMULATOR_UPDATES_PER_SECOND", 5, 1, 1_000),
     simulatorReplay: read.text("SIMULATOR_REPLAY"),
     simulatorReplaySpeed: read.integer("SIMULATOR_REPLAY_SPEED", 1, 0, 1_000_000),
     operatorToken: read.secret("OPERATOR_TOKEN", 24),

@@ -14,7 +14,12 @@ export interface SimulatedExchange {
 
 export type SimulatedExchangeConfig = Pick<
   Config,
-  "simulatorPort" | "simulatorSeed" | "simulatorReplay" | "simulatorReplaySpeed" | "logLevel"
+  | "simulatorPort"
+  | "simulatorSeed"
+  | "simulatorUpdatesPerSecond"
+  | "simulatorReplay"
+  | "simulatorReplaySpeed"
+  | "logLevel"
 >;
 
 export const hasSimulatedExchange = ({ mode, roles }: Config): boolean => mode === "simulated" && roles.has("feed");
@@ -25,17 +30,25 @@ export type ThreadStarted =
   | { readonly kind: "refused"; readonly reason: string };
 
 /**
- * Starts it in a thread of its own, as an exchange is elsewhere, which alone loads what it is made of: inventing the markets of eight exchanges takes no time from
- * whoever follows them, least of all while the program starts. Ends with the program.
+ * Starts it in a thread of its own, as an exchange is elsewhere, which alone loads what it is made of: inventing the markets of
+ * eight exchanges takes no time from whoever follows them, least of all while the program starts. Ends with the program.
  * @throws {StartError} when its port is taken, or the recording cannot be read
  */
 export async function startSimulatorThread(
-  { simulatorPort, simulatorSeed, simulatorReplay, simulatorReplaySpeed, logLevel }: SimulatedExchangeConfig,
+  {
+    simulatorPort,
+    simulatorSeed,
+    simulatorUpdatesPerSecond,
+    simulatorReplay,
+    simulatorReplaySpeed,
+    logLevel,
+  }: SimulatedExchangeConfig,
   log: Logger,
 ): Promise<SimulatedExchange> {
   const config: SimulatedExchangeConfig = {
     simulatorPort,
     simulatorSeed,
+    simulatorUpdatesPerSecond,
     simulatorReplay,
     simulatorReplaySpeed,
     logLevel,

@@ -14,7 +14,8 @@ export async function startSimulatedExchange(
 ): Promise<SimulatedExchange> {
   const { simulatorPort: port, simulatorSeed: seed, simulatorReplay: file, simulatorReplaySpeed: speed } = config;
   const replay = file === null ? {} : { replay: { recording: await readRecording(file), speed } };
-  return startSimulator({ port, seed, clock, log: log.child({ room: "simulator" }), ...replay });
+  const { simulatorUpdatesPerSecond: updatesPerSecond } = config;
+  return startSimulator({ port, seed, updatesPerSecond, clock, log: log.child({ room: "simulator" }), ...replay });
 }
 
 async function readRecording(path: string): Promise<RecordedEntry[]> {

@@ -5,6 +5,7 @@ import { parseConfig } from "../src/config.js";
 import { noRateLimits } from "./support/app.js";
 import { startCutOff } from "./support/cut-off.js";
 import { createTestDatabase, type TestDatabase } from "./support/database.js";
+import { fewPrices } from "./support/few-prices.js";
 import { until } from "./support/until.js";
 
 describe("the program closes, with prices that wait to be stored", () => {
@@ -23,7 +24,7 @@ describe("the program closes, with prices that wait to be stored", () => {
       const written: string[] = [];
       const log = pino({ level: "error" }, { write: (line: string) => void written.push(line) });
       const app = await startApp(
-        { ...parseConfig({ PORT: "0", QUOTE_FLUSH_MS: "20" }), rateLimits: noRateLimits },
+        { ...parseConfig({ ...fewPrices, PORT: "0", QUOTE_FLUSH_MS: "20" }), rateLimits: noRateLimits },
         log,
         () => {},
         { database: way.address },

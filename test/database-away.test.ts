@@ -5,6 +5,7 @@ import { parseConfig } from "../src/config.js";
 import { noRateLimits, query } from "./support/app.js";
 import { type CutOff, startCutOff } from "./support/cut-off.js";
 import { createTestDatabase, type TestDatabase } from "./support/database.js";
+import { fewPrices } from "./support/few-prices.js";
 import { goodPassword, signUp } from "./support/people.js";
 import { until } from "./support/until.js";
 
@@ -26,7 +27,7 @@ const login =
 test("while the database is away, who needs it is told so, the rest is answered, and afterwards everything is as before", async () => {
   const written: string[] = [];
   const log = pino({ level: "error" }, { write: (line: string) => void written.push(line) });
-  const config = { ...parseConfig({ PORT: "0" }), rateLimits: noRateLimits };
+  const config = { ...parseConfig({ ...fewPrices, PORT: "0" }), rateLimits: noRateLimits };
   const app = await startApp(config, log, () => {}, { database: way.address });
   try {
     const url = app.url ?? "";

@@ -5,6 +5,7 @@ import { parseConfig } from "../src/config.js";
 import type { Clock } from "../src/core/time.js";
 import { noRateLimits, operatorHeaders, operatorToken, query } from "./support/app.js";
 import { createTestDatabase, type TestDatabase } from "./support/database.js";
+import { fewPrices } from "./support/few-prices.js";
 import { signUp } from "./support/people.js";
 import { openStream } from "./support/stream.js";
 import { until } from "./support/until.js";
@@ -19,7 +20,7 @@ const others: App[] = [];
 const start = (settings: Record<string, string>, wallClock?: Clock): Promise<App> =>
   startApp(
     {
-      ...parseConfig({ PORT: "0", OPERATOR_TOKEN: operatorToken, QUOTE_FLUSH_MS: "20", ...settings }),
+      ...parseConfig({ ...fewPrices, PORT: "0", OPERATOR_TOKEN: operatorToken, QUOTE_FLUSH_MS: "20", ...settings }),
       rateLimits: noRateLimits,
     },
     pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" }),

@@ -8,6 +8,7 @@ import { globalId } from "../src/core/ids.js";
 import type { BookLevel, MarketEvent } from "../src/market-data/events.js";
 import { noRateLimits, query } from "./support/app.js";
 import { createTestDatabase, type TestDatabase } from "./support/database.js";
+import { fewPrices } from "./support/few-prices.js";
 import { findNats, type NatsServer, startNats } from "./support/nats.js";
 import { openPassage, type Passage } from "./support/passage.js";
 import { openStream, type Stream } from "./support/stream.js";
@@ -46,7 +47,7 @@ describe.skipIf(natsPath === null)("live markets on a node without a feed", () =
   const startNode = (roles: string, natsUrl: string) =>
     startApp(
       {
-        ...parseConfig({ PORT: "0", ROLES: roles, NATS_URL: natsUrl, QUOTE_FLUSH_MS: "20" }),
+        ...parseConfig({ ...fewPrices, PORT: "0", ROLES: roles, NATS_URL: natsUrl, QUOTE_FLUSH_MS: "20" }),
         rateLimits: noRateLimits,
       },
       pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" }),

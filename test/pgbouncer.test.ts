@@ -5,6 +5,7 @@ import { type App, startApp } from "../src/app.js";
 import { parseConfig } from "../src/config.js";
 import { noRateLimits, operatorHeaders, operatorToken, query } from "./support/app.js";
 import { createTestDatabase, type TestDatabase } from "./support/database.js";
+import { fewPrices } from "./support/few-prices.js";
 import { signUp } from "./support/people.js";
 import { findPgBouncer, type PgBouncer, startPgBouncer } from "./support/pgbouncer.js";
 import { openStream } from "./support/stream.js";
@@ -26,6 +27,7 @@ describe.skipIf(path === null)("the program behind PgBouncer in transaction mode
     const direct = `postgres://${user}@localhost/${name}?host=${encodeURIComponent(host)}&port=${port}`;
     return {
       ...parseConfig({
+        ...fewPrices,
         PORT: "0",
         OPERATOR_TOKEN: operatorToken,
         QUOTE_FLUSH_MS: "20",

@@ -11,6 +11,7 @@ import { rebuild } from "../src/trading/rebuild.js";
 import { orderIdOf } from "../src/trading/venues/client-ids.js";
 import { noRateLimits, operatorToken, query } from "./support/app.js";
 import { createTestDatabase, type TestDatabase } from "./support/database.js";
+import { fewPrices } from "./support/few-prices.js";
 import { findNats, type NatsServer, startNats } from "./support/nats.js";
 import { signUp } from "./support/people.js";
 import { until } from "./support/until.js";
@@ -61,6 +62,7 @@ const trader = (): SimulatedAccount => desk().accounts.get(key.apiKey) as Simula
 async function startNode(): Promise<Node> {
   const { url, websocketUrl } = exchange;
   const environment = {
+    ...fewPrices,
     PORT: "0",
     OPERATOR_TOKEN: operatorToken,
     ENCRYPTION_KEYS: `test:${Buffer.alloc(32, 7).toString("base64")}`,

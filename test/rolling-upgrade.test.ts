@@ -6,6 +6,7 @@ import { parseConfig } from "../src/config.js";
 import { type Migration, migrate, readMigrations, rollback } from "../src/db/migrations.js";
 import { noRateLimits, operatorToken, query } from "./support/app.js";
 import { createTestDatabase, type TestDatabase } from "./support/database.js";
+import { fewPrices } from "./support/few-prices.js";
 import { CapturedMail, type SignedIn, signUp } from "./support/people.js";
 import { openStream } from "./support/stream.js";
 import { until } from "./support/until.js";
@@ -56,6 +57,7 @@ afterAll(async () => {
 /** A node of a release that knows these migrations, and never migrates by itself. */
 async function startNode(migrations: readonly Migration[], roles = "api,feed,worker"): Promise<string> {
   const config = parseConfig({
+    ...fewPrices,
     PORT: "0",
     OPERATOR_TOKEN: operatorToken,
     QUOTE_FLUSH_MS: "20",

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { query } from "./support/app.js";
 import { createTestDatabase, type TestDatabase } from "./support/database.js";
+import { fewPrices } from "./support/few-prices.js";
 import { findNats, type NatsServer, startNats } from "./support/nats.js";
 import { type Program, runProgram } from "./support/program.js";
 import { openStream } from "./support/stream.js";
@@ -23,6 +24,7 @@ describe.skipIf(natsPath === null)("two nodes with feeds and workers, and one th
   const start = (roles: string): Program => {
     const { host, port, user, database: name } = database.address;
     const program = runProgram(["serve"], {
+      ...fewPrices,
       DATABASE_URL: `postgres://${user}@localhost/${name}?host=${encodeURIComponent(host)}&port=${port}`,
       NATS_URL: nats.url,
       ROLES: roles,

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { query } from "./support/app.js";
+import { fewPrices } from "./support/few-prices.js";
 import { signIn, signUp } from "./support/people.js";
 import {
   announcement,
@@ -44,7 +45,7 @@ const unlimited = {
 };
 
 async function serve(): Promise<string> {
-  running = runProgram(["serve"], { ...data, ...unlimited, PORT: String(await freePort()) });
+  running = runProgram(["serve"], { ...fewPrices, ...data, ...unlimited, PORT: String(await freePort()) });
   const url = await running.printed(announcement, 120_000);
   await untilQuoted(url);
   return url;

@@ -4,6 +4,7 @@ import { type App, startApp } from "../src/app.js";
 import { parseConfig } from "../src/config.js";
 import { noRateLimits, query } from "./support/app.js";
 import { createTestDatabase, type TestDatabase } from "./support/database.js";
+import { fewPrices } from "./support/few-prices.js";
 import { findNats, type NatsServer, startNats } from "./support/nats.js";
 import { signUp } from "./support/people.js";
 import { openStream } from "./support/stream.js";
@@ -19,7 +20,7 @@ describe.skipIf(natsPath === null)("an order on one node, executed on a second, 
   const startNode = async (roles: string): Promise<App> => {
     const app = await startApp(
       {
-        ...parseConfig({ PORT: "0", ROLES: roles, NATS_URL: nats.url, QUOTE_FLUSH_MS: "20" }),
+        ...parseConfig({ ...fewPrices, PORT: "0", ROLES: roles, NATS_URL: nats.url, QUOTE_FLUSH_MS: "20" }),
         rateLimits: noRateLimits,
       },
       pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" }),

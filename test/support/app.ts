@@ -4,6 +4,7 @@ import { type Config, parseConfig } from "../../src/config.js";
 import type { Logger } from "../../src/core/logger.js";
 import type { Clock } from "../../src/core/time.js";
 import { createTestDatabase, type TestDatabase } from "./database.js";
+import { fewPrices } from "./few-prices.js";
 
 export const operatorToken = "test-operator-token-0123456789";
 /** Tests ask for more than any client may. */
@@ -42,7 +43,7 @@ export interface TestAppOptions {
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const database = await createTestDatabase();
   const config: Config = {
-    ...parseConfig({ PORT: "0", OPERATOR_TOKEN: operatorToken, QUOTE_FLUSH_MS: "20" }),
+    ...parseConfig({ ...fewPrices, PORT: "0", OPERATOR_TOKEN: operatorToken, QUOTE_FLUSH_MS: "20" }),
     ...options.config,
     rateLimits: { ...noRateLimits, ...options.rateLimits },
   };
