@@ -5,7 +5,7 @@ import { type BenchDatabase, fillSymbols, openBenchDatabase } from "./database.j
 import { Helper } from "./helper.js";
 import type { Ask, Load, LoadInput } from "./http-load.js";
 import { orderScript } from "./order-rows.js";
-import { findPgbench, pgbench } from "./pgbench.js";
+import { findProgram, pgbench } from "./pgbench.js";
 import { costOf } from "./queries.js";
 
 const clientCounts = [1, 8, 64] as const;
@@ -73,7 +73,7 @@ export const ordersCase: BenchCase = {
       // So that the price is never stale.
       await server.ask("traffic", { perSecond: 1, symbolIds: [symbol.id] });
       const traders = await openAccounts(url, database);
-      const path = await findPgbench();
+      const path = await findProgram("pgbench");
       const results: BenchResult[] = [];
       for (const kind of Object.keys(kinds) as Kind[]) {
         const asks = traders.map(({ headers, accountId }): Ask => {

@@ -15,11 +15,43 @@ export interface PgbenchScript {
 }
 
 /** The one on the path, or of an installed Postgres; null without any. */
-export async function findPgbench(): Promise<string | null> {
+export async function findProgram(name: "pgbench" | "psql"): Promise<string | null> {
   const versions = await readdir("/usr/lib/postgresql").catch(() => []);
-  const paths = ["pgbench", ...versions.map((version) => `/usr/lib/postgresql/${version}/bin/pgbench`)];
+  const paths = [name, ...versions.map((version) => `/usr/lib/postgresql/${version}/bin/${name}`)];
   for (const path of paths) if (await run(path, ["--version"]).then(Boolean, () => false)) return path;
   return null;
+}
+
+const argumentsFor = (address: DatabaseAddress): string[] =>
+  "url" in address
+    ? [address.url]
+    : ["-h", address.host, "-p", String(address.port), "-U", address.user, address.database];
+
+const asProgram = { ...process.env, PGOPTIONS: "-c role=tradegraph_app" };
+
+/** How long psql itself says that each execution of a prepared statement took, in milliseconds; its rows are thrown away. */
+export async function psqlTimes(
+  path: string,
+  address: DatabaseAddress,
+  { text, values }: { readonly text: string; readonly values: readonly unknown[] },
+  times: number,
+): Promise<number[]> {
+  const folder = await mkdtemp(join(tmpdir(), "tradegraph-psql-"));
+  try {
+    const file = join(folder, "script.sql");
+    const literals = values.map((value) => `'${String(value).replaceAll("'", "''")}'`).join();
+    const lines = [`prepare statement as ${text};`, "\\o /dev/null", "\\timing on"];
+    await writeFile(file, [...lines, ...Array<string>(times).fill(`execute statement(${literals});`), ""].join("\n"));
+    const { stdout } = await run(path, ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", file, ...argumentsFor(address)], {
+      env: asProgram,
+      maxBuffer: 10_000_000,
+    });
+    const found = [...stdout.matchAll(/^Time: ([\d.]+) ms/gm)].map(([, ms]) => Number(ms));
+    if (found.length !== times) throw new Error(`psql says\n${stdout.slice(0, 2_000)}`);
+    return found;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /**
@@ -31,14 +63,10 @@ export async function pgbench(path: string, address: DatabaseAddress, script: Pg
   try {
     const file = join(folder, "script.sql");
     await writeFile(file, script.text);
-    const database =
-      "url" in address
-        ? [address.url]
-        : ["-h", address.host, "-p", String(address.port), "-U", address.user, address.database];
     const options = ["-n", "-M", "prepared", "-c", script.clients, "-j", 1, "-T", script.seconds].map(String);
     const variables = Object.entries(script.variables ?? {}).flatMap(([name, value]) => ["-D", `${name}=${value}`]);
-    const { stdout } = await run(path, [...options, ...variables, "-f", file, ...database], {
-      env: { ...process.env, PGOPTIONS: "-c role=tradegraph_app" },
+    const { stdout } = await run(path, [...options, ...variables, "-f", file, ...argumentsFor(address)], {
+      env: asProgram,
     });
     const [, tps] = /^tps = ([\d.]+) \(without/m.exec(stdout) ?? [];
     if (tps === undefined) throw new Error(`pgbench says\n${stdout}`);

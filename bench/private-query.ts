@@ -7,7 +7,7 @@ import { post, register } from "./api.js";
 import { type BenchCase, type BenchResult, figure } from "./case.js";
 import { type BenchDatabase, type BenchSymbol, fillSymbols, openBenchDatabase } from "./database.js";
 import type { PeerInput } from "./peers/peer.js";
-import { findPgbench, pgbench } from "./pgbench.js";
+import { findProgram, pgbench } from "./pgbench.js";
 import { costOfQuery } from "./queries.js";
 
 const itemCount = 20;
@@ -91,7 +91,7 @@ async function compare(
     userId = user.userId;
     return user.headers;
   };
-  const path = await findPgbench();
+  const path = await findProgram("pgbench");
   const limitOf = async (clients: number) => {
     if (path === null) return {};
     const script = { text: statement, clients, seconds: pgbenchSeconds, variables: { user_id: userId } };

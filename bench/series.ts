@@ -1,12 +1,14 @@
 import { once } from "node:events";
 import { pino } from "pino";
+import postgres from "postgres";
 import { decimalText } from "../src/core/decimal.js";
 import type { Database } from "../src/db/connect.js";
 import type { TradeEvent } from "../src/market-data/events.js";
 import { readCandles } from "../src/market-data/series/read-series.js";
 import { TradeWriter } from "../src/market-data/series/writers.js";
-import { type BenchCase, type BenchResult, timesInTurns } from "./case.js";
-import { openBenchDatabase } from "./database.js";
+import { type BenchCase, type BenchResult, median, timesInTurns } from "./case.js";
+import { type BenchDatabase, openBenchDatabase } from "./database.js";
+import { findProgram, psqlTimes } from "./pgbench.js";
 
 const log = pino({ level: "silent" });
 
@@ -150,6 +152,7 @@ const candles: BenchCase = {
           reach: { limit: 0.75 },
           growsWith: "candles returned",
         });
+        results.push(await againstPsql(interval, many));
       }
       return results;
     } finally {
@@ -157,6 +160,39 @@ const candles: BenchCase = {
     }
   },
 };
+
+/** The statement that the program sends, as often by it and by psql. */
+async function againstPsql(interval: "M1" | "M5", { address, app }: BenchDatabase): Promise<BenchResult> {
+  const range = { interval, fromMs: null, toMs: null, limit: 500 };
+  const sent: { text: string; values: readonly unknown[] }[] = [];
+  const options = {
+    max: 1,
+    fetch_types: false,
+    debug: (_: number, text: string, values: readonly unknown[]) => void sent.push({ text, values }),
+  };
+  const listener = "url" in address ? postgres(address.url, options) : postgres({ ...address, ...options });
+  await readCandles({ ...app, sql: listener as unknown as Database["sql"] }, [1], range);
+  await listener.end();
+  const [statement] = sent;
+  const path = await findProgram("psql");
+  const oursMs: number[] = [];
+  for (let n = -50; n < 300; n++) {
+    const started = performance.now();
+    await readCandles(app, [1], range);
+    if (n >= 0) oursMs.push(performance.now() - started);
+  }
+  const psqlMs = path === null || statement === undefined ? [] : await psqlTimes(path, address, statement, 350);
+  return {
+    case: `candles: 500 ${interval} of 2,000,000 against psql`,
+    unit: "ms",
+    better: "less",
+    ours: median(oursMs),
+    ...(psqlMs.length === 0 ? {} : { limit: median(psqlMs.slice(50)) }),
+    reach: { limit: 1 / 1.3 },
+    growsWith: "candles returned",
+    note: "2,000,000 minutes hold 100 million trades at 50 a minute; psql throws the rows away",
+  };
+}
 
 const symbolIdsUpTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n + 1);
 
