@@ -1,8 +1,7 @@
 import { once } from "node:events";
 import { pino } from "pino";
-import postgres from "postgres";
 import { decimalText } from "../src/core/decimal.js";
-import type { Database } from "../src/db/connect.js";
+import { connect, type Database } from "../src/db/connect.js";
 import type { TradeEvent } from "../src/market-data/events.js";
 import { readCandles } from "../src/market-data/series/read-series.js";
 import { TradeWriter } from "../src/market-data/series/writers.js";
@@ -161,19 +160,20 @@ const candles: BenchCase = {
   },
 };
 
+/** In the order of the statement's placeholders: of one symbol, without bounds, 500; of M5 with the time in which they should be. */
+const candleValues = {
+  M1: ["{1}", "-infinity", "-infinity", "infinity", 500, "-infinity", "infinity", "-infinity", 500],
+  M5: ["{1}", "-infinity", "infinity", 300_000, "infinity", 500, "-infinity", "infinity", "infinity", 300_000, 500],
+} as const;
+
 /** The statement that the program sends, as often by it and by psql. */
-async function againstPsql(interval: "M1" | "M5", { address, app }: BenchDatabase): Promise<BenchResult> {
+async function againstPsql(interval: "M1" | "M5", { address }: BenchDatabase): Promise<BenchResult> {
   const range = { interval, fromMs: null, toMs: null, limit: 500 };
-  const sent: { text: string; values: readonly unknown[] }[] = [];
-  const options = {
-    max: 1,
-    fetch_types: false,
-    debug: (_: number, text: string, values: readonly unknown[]) => void sent.push({ text, values }),
-  };
-  const listener = "url" in address ? postgres(address.url, options) : postgres({ ...address, ...options });
-  await readCandles({ ...app, sql: listener as unknown as Database["sql"] }, [1], range);
-  await listener.end();
-  const [statement] = sent;
+  const app = connect({ address, role: "tradegraph_app", poolSize: 1, applicationName: "bench candles" });
+  const known = (await readCandles(app, [1], range)).get(1) ?? [];
+  if (known.length !== 500) throw new Error(`there are ${known.length} candles`);
+  const [statement] = await app.sql<{ text: string }[]>`
+    select statement as text from pg_prepared_statements where statement like '%recent as materialized%' and statement not like '%prepared_statements%'`;
   const path = await findProgram("psql");
   const oursMs: number[] = [];
   for (let n = -50; n < 300; n++) {
@@ -181,7 +181,11 @@ async function againstPsql(interval: "M1" | "M5", { address, app }: BenchDatabas
     await readCandles(app, [1], range);
     if (n >= 0) oursMs.push(performance.now() - started);
   }
-  const psqlMs = path === null || statement === undefined ? [] : await psqlTimes(path, address, statement, 350);
+  const psqlMs =
+    path === null || statement === undefined
+      ? []
+      : await psqlTimes(path, address, { ...statement, values: candleValues[interval] }, 350);
+  await app.close();
   return {
     case: `candles: 500 ${interval} of 2,000,000 against psql`,
     unit: "ms",
