@@ -12,15 +12,15 @@ export interface SimulatedExchange {
   close(): Promise<void>;
 }
 
-export type SimulatedExchangeConfig = Pick<
-  Config,
-  | "simulatorPort"
-  | "simulatorSeed"
-  | "simulatorUpdatesPerSecond"
-  | "simulatorReplay"
-  | "simulatorReplaySpeed"
-  | "logLevel"
->;
+const settings = [
+  "simulatorPort",
+  "simulatorSeed",
+  "simulatorUpdatesPerSecond",
+  "simulatorReplay",
+  "simulatorReplaySpeed",
+  "logLevel",
+] as const;
+export type SimulatedExchangeConfig = Pick<Config, (typeof settings)[number]>;
 
 export const hasSimulatedExchange = ({ mode, roles }: Config): boolean => mode === "simulated" && roles.has("feed");
 
@@ -34,26 +34,10 @@ export type ThreadStarted =
  * eight exchanges takes no time from whoever follows them, least of all while the program starts. Ends with the program.
  * @throws {StartError} when its port is taken, or the recording cannot be read
  */
-export async function startSimulatorThread(
-  {
-    simulatorPort,
-    simulatorSeed,
-    simulatorUpdatesPerSecond,
-    simulatorReplay,
-    simulatorReplaySpeed,
-    logLevel,
-  }: SimulatedExchangeConfig,
-  log: Logger,
-): Promise<SimulatedExchange> {
-  const config: SimulatedExchangeConfig = {
-    simulatorPort,
-    simulatorSeed,
-    simulatorUpdatesPerSecond,
-    simulatorReplay,
-    simulatorReplaySpeed,
-    logLevel,
-  };
-  const thread = new Worker(new URL("dist/simulator-thread.js", programFolder), { workerData: config });
+export async function startSimulatorThread(config: SimulatedExchangeConfig, log: Logger): Promise<SimulatedExchange> {
+  // Not all settings of the program can be handed to a thread.
+  const workerData = Object.fromEntries(settings.map((name) => [name, config[name]]));
+  const thread = new Worker(new URL("dist/simulator-thread.js", programFolder), { workerData });
   const ended = new Promise<void>((resolve) => thread.once("exit", () => resolve()));
   const started = await new Promise<ThreadStarted>((resolve, reject) => {
     thread.once("message", resolve);
