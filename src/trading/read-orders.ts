@@ -93,10 +93,16 @@ const groups: readonly Readonly<Record<string, readonly (keyof OrderRow)[]>>[] =
   },
 ];
 
-const columnsOfFields = (fields: ReadonlySet<string>): string =>
-  [basics, ...groups.filter((group) => Object.keys(group).some((field) => fields.has(field))).flatMap(Object.values)]
-    .flat()
-    .join(", ");
+const basicColumns = basics.join(", ");
+const columnGroups = groups.map((group) => ({
+  fields: Object.keys(group),
+  columns: Object.values(group).flat().join(", "),
+}));
+
+const columnsOfFields = (selected: ReadonlySet<string>): string => {
+  const asked = columnGroups.filter(({ fields }) => fields.some((field) => selected.has(field)));
+  return [basicColumns, ...asked.map(({ columns }) => columns)].join(", ");
+};
 
 /** The statement of a page for `readAsUser`, with one row more than asked for. */
 export function pageOfOrders(
