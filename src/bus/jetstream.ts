@@ -9,6 +9,7 @@ import {
 import { type NatsConnection, NoRespondersError, nanos } from "@nats-io/transport-node";
 import { errorMessage } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
+import { rest } from "../core/rest.js";
 import {
   BusAwayError,
   type DurableBus,
@@ -182,9 +183,8 @@ const isUnsupported = (error: unknown): boolean =>
 class Consumer {
   #messages: ConsumerMessages | undefined;
   #running: Promise<void> = Promise.resolve();
-  #retry: { readonly timer: NodeJS.Timeout; readonly resolve: () => void } | undefined;
+  readonly #closing = new AbortController();
   #isRunning = false;
-  #isClosed = false;
 
   constructor(
     private readonly name: string,
@@ -193,7 +193,7 @@ class Consumer {
   ) {}
 
   begin(client: JetStreamClient, manager: JetStreamManager): void {
-    if (this.#isRunning || this.#isClosed) return;
+    if (this.#isRunning || this.#closing.signal.aborted) return;
     this.#isRunning = true;
     this.#running = this.#run(client, manager).finally(() => {
       this.#isRunning = false;
@@ -201,15 +201,13 @@ class Consumer {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
-    clearTimeout(this.#retry?.timer);
-    this.#retry?.resolve();
+    this.#closing.abort();
     this.#messages?.stop();
     await this.#running;
   }
 
   async #run(client: JetStreamClient, manager: JetStreamManager): Promise<void> {
-    while (!this.#isClosed) {
+    while (!this.#closing.signal.aborted) {
       try {
         await manager.consumers.add(streamName, {
           durable_name: this.name,
@@ -219,7 +217,7 @@ class Consumer {
         });
         const consumer = await client.consumers.get(streamName, this.name);
         this.#messages = await consumer.consume({ max_messages: 100 });
-        if (this.#isClosed) this.#messages.stop();
+        if (this.#closing.signal.aborted) this.#messages.stop();
         for await (const message of this.#messages) {
           try {
             await this.onText(message.string());
@@ -229,13 +227,10 @@ class Consumer {
           }
         }
       } catch (error) {
-        if (this.#isClosed) return;
+        if (this.#closing.signal.aborted) return;
         this.log.warn({ consumer: this.name, error: errorMessage(error) }, "bus.consumer-interrupted");
       }
-      if (!this.#isClosed)
-        await new Promise<void>((resolve) => {
-          this.#retry = { timer: setTimeout(resolve, retryAfterMs), resolve };
-        });
+      await rest(retryAfterMs, this.#closing.signal);
     }
   }
 }

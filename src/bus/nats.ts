@@ -1,6 +1,7 @@
 import { connect, type NatsConnection, type Subscription } from "@nats-io/transport-node";
 import { errorMessage } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
+import { rest } from "../core/rest.js";
 import type { Bus } from "./bus.js";
 import type { DurableBus, DurableOptions } from "./durable.js";
 import { JetStreamBus } from "./jetstream.js";
@@ -29,10 +30,9 @@ class NatsBus implements Bus {
   readonly #connectionListeners = new Set<(isConnected: boolean) => void>();
   readonly #joining: Promise<void>;
   #connection: NatsConnection | undefined;
-  #retry: { readonly timer: NodeJS.Timeout; readonly resolve: () => void } | undefined;
   #jetStream: JetStreamBus | undefined;
   #isConnected = false;
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(
     private readonly url: string,
@@ -73,10 +73,8 @@ class NatsBus implements Bus {
 
   async close(): Promise<void> {
     await this.#jetStream?.close();
-    this.#closed = true;
+    this.#closing.abort();
     this.#connectionListeners.clear();
-    clearTimeout(this.#retry?.timer);
-    this.#retry?.resolve();
     // What was published last, e.g. that prices are stale now, still leaves.
     if (this.#isConnected) await this.#connection?.flush().catch(() => {});
     await this.#connection?.close();
@@ -86,7 +84,7 @@ class NatsBus implements Bus {
   /** The first connection is tried here, later ones by the library: it gives up at once when the first fails. */
   async #join(): Promise<void> {
     let attempts = 0;
-    while (!this.#closed) {
+    while (!this.#closing.signal.aborted) {
       try {
         this.#connection = await connect({
           servers: this.url,
@@ -101,12 +99,12 @@ class NatsBus implements Bus {
         break;
       } catch (error) {
         if (attempts++ === 0) this.log.warn({ error: errorMessage(error) }, "bus.unreachable");
-        await this.#pause(reconnectWaitMs + Math.random() * reconnectJitterMs);
+        await rest(reconnectWaitMs + Math.random() * reconnectJitterMs, this.#closing.signal);
       }
     }
     const connection = this.#connection;
     if (connection === undefined) return;
-    if (this.#closed) return connection.close();
+    if (this.#closing.signal.aborted) return connection.close();
     for (const listening of this.#listening) this.#listen(connection, listening);
     this.#becomes(true);
     void this.#follow(connection);
@@ -121,7 +119,7 @@ class NatsBus implements Bus {
   }
 
   #becomes(isConnected: boolean): void {
-    if (this.#closed || this.#isConnected === isConnected) return;
+    if (this.#closing.signal.aborted || this.#isConnected === isConnected) return;
     this.#isConnected = isConnected;
     if (isConnected) this.log.info({}, "bus.connected");
     else this.log.warn({}, "bus.lost");
@@ -136,12 +134,6 @@ class NatsBus implements Bus {
         if (error === null) listening.onText(message.string());
         else this.log.error({ error: errorMessage(error), subject: listening.subject }, "bus.subscription-failed");
       },
-    });
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#retry = { timer: setTimeout(resolve, ms), resolve };
     });
   }
 }
