@@ -60,7 +60,8 @@ export function percentile(values: readonly number[], part: number): number {
 
 export const median = (values: readonly number[]): number => percentile(values, 0.5);
 
-async function timeOf(work: () => Promise<unknown>): Promise<number> {
+/** In milliseconds. */
+export async function timeOf(work: () => Promise<unknown>): Promise<number> {
   const startMs = performance.now();
   await work();
   return performance.now() - startMs;

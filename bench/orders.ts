@@ -5,7 +5,7 @@ import { type BenchDatabase, fillSymbols, openBenchDatabase } from "./database.j
 import { Helper } from "./helper.js";
 import type { Ask, Load, LoadInput } from "./http-load.js";
 import { orderScript } from "./order-rows.js";
-import { findProgram, pgbench } from "./pgbench.js";
+import { findProgram, pgbench } from "./postgres-programs.js";
 import { costOf } from "./queries.js";
 
 const clientCounts = [1, 8, 64] as const;

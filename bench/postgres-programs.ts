@@ -22,12 +22,30 @@ export async function findProgram(name: "pgbench" | "psql"): Promise<string | nu
   return null;
 }
 
-const argumentsFor = (address: DatabaseAddress): string[] =>
-  "url" in address
-    ? [address.url]
-    : ["-h", address.host, "-p", String(address.port), "-U", address.user, address.database];
-
-const asProgram = { ...process.env, PGOPTIONS: "-c role=tradegraph_app" };
+/** What the program prints that runs the script, as the role that this program has. */
+async function runScript(
+  path: string,
+  address: DatabaseAddress,
+  script: string,
+  options: readonly string[],
+): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "tradegraph-script-"));
+  try {
+    const file = join(folder, "script.sql");
+    await writeFile(file, script);
+    const database =
+      "url" in address
+        ? [address.url]
+        : ["-h", address.host, "-p", String(address.port), "-U", address.user, address.database];
+    const { stdout } = await run(path, [...options, "-f", file, ...database], {
+      env: { ...process.env, PGOPTIONS: "-c role=tradegraph_app" },
+      maxBuffer: 10_000_000,
+    });
+    return stdout;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
 
 /** How long psql itself says that each execution of a prepared statement took, in milliseconds; its rows are thrown away. */
 export async function psqlTimes(
@@ -36,22 +54,13 @@ export async function psqlTimes(
   { text, values }: { readonly text: string; readonly values: readonly unknown[] },
   times: number,
 ): Promise<number[]> {
-  const folder = await mkdtemp(join(tmpdir(), "tradegraph-psql-"));
-  try {
-    const file = join(folder, "script.sql");
-    const literals = values.map((value) => `'${String(value).replaceAll("'", "''")}'`).join();
-    const lines = [`prepare statement as ${text};`, "\\o /dev/null", "\\timing on"];
-    await writeFile(file, [...lines, ...Array<string>(times).fill(`execute statement(${literals});`), ""].join("\n"));
-    const { stdout } = await run(path, ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", file, ...argumentsFor(address)], {
-      env: asProgram,
-      maxBuffer: 10_000_000,
-    });
-    const found = [...stdout.matchAll(/^Time: ([\d.]+) ms/gm)].map(([, ms]) => Number(ms));
-    if (found.length !== times) throw new Error(`psql says\n${stdout.slice(0, 2_000)}`);
-    return found;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const literals = values.map((value) => `'${String(value).replaceAll("'", "''")}'`).join();
+  const lines = [`prepare statement as ${text};`, "\\o /dev/null", "\\timing on"];
+  const script = [...lines, ...Array<string>(times).fill(`execute statement(${literals});`), ""].join("\n");
+  const said = await runScript(path, address, script, ["-X", "-q", "-v", "ON_ERROR_STOP=1"]);
+  const found = [...said.matchAll(/^Time: ([\d.]+) ms/gm)].map(([, ms]) => Number(ms));
+  if (found.length !== times) throw new Error(`psql says\n${said.slice(0, 2_000)}`);
+  return found;
 }
 
 /**
@@ -59,19 +68,10 @@ export async function psqlTimes(
  * each client one after the other.
  */
 export async function pgbench(path: string, address: DatabaseAddress, script: PgbenchScript): Promise<number> {
-  const folder = await mkdtemp(join(tmpdir(), "tradegraph-pgbench-"));
-  try {
-    const file = join(folder, "script.sql");
-    await writeFile(file, script.text);
-    const options = ["-n", "-M", "prepared", "-c", script.clients, "-j", 1, "-T", script.seconds].map(String);
-    const variables = Object.entries(script.variables ?? {}).flatMap(([name, value]) => ["-D", `${name}=${value}`]);
-    const { stdout } = await run(path, [...options, ...variables, "-f", file, ...argumentsFor(address)], {
-      env: asProgram,
-    });
-    const [, tps] = /^tps = ([\d.]+) \(without/m.exec(stdout) ?? [];
-    if (tps === undefined) throw new Error(`pgbench says\n${stdout}`);
-    return Number(tps);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const options = ["-n", "-M", "prepared", "-c", script.clients, "-j", 1, "-T", script.seconds].map(String);
+  const variables = Object.entries(script.variables ?? {}).flatMap(([name, value]) => ["-D", `${name}=${value}`]);
+  const said = await runScript(path, address, script.text, [...options, ...variables]);
+  const [, tps] = /^tps = ([\d.]+) \(without/m.exec(said) ?? [];
+  if (tps === undefined) throw new Error(`pgbench says\n${said}`);
+  return Number(tps);
 }

@@ -7,7 +7,7 @@ import { post, register } from "./api.js";
 import { type BenchCase, type BenchResult, figure } from "./case.js";
 import { type BenchDatabase, type BenchSymbol, fillSymbols, openBenchDatabase } from "./database.js";
 import type { PeerInput } from "./peers/peer.js";
-import { findProgram, pgbench } from "./pgbench.js";
+import { findProgram, pgbench } from "./postgres-programs.js";
 import { costOfQuery } from "./queries.js";
 
 const itemCount = 20;

@@ -5,9 +5,9 @@ import { connect, type Database } from "../src/db/connect.js";
 import type { TradeEvent } from "../src/market-data/events.js";
 import { readCandles } from "../src/market-data/series/read-series.js";
 import { TradeWriter } from "../src/market-data/series/writers.js";
-import { type BenchCase, type BenchResult, median, timesInTurns } from "./case.js";
+import { type BenchCase, type BenchResult, median, timeOf, timesInTurns } from "./case.js";
 import { type BenchDatabase, openBenchDatabase } from "./database.js";
-import { findProgram, psqlTimes } from "./pgbench.js";
+import { findProgram, psqlTimes } from "./postgres-programs.js";
 
 const log = pino({ level: "silent" });
 
@@ -180,9 +180,8 @@ async function againstPsql(interval: "M1" | "M5", { address }: BenchDatabase): P
   // In turns: other work on the machine comes and goes.
   for (let round = 0; round < 6; round++) {
     for (let n = -20; n < 60; n++) {
-      const started = performance.now();
-      await readCandles(app, [1], range);
-      if (n >= 0) oursMs.push(performance.now() - started);
+      const ms = await timeOf(() => readCandles(app, [1], range));
+      if (n >= 0) oursMs.push(ms);
     }
     if (path !== null && statement !== undefined)
       psqlMs.push(...(await psqlTimes(path, address, { ...statement, values: candleValues[interval] }, 80)).slice(20));
