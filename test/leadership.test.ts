@@ -5,7 +5,6 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { DatabaseAddress } from "../src/db/connect.js";
 import { type CutOff, startCutOff } from "./support/cut-off.js";
 import { createTestDatabase, type TestDatabase } from "./support/database.js";
-import { buildProgram } from "./support/program.js";
 import { until } from "./support/until.js";
 
 interface Told {
@@ -30,7 +29,6 @@ const children: ChildProcess[] = [];
 const ways: CutOff[] = [];
 
 beforeAll(async () => {
-  buildProgram();
   database = await createTestDatabase();
   await database.owner
     .sql`create table written (id bigint generated always as identity, term bigint not null, pid integer not null)`;
