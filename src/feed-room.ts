@@ -23,6 +23,7 @@ import { publishQuotes, receiveQuotes } from "./market-data/share-quotes.js";
 import { LivePublisher } from "./market-data/sharing/publish-live.js";
 import { LiveReceiver } from "./market-data/sharing/receive-live.js";
 import type { RejectedMessages } from "./market-data/sharing/rejected-messages.js";
+import { tellLeader } from "./market-data/sharing/tell-leader.js";
 import { MinuteStore } from "./market-data/store-minutes.js";
 import { loadQuotes, QuoteWriter } from "./market-data/store-quotes.js";
 import { feedMetrics, writerMetrics } from "./program-metrics.js";
@@ -79,6 +80,8 @@ export class FeedRoom {
   #work: Promise<void> = Promise.resolve();
   #retry: NodeJS.Timeout | undefined;
   #mayConnect = false;
+  /** While what ran here ends because another node leads: its prices are live, whatever becomes of the connections here. */
+  #isDeposed = false;
   #isClosed = false;
 
   private constructor(private readonly options: FeedRoomOptions) {
@@ -92,7 +95,11 @@ export class FeedRoom {
     options.metrics.add(...feedMetrics(() => room.#led?.supervisor.measures() ?? []));
     room.#receive();
     if (!options.mayLead) return room;
-    room.#leadership = options.leaderships.campaign(leadershipName, () => room.#settle());
+    room.#leadership = options.leaderships.campaign(leadershipName, {
+      onChange: () => room.#settle(),
+      // Prices are worth more than certainty: what is written twice is the same rows.
+      outlivesDatabase: true,
+    });
     try {
       await options.leaderships.look();
       await room.#work;
@@ -144,6 +151,7 @@ export class FeedRoom {
     this.#work = this.#work.then(async () => {
       if (this.#isClosed) return;
       const isLeading = this.#leadership?.isLeading === true;
+      this.#isDeposed = !isLeading;
       try {
         if (!isLeading && this.#led !== null) {
           await this.#end();
@@ -197,6 +205,7 @@ export class FeedRoom {
     const { bus, quotes, live, catalogue, clock, rejected } = this.options;
     if (bus === null) return;
     const sharing = { quotes, live, catalogue, bus, clock, rejected, board: quotes };
+    if (this.#leadership !== undefined) closers.add("leader", tellLeader(bus, this.#leadership, rejected));
     closers.add("shared quotes", publishQuotes(sharing, clock));
     const publisher = new LivePublisher(sharing, uuidV7(clock.nowMs()));
     closers.add("shared markets", () => publisher.close());
@@ -250,7 +259,7 @@ export class FeedRoom {
         backFill?.statusChanged(provider, status);
         spans.statusChanged(provider.code, status, detail);
         // CONNECTING comes before any message; every other state than CONNECTED means that messages stopped.
-        if (status !== "CONNECTED" && status !== "CONNECTING")
+        if (status !== "CONNECTED" && status !== "CONNECTING" && !this.#isDeposed)
           quotes.markStale((quote) => quote.providerId === provider.id);
         log.info({ provider: provider.code, status, detail }, "feed.status");
         announce(

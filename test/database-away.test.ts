@@ -7,6 +7,7 @@ import { type CutOff, startCutOff } from "./support/cut-off.js";
 import { createTestDatabase, type TestDatabase } from "./support/database.js";
 import { fewPrices } from "./support/few-prices.js";
 import { goodPassword, signUp } from "./support/people.js";
+import { openStream } from "./support/stream.js";
 import { until } from "./support/until.js";
 
 let database: TestDatabase;
@@ -48,3 +49,50 @@ test("while the database is away, who needs it is told so, the rest is answered,
     await app.close();
   }
 });
+
+test("a database that is away for longer than a lease: prices and trades go on for clients, and what was traded meanwhile is stored afterwards", async () => {
+  const written: string[] = [];
+  const log = pino({ level: "info" }, { write: (line: string) => void written.push(line) });
+  const config = { ...parseConfig({ ...fewPrices, PORT: "0" }), rateLimits: noRateLimits };
+  const app = await startApp(config, log, () => {}, { database: way.address });
+  const quotes = async () => {
+    const { data } = await query<{
+      defaultSymbols: { id: string; quote: { isStale: boolean; sequence: string } | null }[];
+    }>(app.url ?? "", "{ defaultSymbols { id quote { isStale sequence } } }");
+    return new Map(data.defaultSymbols.map(({ id, quote }) => [id, quote]));
+  };
+  const areFresh = async () => [...(await quotes()).values()].every((quote) => quote?.isStale === false);
+  try {
+    await until(areFresh, 30_000);
+    const [id] = [...(await quotes()).keys()];
+    const stream = openStream<{ trades: { tradeId: string }[] }>(
+      `${(app.url ?? "").replace("http", "ws")}/graphql`,
+      "subscription ($id: ID!) { trades(symbolId: $id) { tradeId } }",
+      { id },
+    );
+    await until(() => stream.messages.length > 0, 30_000);
+    await way.cut();
+    // What may be done by one node only has ended: nobody can tell any more who leads.
+    await until(() => written.some((line) => /leadership\.lost/.test(line) && /venue paper/.test(line)), 20_000);
+    const [before, traded] = [await quotes(), stream.messages.length];
+    await until(async () => {
+      const now = await quotes();
+      return [...now].every(([id, quote]) => BigInt(quote?.sequence ?? 0) > BigInt(before.get(id)?.sequence ?? 0));
+    }, 60_000);
+    await until(() => stream.messages.length > traded + 2, 30_000);
+    expect(await areFresh()).toBe(true);
+    const seen = stream.messages.flatMap(({ trades }) => trades.map(({ tradeId }) => tradeId));
+    await way.mend();
+    const stored = async () =>
+      await database.owner.sql<
+        { trade_id: string }[]
+      >`select trade_id from market_trades where trade_id = any (${seen})`;
+    await until(async () => new Set((await stored()).map((row) => row.trade_id)).size === seen.length, 30_000);
+    expect(written.filter((line) => /feeds\.led-here/.test(line))).toHaveLength(1);
+    expect(written.filter((line) => /lost-at-close|dropping-oldest/.test(line))).toEqual([]);
+    expect(stream.errors).toEqual([]);
+    await stream.close();
+  } finally {
+    await app.close();
+  }
+}, 120_000);

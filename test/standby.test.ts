@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { query } from "./support/app.js";
+import { type CutOff, startCutOff } from "./support/cut-off.js";
 import { createTestDatabase, type TestDatabase } from "./support/database.js";
 import { fewPrices } from "./support/few-prices.js";
 import { findNats, type NatsServer, startNats } from "./support/nats.js";
@@ -20,12 +21,16 @@ describe.skipIf(natsPath === null)("two nodes with feeds and workers, and one th
   let nats: NatsServer;
   let database: TestDatabase;
   const programs: Program[] = [];
+  let way: CutOff<TestDatabase["address"]> | undefined;
 
-  const start = (roles: string): Program => {
+  const start = (roles: string, by?: CutOff<TestDatabase["address"]>): Program => {
     const { host, port, user, database: name } = database.address;
     const program = runProgram(["serve"], {
       ...fewPrices,
-      DATABASE_URL: `postgres://${user}@localhost/${name}?host=${encodeURIComponent(host)}&port=${port}`,
+      DATABASE_URL:
+        by === undefined
+          ? `postgres://${user}@localhost/${name}?host=${encodeURIComponent(host)}&port=${port}`
+          : `postgres://${user}@${by.address.host}:${by.address.port}/${name}`,
       NATS_URL: nats.url,
       ROLES: roles,
       PORT: "0",
@@ -43,6 +48,8 @@ describe.skipIf(natsPath === null)("two nodes with feeds and workers, and one th
     database = await createTestDatabase();
   });
   afterEach(async () => {
+    await way?.close();
+    way = undefined;
     for (const program of programs.splice(0)) {
       program.signal("SIGCONT");
       program.signal("SIGKILL");
@@ -107,4 +114,33 @@ describe.skipIf(natsPath === null)("two nodes with feeds and workers, and one th
     },
     90_000,
   );
+
+  test("the leader of the feeds loses its way to the database: another node leads, it hears so and ends, and no client sees a sequence go back", async () => {
+    const api = start("api");
+    way = await startCutOff(database.address);
+    const first = start("feed", way);
+    const url = await api.printed(/GraphiQL +(http:\S+)\/graphiql/);
+    await until(() => leadsFeeds(first), 30_000);
+    const standby = start("feed");
+    await until(() => isUp(standby), 30_000);
+    const stream = openStream<Quotes>(`${url.replace("http", "ws")}/graphql`, quotesText);
+    const told = () => stream.messages.flatMap(({ quotes }) => quotes);
+    await until(() => told().length > 0, 20_000);
+
+    await way.cut();
+    await until(() => leadsFeeds(standby), 20_000);
+    // It still cannot ask the database.
+    await until(() => /leadership\.lost/.test(first.output() + first.errors()), 20_000);
+    const after = told().length;
+    await until(() => told().length > after + 20, 20_000);
+    const seen = new Map<string, number>();
+    for (const { symbol, sequence } of told()) {
+      expect(Number(sequence)).toBeGreaterThan(seen.get(symbol.ticker) ?? 0);
+      seen.set(symbol.ticker, Number(sequence));
+    }
+    // Prices never were away: the one that led went on until it heard of the other.
+    expect(told().filter(({ isStale }) => isStale)).toEqual([]);
+    expect(stream.errors).toEqual([]);
+    await stream.close();
+  }, 90_000);
 });

@@ -4,13 +4,15 @@ import type { Logger } from "../core/logger.js";
 import { refusesWrites } from "../core/refused-writes.js";
 import type { Database } from "./connect.js";
 
-/** How long a lease is good for. A successor has it at most this and one look after its holder has died. */
-const leaseLifeMs = 3_000;
+/** How long a lease is good for. A successor has it that long after its holder has died, and hardly later. */
+const leaseLifeMs = 2_500;
 const lookEveryMs = 500;
 /** The holder gives up this much before the database would: clocks do not run equally fast. */
 const marginMs = 250;
 /** A look that has no answer by then gets another connection. */
-const answerWithinMs = 1_500;
+const answerWithinMs = 1_000;
+/** A successor looks this much after the lease of another one has ended. */
+const afterEndMs = 5;
 /** Of the database's error when a write comes under a term that is over. */
 export const notLeaderCode = "TG001";
 
@@ -31,8 +33,20 @@ export interface Leadership {
    * It fails with {@link LeadershipLostError} when another one already has.
    */
   fence(sql: postgres.Sql | postgres.TransactionSql | postgres.ReservedSql): Promise<void>;
+  /** To be told what another node says of itself, where nodes hear each other without the database: a later term ends this one. */
+  anotherLeads(term: number): void;
   /** Ends it here, and lets another node lead at once. */
   resign(): Promise<void>;
+}
+
+export interface CampaignOptions {
+  /** Told when this node begins to lead, and when it ends; a new term without an end between them tells both. */
+  readonly onChange?: (isLeading: boolean) => void;
+  /**
+   * Whether who leads goes on while the database cannot be reached. Another node may reach it, and lead as well until the two
+   * hear of each other: only for what can be done twice for a moment.
+   */
+  readonly outlivesDatabase?: boolean;
 }
 
 export interface LeadershipsOptions {
@@ -52,6 +66,8 @@ export class Leaderships {
   readonly #timer: NodeJS.Timeout;
   #database: Database;
   #looking: Promise<void> | undefined;
+  /** Fires when the lease of another node ends, if it is not renewed by then. */
+  #nextEnd: NodeJS.Timeout | undefined;
   #failures = 0;
   #isClosed = false;
   #hasGivenUp = false;
@@ -70,14 +86,12 @@ export class Leaderships {
     return [...this.#candidates.values()].filter((one) => one.isLeading).map(({ name }) => name);
   }
 
-  /**
-   * Stands for the leadership of `name` from the next look on.
-   * @param onChange told when this node begins to lead, and when it ends; a new term without an end between them tells both
-   */
-  campaign(name: string, onChange: (isLeading: boolean) => void = () => {}): Leadership {
+  /** Stands for the leadership of `name` from the next look on. */
+  campaign(name: string, { onChange = () => {}, outlivesDatabase = false }: CampaignOptions = {}): Leadership {
     if (this.#candidates.has(name)) throw new Error(`this node stands for ${name} already`);
     const candidate = new Candidate(
       name,
+      outlivesDatabase,
       onChange,
       this.options.log,
       async () => {
@@ -103,7 +117,7 @@ export class Leaderships {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    clearInterval(this.#timer);
+    this.#stopLooking();
     await this.#looking;
     const names = [...this.#candidates.keys()];
     for (const candidate of this.#candidates.values()) candidate.lose();
@@ -115,8 +129,13 @@ export class Leaderships {
   /** From now on the database is not asked: what is held here expires. To be called when this closes without it. */
   giveUp(): void {
     this.#hasGivenUp = true;
-    clearInterval(this.#timer);
+    this.#stopLooking();
     this.#database.giveUp();
+  }
+
+  #stopLooking(): void {
+    clearInterval(this.#timer);
+    clearTimeout(this.#nextEnd);
   }
 
   async #look(): Promise<void> {
@@ -124,10 +143,17 @@ export class Leaderships {
     const sentAtMs = performance.now();
     try {
       const rows = await this.#inTime(
-        this.#database.sql<{ lease: string; lease_term: string }[]>`
-          select lease, lease_term from take_leases(${this.nodeId}, ${names as never}::text[], ${`${leaseLifeMs} ms`})`,
+        this.#database.sql<{ lease: string; lease_term: string | null; ends_in_ms: number | null }[]>`
+          select lease, lease_term, null::float8 as ends_in_ms
+          from take_leases(${this.nodeId}, ${names as never}::text[], ${`${leaseLifeMs} ms`})
+          union all
+          select name, null, extract(epoch from expires_at - clock_timestamp()) * 1000
+          from leases where name = any (${names as never}::text[]) and holder <> ${this.nodeId} and expires_at > clock_timestamp()`,
       );
-      const held = new Map(rows.map((row) => [row.lease, Number(row.lease_term)]));
+      const held = new Map(
+        rows.flatMap(({ lease, lease_term }) => (lease_term === null ? [] : [[lease, Number(lease_term)]])),
+      );
+      this.#lookAtEnd(Math.min(...rows.map((row) => row.ends_in_ms ?? Number.POSITIVE_INFINITY)));
       // From before it was sent: the database began to count later.
       for (const name of names)
         this.#candidates.get(name)?.looked(held.get(name) ?? null, sentAtMs + leaseLifeMs - marginMs);
@@ -136,10 +162,19 @@ export class Leaderships {
     } catch (error) {
       if (this.#isClosed) return;
       if (refusesWrites(error) && (await this.#keepWhatNobodyCanTake(names))) return;
-      // What is held expires by itself.
-      for (const candidate of this.#candidates.values()) if (!candidate.isLeading) candidate.lose();
+      // Once may be a connection that was lost while this process was paused.
+      const isAway = this.#failures > 0;
+      for (const candidate of this.#candidates.values())
+        candidate.unanswered(isAway, performance.now() + leaseLifeMs - marginMs);
       if (this.#failures++ === 0) this.options.log.warn({ error: errorCode(error) }, "leadership.unreachable");
     }
+  }
+
+  /** Without it, half a look would be lost on average between the end of a lease and its successor's. */
+  #lookAtEnd(endsInMs: number): void {
+    clearTimeout(this.#nextEnd);
+    if (endsInMs < lookEveryMs && !this.#isClosed && !this.#hasGivenUp)
+      this.#nextEnd = setTimeout(() => void this.look(), endsInMs + afterEndMs);
   }
 
   /**
@@ -197,6 +232,7 @@ class Candidate implements Leadership {
 
   constructor(
     readonly name: string,
+    private readonly outlivesDatabase: boolean,
     private readonly onChange: (isLeading: boolean) => void,
     private readonly log: Logger,
     private readonly leave: () => Promise<void>,
@@ -224,6 +260,10 @@ class Candidate implements Leadership {
     }
   }
 
+  anotherLeads(term: number): void {
+    if (this.#term !== null && term > this.#term) this.lose();
+  }
+
   resign(): Promise<void> {
     this.lose();
     return this.leave();
@@ -241,6 +281,13 @@ class Candidate implements Leadership {
     this.#term = term;
     this.log.info({ leadership: this.name, term }, "leadership.gained");
     this.onChange(true);
+  }
+
+  /** Nobody knows whether it is still held. Without more, it expires by itself. */
+  unanswered(isAway: boolean, untilMs: number): void {
+    if (!this.outlivesDatabase) {
+      if (!this.isLeading) this.lose();
+    } else if (isAway) this.goesOn(this.#term, untilMs);
   }
 
   /** The same term, for who leads; nobody begins to lead by this. */

@@ -58,7 +58,9 @@ export class ProjectionRunner {
     const { projection, database, leaderships, log } = this.options;
     await database.sql`
       insert into event_projections (name, status) values (${projection.name}, 'RUNNING') on conflict (name) do nothing`;
-    this.#leadership = leaderships.campaign(`projection ${projection.name}`, (isLeading) => this.#led(isLeading));
+    this.#leadership = leaderships.campaign(`projection ${projection.name}`, {
+      onChange: (isLeading) => this.#led(isLeading),
+    });
     this.#listening = await database.sql
       .listen(
         accountsChannel,

@@ -48,7 +48,9 @@ export class VenueLease {
 
   /** Fulfilled after the first look. */
   start(): Promise<void> {
-    this.#leadership = this.leaderships.campaign(`venue ${this.name}`, (isLeading) => this.#changed(isLeading));
+    this.#leadership = this.leaderships.campaign(`venue ${this.name}`, {
+      onChange: (isLeading) => this.#changed(isLeading),
+    });
     this.#timer = setInterval(() => {
       if (this.isHeld) this.onLook(true);
     }, lookEveryMs);

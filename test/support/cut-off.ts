@@ -3,8 +3,8 @@ import { type AddressInfo, connect, createServer, type NetConnectOpts, type Sock
 import type { DatabaseAddress } from "../../src/db/connect.js";
 
 /** A way to a database that can be cut and mended. */
-export interface CutOff {
-  readonly address: DatabaseAddress;
+export interface CutOff<Address extends DatabaseAddress = DatabaseAddress> {
+  readonly address: Address;
   /** Breaks what is connected and refuses whoever comes. */
   cut(): Promise<void>;
   mend(): Promise<void>;
@@ -15,7 +15,7 @@ export interface CutOff {
   close(): Promise<void>;
 }
 
-export async function startCutOff(address: DatabaseAddress): Promise<CutOff> {
+export async function startCutOff<Address extends DatabaseAddress>(address: Address): Promise<CutOff<Address>> {
   const sockets = new Set<Socket>();
   let chunks = 0;
   let isSilent = false;
@@ -57,7 +57,7 @@ export async function startCutOff(address: DatabaseAddress): Promise<CutOff> {
     for (const socket of sockets) socket.unpipe().pause();
   };
   return {
-    address: through(address, port),
+    address: through(address, port) as Address,
     cut,
     mend: () => listen(port),
     silence,

@@ -8,9 +8,11 @@ const [address, name, holdAt] = [JSON.parse(process.argv[2]), process.argv[3], p
 const open = () => connect({ address, role: "tradegraph_app", poolSize: 1, applicationName: "tradegraph leases" });
 const tell = (event, more = {}) => process.stdout.write(`${JSON.stringify({ event, atMs: Date.now(), ...more })}\n`);
 const leaderships = new Leaderships({ open, nodeId: uuidV7(Date.now()), log: pino({ level: "silent" }) });
-const leadership = leaderships.campaign(name, (isLeading) => {
-  tell(isLeading ? "leads" : "ended", { term: leadership.term });
-  if (isLeading) void work();
+const leadership = leaderships.campaign(name, {
+  onChange: (isLeading) => {
+    tell(isLeading ? "leads" : "ended", { term: leadership.term });
+    if (isLeading) void work();
+  },
 });
 const database = connect({ address, role: null, poolSize: 2, applicationName: "writer" });
 let isHeld = false;

@@ -18,6 +18,8 @@ import { isInterval } from "./topics.js";
 export const asksSubject = "asks";
 /** Feed nodes say here that they are alive, once per second while somebody wants something, and when they end. */
 export const feedNodesSubject = "feed-nodes";
+/** Who leads the feeds says here under which term, twice per second. */
+export const leaderSubject = "feeds-leader";
 
 /** A run of a feed node. A successor has another id, so it may number anew. */
 export interface Source {
