@@ -96,3 +96,36 @@ test("a database that is away for longer than a lease: prices and trades go on f
     await app.close();
   }
 }, 120_000);
+
+test("a database that falls silent, and is replaced: nobody waits for ever, also not for what others tell by it", async () => {
+  const log = pino({ level: "silent" });
+  const config = { ...parseConfig({ ...fewPrices, PORT: "0" }), rateLimits: noRateLimits };
+  const silent = await startCutOff(database.address);
+  const app = await startApp(config, log, () => {}, { database: silent.address });
+  try {
+    const url = app.url ?? "";
+    const { headers } = await signUp(url);
+    await query(url, read, {}, headers);
+    silent.silence();
+    // More than there are connections.
+    const answers = await Promise.all(Array.from({ length: 30 }, () => query(url, read, {}, headers)));
+    expect(new Set(answers.map(({ errors }) => errors?.[0]?.extensions.code))).toEqual(
+      new Set(["PROVIDER_UNAVAILABLE"]),
+    );
+    silent.endSilence();
+    await until(async () => (await query(url, read, {}, headers)).errors === undefined, 30_000);
+    // It is told by notifications, which the connection that fell silent will never bring.
+    await database.owner.sql`update symbols set status = 'HALT' where ticker = 'UNIUSDT'`;
+    const isHeard = async () => {
+      const { data } = await query<{ symbol: { status: string } }>(
+        url,
+        '{ symbol(market: "BINANCE_SPOT", ticker: "UNIUSDT") { status } }',
+      );
+      return data.symbol.status === "HALT";
+    };
+    await until(isHeard, 60_000);
+  } finally {
+    await app.close();
+    await silent.close();
+  }
+}, 120_000);

@@ -41,14 +41,21 @@ export interface Database {
   giveUp(): void;
 }
 
+const connectTimeoutMs = 10_000;
 const statementTimeoutMs = 30_000;
+/** When nothing has come for so long, the server is asked on another connection whether it is there. */
+const answerTimeoutMs = 5_000;
+const askListenerEveryMs = 10_000;
+/** Of connecting again; when the database is back it is wanted at once, and a refused attempt costs nothing. */
+const maxBackoffSeconds = 1;
 /** What a process has locked that stands still is free after this long. Nothing is waited for within a transaction. */
 const idleInTransactionTimeoutMs = 10_000;
 
 export function connect(options: ConnectOptions): Database {
-  const settings: postgres.Options<Record<string, postgres.PostgresType>> = {
+  const settings: Settings = {
     max: options.poolSize,
-    connect_timeout: 10,
+    connect_timeout: connectTimeoutMs / 1_000,
+    backoff: (attempts) => (0.5 + Math.random() / 2) * Math.min(3 ** attempts / 100, maxBackoffSeconds),
     // The driver would ask for the types of arrays on its own account with each new connection, and when the server goes away
     // at that moment nobody catches the error: it would end the program.
     fetch_types: false,
@@ -80,6 +87,9 @@ export function connect(options: ConnectOptions): Database {
         });
   // The driver opens a connection of its own when somebody listens; the pool itself stays empty.
   const listener = direct === null ? null : open(direct, { ...settings, max: 1 });
+  // Whoever listens says nothing, so nobody would miss an answer.
+  const asking = setInterval(() => void askListener(listener ?? pool), askListenerEveryMs);
+  asking.unref();
   const stats = new DatabaseStats();
   const sql = observed(pool, stats, options.tracer ?? noTracer, listener);
   return {
@@ -88,21 +98,66 @@ export function connect(options: ConnectOptions): Database {
     poolSize: options.poolSize,
     stats,
     close: async () => {
+      clearInterval(asking);
       await Promise.all([pool.end({ timeout: 5 }), listener?.end({ timeout: 5 })]);
     },
     giveUp: () => {
+      clearInterval(asking);
       for (const one of [pool, listener]) one?.end({ timeout: 0 }).catch(() => {});
     },
   };
 }
 
-function open(
-  address: DatabaseAddress,
-  settings: postgres.Options<Record<string, postgres.PostgresType>>,
-): postgres.Sql {
+interface Settings extends postgres.Options<Record<string, postgres.PostgresType>> {
+  /** Of ours, see patches/: a connection that waits for an answer for so many seconds asks, and is given up by "true". */
+  readonly answer_timeout?: number;
+  readonly is_silent?: () => Promise<boolean>;
+}
+
+function open(address: DatabaseAddress, given: Settings): postgres.Sql {
+  const settings = { ...given, answer_timeout: answerTimeoutMs / 1_000, is_silent: silenceOf(address, given) };
+  return openAnyway(address, settings);
+}
+
+/** Waits for answers however long they take. */
+function openAnyway(address: DatabaseAddress, settings: Settings): postgres.Sql {
   return "url" in address
     ? postgres(withoutSocket(address.url), { ...settings, ...socketOf(address.url) })
     : postgres({ ...settings, ...address });
+}
+
+/** The driver listens on a connection of its own, which begins with the first one to listen. */
+async function askListener(listener: postgres.Sql): Promise<void> {
+  const { sql } = listener.listen as { sql?: postgres.Sql };
+  // Where it fails, the driver connects again and listens to the same.
+  await sql?.unsafe("select 1").catch(() => {});
+}
+
+/** Whether a server says nothing to anybody; one that is merely slow does. All connections that wait share a question. */
+function silenceOf(address: DatabaseAddress, settings: Settings): () => Promise<boolean> {
+  let asking: Promise<boolean> | undefined;
+  return () => {
+    asking ??= isSilent(openAnyway(address, { ...settings, max: 1 })).finally(() => {
+      asking = undefined;
+    });
+    return asking;
+  };
+}
+
+async function isSilent(sql: postgres.Sql): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(true), connectTimeoutMs);
+  });
+  const answer = sql`select 1`.then(
+    () => false,
+    // That it has no place for more, or is starting, is an answer as well.
+    (error: unknown) => !(error instanceof postgres.PostgresError),
+  );
+  const result = await Promise.race([answer, tooLate]);
+  clearTimeout(timer);
+  sql.end({ timeout: 0 }).catch(() => {});
+  return result;
 }
 
 /**

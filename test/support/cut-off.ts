@@ -10,6 +10,8 @@ export interface CutOff<Address extends DatabaseAddress = DatabaseAddress> {
   mend(): Promise<void>;
   /** From now on nothing comes through, and nobody is told: whoever is connected, and whoever connects, waits. */
   silence(): void;
+  /** Whoever connects from now on comes through; whoever has been connected waits for ever, as after a server was replaced. */
+  endSilence(): void;
   /** How often something has come for the database: one for each time that somebody sends. */
   sentChunks(): number;
   close(): Promise<void>;
@@ -61,6 +63,9 @@ export async function startCutOff<Address extends DatabaseAddress>(address: Addr
     cut,
     mend: () => listen(port),
     silence,
+    endSilence: () => {
+      isSilent = false;
+    },
     sentChunks: () => chunks,
     close: cut,
   };
