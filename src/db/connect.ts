@@ -127,7 +127,7 @@ function openAnyway(address: DatabaseAddress, settings: Settings): postgres.Sql 
 }
 
 /** The driver listens on a connection of its own, which begins with the first one to listen. */
-async function askListener(listener: postgres.Sql): Promise<void> {
+async function askListener(listener: { readonly listen: unknown }): Promise<void> {
   const { sql } = listener.listen as { sql?: postgres.Sql };
   // Where it fails, the driver connects again and listens to the same.
   await sql?.unsafe("select 1").catch(() => {});
