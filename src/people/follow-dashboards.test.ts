@@ -115,6 +115,15 @@ describe("a dashboard that is followed", () => {
     expect((await follower.listOf(ann)).ids()).toHaveLength(3);
   });
 
+  test("goes on with the defaults when the last of what it began with is taken away", async () => {
+    await put(ann, defaults[0]);
+    await heardAll();
+    const { list } = follow(await follower.listOf(ann));
+    expect(list.ids()).toEqual([defaults[0]]);
+    await database.owner.sql`delete from user_dashboard_preferences where user_id = ${ann}`;
+    await until(() => list.ids().length === 9);
+  });
+
   test("leaves out what is not active, and follows the defaults while it is empty", async () => {
     await put(ann, defaults[0]);
     await put(ann, defaults[1]);

@@ -82,7 +82,11 @@ export class DashboardFollower {
     const shown = known !== undefined && known.asOf >= known.changedAt ? known.shown : await this.options.read(userId);
     return {
       name: `dashboard ${userId}`,
-      ids: () => this.#idsOf(this.#followed.get(userId)?.shown ?? shown),
+      ids: () => {
+        const followed = this.#followed.get(userId);
+        // Null is a value of it: there are no items.
+        return this.#idsOf(followed === undefined ? shown : followed.shown);
+      },
       onChange: (listener) => {
         this.#follow(userId, shown, asOf).listeners.add(listener);
         return () => this.#unfollow(userId, listener);
