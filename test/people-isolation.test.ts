@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parseGlobalId } from "../src/core/ids.js";
+import { globalId, parseGlobalId } from "../src/core/ids.js";
 import { uuidV7 } from "../src/core/uuid.js";
 import { asUser } from "../src/db/as-user.js";
+import { dashboardNodes } from "../src/people/graphql-dashboard.js";
+import { userNodes } from "../src/people/graphql-users.js";
+import { accountNodes } from "../src/trading/graphql.js";
+import { orderNodes } from "../src/trading/graphql-orders.js";
+import { positionNodes } from "../src/trading/graphql-positions.js";
+import { strategyNodes } from "../src/trading/graphql-strategies.js";
 import { operatorHeaders, query, startTestApp, type TestApp } from "./support/app.js";
 import { CapturedMail, goodPassword, type SignedIn, signUp } from "./support/people.js";
 import { until } from "./support/until.js";
@@ -272,9 +278,28 @@ describe("over the API", () => {
       victim.headers,
     );
     const headers = { authorization: `Bearer ${data.createApiKey.secret}` };
-    const ids = [victim.userId, data.createApiKey.apiKey.id];
-    const nodes = await query(app.url, "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", { ids }, headers);
-    expect(nodes.data.nodes).toEqual([null, null]);
+    const tableOf = {
+      Account: "accounts",
+      ApiKey: "api_keys",
+      DashboardItem: "user_dashboard_preferences",
+      LedgerEntry: "ledger_entries",
+      Order: "orders",
+      OrderFill: "order_fills",
+      Position: "positions",
+      Strategy: "strategies",
+    };
+    const own = { ...userNodes, ...dashboardNodes, ...accountNodes, ...orderNodes, ...positionNodes, ...strategyNodes };
+    expect(Object.keys(own).sort()).toEqual(["User", ...Object.keys(tableOf)].sort());
+    const ids = [victim.userId];
+    for (const [type, table] of Object.entries(tableOf)) {
+      const [row] = await app.database.owner.sql<{ id: string }[]>`
+        select id from ${app.database.owner.sql(table)} where user_id = ${victimId} limit 1`;
+      ids.push(globalId(type, row?.id ?? ""));
+    }
+    const nodesFor = async (by: Record<string, string>) =>
+      (await query(app.url, "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", { ids }, by)).data.nodes;
+    expect(await nodesFor(victim.headers)).toEqual(ids.map((id) => ({ id })));
+    expect(await nodesFor(headers)).toEqual(ids.map(() => null));
     for (const text of [
       "{ viewer { id } }",
       "{ apiKeys { id } }",

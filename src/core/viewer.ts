@@ -45,6 +45,10 @@ export function requireUser(viewer: Viewer | null): UserViewer {
   throw new DomainError("UNAUTHENTICATED", "sign in first");
 }
 
+/** The user, if the credential may read what is the user's own; null for anybody else, to whom that is not there. */
+export const readingUser = (viewer: Viewer | null): UserViewer | null =>
+  viewer?.kind === "user" && viewer.scopes.has("READ") ? viewer : null;
+
 /**
  * The user, whose credential may do this. TRADE also needs a role that may change something.
  * @throws {DomainError} UNAUTHENTICATED without a user, FORBIDDEN without the scope

@@ -2,7 +2,7 @@ import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root, Subs
 import { symbolOfId } from "../catalogue/graphql.js";
 import { badInput, notFound } from "../core/errors.js";
 import { isUuid, parseGlobalId } from "../core/ids.js";
-import { requireScope, type Viewer } from "../core/viewer.js";
+import { readingUser, requireScope, type Viewer } from "../core/viewer.js";
 import type { ApiContext } from "../graphql/context.js";
 import { idField, type NodeLoader } from "../graphql/node.js";
 import { Costs, Private, Shared, servedShared, statementCost } from "../graphql/shared.js";
@@ -182,9 +182,9 @@ function ownKeysOf(field: string, ids: readonly string[]): string[] {
 
 async function findItem(key: string, context: ApiContext): Promise<DashboardItem | null> {
   if (defaultKey.test(key)) return findDefaultItem(context.catalogue, key);
-  const userId = readerOf(context.viewer);
-  if (userId === null) return null;
-  return (await dashboardOf(context, userId)).find((item) => item.id === key) ?? null;
+  const reader = readingUser(context.viewer);
+  if (reader === null) return null;
+  return (await dashboardOf(context, reader.userId)).find((item) => item.id === key) ?? null;
 }
 
 export const dashboardNodes: Readonly<Record<string, NodeLoader<ApiContext>>> = { DashboardItem: findItem };

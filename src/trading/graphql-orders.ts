@@ -6,7 +6,7 @@ import { SymbolType } from "../catalogue/graphql-types.js";
 import { Decimal, type DecimalText } from "../core/decimal.js";
 import { badInput, notFound } from "../core/errors.js";
 import { isUuid } from "../core/ids.js";
-import { requireScope } from "../core/viewer.js";
+import { readingUser, requireScope } from "../core/viewer.js";
 import type { ApiContext } from "../graphql/context.js";
 import { idField, type NodeLoader } from "../graphql/node.js";
 import { namesBeneath, type Selected } from "../graphql/selected-fields.js";
@@ -287,4 +287,4 @@ export const orderNodes: Readonly<Record<string, NodeLoader<ApiContext>>> = {
 
 /** The database shows a viewer's own rows alone. */
 const ownOnly = <T>(key: string, { viewer }: ApiContext, load: (key: string) => Promise<T | undefined>) =>
-  viewer?.kind === "user" && isUuid(key) ? load(key) : undefined;
+  readingUser(viewer) !== null && isUuid(key) ? load(key) : undefined;

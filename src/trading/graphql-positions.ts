@@ -5,7 +5,7 @@ import { SymbolType } from "../catalogue/graphql-types.js";
 import { Decimal, type DecimalText, decimalText } from "../core/decimal.js";
 import { notFound } from "../core/errors.js";
 import { isUuid } from "../core/ids.js";
-import { requireScope } from "../core/viewer.js";
+import { readingUser, requireScope } from "../core/viewer.js";
 import type { ApiContext } from "../graphql/context.js";
 import { idField, type NodeLoader } from "../graphql/node.js";
 import { DecimalScalar } from "../graphql/scalars.js";
@@ -121,7 +121,7 @@ export async function positionsOfViewer(
 export const positionNodes: Readonly<Record<string, NodeLoader<ApiContext>>> = {
   Position: async (key, context) => {
     const row =
-      context.viewer?.kind === "user" && isUuid(key) ? await loadersOf(context).positions.get(key) : undefined;
+      readingUser(context.viewer) !== null && isUuid(key) ? await loadersOf(context).positions.get(key) : undefined;
     return row === undefined ? null : positionNode(row);
   },
 };

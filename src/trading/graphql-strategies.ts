@@ -1,6 +1,6 @@
 import { Arg, Ctx, Field, FieldResolver, ID, Mutation, ObjectType, Query, Resolver, Root } from "type-graphql";
 import { isUuid } from "../core/ids.js";
-import { requireScope } from "../core/viewer.js";
+import { readingUser, requireScope } from "../core/viewer.js";
 import type { ApiContext } from "../graphql/context.js";
 import { idField, type NodeLoader, NodeType } from "../graphql/node.js";
 import { DateTimeScalar } from "../graphql/scalars.js";
@@ -70,5 +70,7 @@ export class OrderStrategyResolver {
 /** Only those of the viewer: the database shows no others. */
 export const strategyNodes: Readonly<Record<string, NodeLoader<ApiContext>>> = {
   Strategy: async (key, context) =>
-    context.viewer?.kind === "user" && isUuid(key) ? ((await loadersOf(context).strategies.get(key)) ?? null) : null,
+    readingUser(context.viewer) !== null && isUuid(key)
+      ? ((await loadersOf(context).strategies.get(key)) ?? null)
+      : null,
 };

@@ -4,7 +4,7 @@ import { PageArgs } from "../catalogue/graphql.js";
 import { ExchangeType } from "../catalogue/graphql-types.js";
 import { DomainError } from "../core/errors.js";
 import { isUuid } from "../core/ids.js";
-import { requireScope, requireUser } from "../core/viewer.js";
+import { readingUser, requireScope, requireUser } from "../core/viewer.js";
 import type { ApiContext } from "../graphql/context.js";
 import { idField, type NodeLoader } from "../graphql/node.js";
 import { DateTimeScalar } from "../graphql/scalars.js";
@@ -193,10 +193,11 @@ function requireVerified({ status }: { readonly status: string }): void {
 /** Only those of the viewer: the database shows no others. */
 export const accountNodes: Readonly<Record<string, NodeLoader<ApiContext>>> = {
   Account: async (key, context) =>
-    context.viewer?.kind === "user" && isUuid(key) ? ((await loadersOf(context).accounts.get(key)) ?? null) : null,
+    readingUser(context.viewer) !== null && isUuid(key) ? ((await loadersOf(context).accounts.get(key)) ?? null) : null,
   LedgerEntry: async (key, { viewer, trading }) => {
-    if (viewer?.kind !== "user" || !isUuid(key)) return null;
-    const row = (await entriesByIds(trading.database, viewer.userId, [key])).get(key);
+    const reader = readingUser(viewer);
+    if (reader === null || !isUuid(key)) return null;
+    const row = (await entriesByIds(trading.database, reader.userId, [key])).get(key);
     return row === undefined ? null : entryNode(row);
   },
 };
