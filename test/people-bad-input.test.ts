@@ -363,16 +363,20 @@ describe("Telegram", () => {
   };
   const enter = (input: object) =>
     ask(`mutation ($input: TelegramLoginInput!) { loginWithTelegram(input: $input) { ${authFields} } }`, { input });
-  const link = (headers: Record<string, string>, input: object) =>
+  const link = (headers: Record<string, string>, input: object, password = goodPassword) =>
     ask(
-      "mutation ($input: TelegramLoginInput!) { linkTelegram(input: $input) { isTelegramLinked } }",
-      { input },
+      "mutation ($input: TelegramLoginInput!, $password: String!) { linkTelegram(input: $input, password: $password) { isTelegramLinked } }",
+      { input, password },
       headers,
     );
 
   test("signs in who was linked; a changed, old or foreign login does not, and one account has one user", async () => {
     const [one, two] = [await signUp(app.url), await signUp(app.url)];
     expect((await enter(login("4711"))).errors?.[0]?.extensions.code).toBe("UNAUTHENTICATED");
+    expect((await link(one.headers, login("4711"), "not it at all")).errors?.[0]?.extensions).toEqual({
+      code: "BAD_USER_INPUT",
+      field: "password",
+    });
     expect((await link(one.headers, login("4711"))).data.linkTelegram).toEqual({ isTelegramLinked: true });
     expect(signedIn((await enter(login("4711"))).data.loginWithTelegram).email).toBe(one.email);
     expect((await link(two.headers, login("4711"))).errors?.[0]?.extensions.code).toBe("CONFLICT");

@@ -157,11 +157,34 @@ export class AccessWatch {
         if (session !== null) this.#endOf(`session:${session}`);
         else if (user !== null && version !== null) this.#endOf(`user:${user}`, version);
       }
+      await this.#checkFollowers(since);
     } catch (error) {
       if (this.#isClosed) return;
       this.log.warn({ error: errorCode(error) }, "access.read-failed");
       clearTimeout(this.#retry);
       this.#retry = setTimeout(() => void this.#readMissed(), retryMs);
+    }
+  }
+
+  /** Access by API key has no end by itself, so it may have been taken back before anything that is remembered. */
+  async #checkFollowers(since: string): Promise<void> {
+    const keys = new Set<string>();
+    const versions = new Map<string, number>();
+    for (const followers of this.#followers.values())
+      for (const { viewer } of followers) {
+        if (viewer.apiKeyId !== null) keys.add(viewer.apiKeyId);
+        versions.set(
+          viewer.userId,
+          Math.min(viewer.accessVersion, versions.get(viewer.userId) ?? viewer.accessVersion),
+        );
+      }
+    const arrayOf = (values: Iterable<string | number>): string => `{${[...values].join()}}`;
+    const rows = await this.database.sql<{ key: string | null; user: string | null; version: number | null }[]>`
+      select key, "user", version from missed_access(${arrayOf(keys)}::text::uuid[], ${arrayOf(versions.keys())}::text::uuid[],
+        ${arrayOf(versions.values())}::text::integer[], ${since})`;
+    for (const { key, user, version } of rows) {
+      if (key !== null) this.#endOf(`key:${key}`);
+      else if (user !== null && version !== null) this.#endOf(`user:${user}`, version);
     }
   }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.js";
+import { peopleServices } from "../../test/support/people-services.js";
 import { SetClock } from "../../test/support/quiet-app.js";
 import { createLogger } from "../core/logger.js";
 import { uuidV7 } from "../core/uuid.js";
@@ -8,11 +9,8 @@ import { AccessTokens } from "./access-tokens.js";
 import { AccessWatch } from "./access-watch.js";
 import { createApiKey } from "./api-keys.js";
 import { Authenticator } from "./authenticator.js";
-import { BackgroundWork } from "./background-work.js";
-import { Passwords } from "./passwords.js";
 import type { People } from "./people.js";
 import { endSession, refreshSession, startSession } from "./sessions.js";
-import { SignInLimits } from "./sign-in-limits.js";
 
 const lifeMs = 15 * 60_000;
 const log = createLogger("silent");
@@ -36,22 +34,11 @@ afterAll(async () => {
 beforeEach(async () => {
   await watch?.close();
   watch = await AccessWatch.open(database.app, clock, lifeMs, log);
-  people = {
-    database: database.app,
-    clock,
-    tokens: new AccessTokens(database.app, clock, lifeMs),
-    passwords: new Passwords(),
-    signIns: new SignInLimits(database.app, { signInsPerAddress: 0, signInsPerAccount: 0 }, clock),
-    sessionLifeMs: 60 * 60_000,
-    mailer: null,
-    background: new BackgroundWork(log),
-    accessCaughtUp: () => watch.caughtUp(),
-    telegramBotToken: null,
-  };
+  people = peopleServices(database.app, clock, watch, lifeMs);
   authenticator = new Authenticator(database.app, clock, people.tokens, watch, "the-operator-token-of-the-tests");
 });
 
-const holder = { id: userId, role: "USER", accessVersion: 1 } as const;
+const holder = { id: userId, role: "USER", accessVersion: 1, proof: { passwordHash: "$argon2id$x" } } as const;
 const bearer = (credential: string) => `Bearer ${credential}`;
 const statements = () => database.app.stats.statements;
 

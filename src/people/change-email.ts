@@ -1,13 +1,13 @@
 import { badInput, DomainError } from "../core/errors.js";
 import { uuidV7 } from "../core/uuid.js";
-import { asUserAtOnce } from "../db/as-user.js";
+import { asUser, asUserAtOnce } from "../db/as-user.js";
 import { auditEvent } from "./audit.js";
 import { constraintOf } from "./constraints.js";
 import { parseEmail } from "./email-address.js";
-import { requireMailer } from "./one-time-tokens.js";
+import { mailNotice, requireMailer } from "./one-time-tokens.js";
 import type { People } from "./people.js";
 import { digestOf, newSecret } from "./secrets.js";
-import { requirePassword, type User, userOf } from "./users.js";
+import { notYourPassword, requirePassword, type User, userOf } from "./users.js";
 
 const lifeMs = 24 * 3_600_000;
 
@@ -33,21 +33,25 @@ export async function changeEmail(
   const token = newSecret();
   const nowMs = clock.nowMs();
   const [now, expiresAt] = [new Date(nowMs).toISOString(), new Date(nowMs + lifeMs).toISOString()];
-  await asUserAtOnce(database, userId, (sql) => [
-    sql`
+  await asUser(database, userId, async ({ sql }) => {
+    // Whoever resets the password meanwhile takes the account back, and this with it.
+    const [holder] = await sql`
+      select from users where id = ${userId} and password_hash = ${user.passwordHash} for no key update`;
+    if (holder === undefined) throw notYourPassword("password");
+    await sql`
       insert into email_changes (id, user_id, new_email, new_email_key, token_hash, created_at, expires_at)
       values (${uuidV7(nowMs)}, ${userId}, ${address.shown}, ${address.key}, ${digestOf(token)}, ${now}, ${expiresAt})
       on conflict (user_id) do update set id = excluded.id, new_email = excluded.new_email,
         new_email_key = excluded.new_email_key, token_hash = excluded.token_hash, created_at = excluded.created_at,
-        expires_at = excluded.expires_at`,
-    auditEvent(sql, clock, { userId, actorId: userId, action: "email.change-request", address: from }),
-  ]);
+        expires_at = excluded.expires_at`;
+    await auditEvent(sql, clock, { userId, actorId: userId, action: "email.change-request", address: from });
+  });
   background.add("mail change-email", async () => {
     const [holder] = await database.sql<{ id: string }[]>`select id from find_login(${address.key})`;
     if (holder === undefined || holder.id === userId)
       await mailer?.send({ kind: "change-email", to: address.shown, token });
   });
-  tell(people, "email-change-requested", user.email);
+  mailNotice(people, "email-change-requested", user.email);
 }
 
 /**
@@ -68,18 +72,10 @@ export async function confirmEmailChange(people: People, token: string, from: st
   await asUserAtOnce(database, userId, (sql) => [
     auditEvent(sql, clock, { userId, actorId: userId, action: "email.change", address: from }),
   ]);
-  tell(people, "email-changed", oldEmail);
+  mailNotice(people, "email-changed", oldEmail);
   await people.accessCaughtUp();
   const user = await userOf(people, userId);
   // Limits go by the address: whoever guesses at the new one does not keep out its owner.
   if (user.email !== null) await signIns.trust(from, parseEmail(user.email).key);
   return user;
-}
-
-function tell(
-  { mailer, background }: People,
-  kind: "email-change-requested" | "email-changed",
-  to: string | null,
-): void {
-  if (mailer !== null && to !== null) background.add(`mail ${kind}`, () => mailer.send({ kind, to, token: null }));
 }

@@ -2,7 +2,7 @@ import { Arg, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from "ty
 import { notFound } from "../core/errors.js";
 import { isUuid, parseGlobalId } from "../core/ids.js";
 import type { Scope } from "../core/viewer.js";
-import { requireScope, requireSession } from "../core/viewer.js";
+import { readingUser, requireScope, requireSession } from "../core/viewer.js";
 import type { ApiContext } from "../graphql/context.js";
 import { idField, type NodeLoader } from "../graphql/node.js";
 import { DateTimeScalar } from "../graphql/scalars.js";
@@ -99,21 +99,28 @@ export class UserResolver {
     return true;
   }
 
-  @Mutation(() => Boolean, { description: "Mails once more the token that confirms the viewer's address." })
+  @Mutation(() => Boolean, {
+    description:
+      "Mails once more the token that confirms the viewer's address; RATE_LIMITED when it was asked for too often.",
+  })
   @Costs(statementCost)
-  async requestEmailVerification(@Ctx() { people, viewer }: ApiContext): Promise<boolean> {
-    await requestEmailVerification(people, requireSession(viewer).userId);
+  async requestEmailVerification(@Ctx() { people, viewer, address }: ApiContext): Promise<boolean> {
+    await requestEmailVerification(people, requireSession(viewer).userId, address);
     return true;
   }
 
-  @Mutation(() => UserType, { description: "Lets the viewer sign in by a Telegram account from now on." })
+  @Mutation(() => UserType, {
+    description:
+      "Lets the viewer sign in by a Telegram account from now on, until it is unlinked or the password is reset.",
+  })
   @Costs(statementCost)
   async linkTelegram(
-    @Arg("input", () => TelegramLoginInput, { description: "From the widget." }) input: TelegramLoginInput,
-    @Ctx() { people, viewer }: ApiContext,
+    @Arg("input", () => TelegramLoginInput, { description: "From the widget." }) login: TelegramLoginInput,
+    @Arg("password", () => String, { description: "The viewer's." }) password: string,
+    @Ctx() { people, viewer, address }: ApiContext,
   ): Promise<User> {
     const { userId } = requireSession(viewer);
-    await linkTelegram(people, userId, input);
+    await linkTelegram(people, userId, { login, password }, address);
     return userOf(people, userId);
   }
 
@@ -171,8 +178,9 @@ export class ApiKeyResolver {
 
 export const userNodes: Readonly<Record<string, NodeLoader<ApiContext>>> = {
   // Nobody sees another one; the database would not show him either.
-  User: (key, { people, viewer }) =>
-    viewer?.kind === "user" && viewer.scopes.has("READ") && viewer.userId === key ? findUser(people, key) : null,
-  ApiKey: (key, { people, viewer }) =>
-    viewer?.kind === "user" && viewer.scopes.has("READ") && isUuid(key) ? findApiKey(people, viewer.userId, key) : null,
+  User: (key, { people, viewer }) => (readingUser(viewer)?.userId === key ? findUser(people, key) : null),
+  ApiKey: (key, { people, viewer }) => {
+    const reader = readingUser(viewer);
+    return reader !== null && isUuid(key) ? findApiKey(people, reader.userId, key) : null;
+  },
 };

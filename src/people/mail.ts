@@ -1,6 +1,6 @@
 export type MailKind = "verify-email" | "reset-password" | "change-email";
 /** Says what was done, and asks for nothing. */
-type NoticeKind = "email-change-requested" | "email-changed";
+export type NoticeKind = "email-change-requested" | "email-changed" | "telegram-linked";
 
 /** A mail that carries a one-time token, or a notice. */
 export interface Mail {
@@ -75,6 +75,7 @@ const subjects: Readonly<Record<Mail["kind"], string>> = {
   "change-email": "Confirm your new e-mail address",
   "email-change-requested": "Your e-mail address is to be changed",
   "email-changed": "Your e-mail address was changed",
+  "telegram-linked": "A Telegram account was linked",
 };
 /** What comes before the token, or the whole of a notice. */
 const openings: Readonly<Record<Mail["kind"], string>> = {
@@ -83,6 +84,8 @@ const openings: Readonly<Record<Mail["kind"], string>> = {
     "Somebody who knows your password, perhaps you, asked for another e-mail address for your account. It stays as it is until a mail to the new address is answered. If it was not you, change your password now: that also takes the request back.",
   "email-changed":
     "The e-mail address of your account was changed, and mail goes to the new one from now on. If it was not you, tell the operator of this service at once.",
+  "telegram-linked":
+    "A Telegram account signs in to your account from now on. If it was not you who linked it, ask for a new password: that also takes the link back.",
   "verify-email": "To confirm that this address is yours,",
   "reset-password": "Somebody, perhaps you, asked for a new password. To choose one within the hour,",
 };

@@ -4,7 +4,7 @@ import { uuidV7 } from "../core/uuid.js";
 import { asUser, asUserAtOnce } from "../db/as-user.js";
 import { auditEvent } from "./audit.js";
 import { parseEmail } from "./email-address.js";
-import type { MailKind } from "./mail.js";
+import type { MailKind, NoticeKind } from "./mail.js";
 import { requireGoodPassword } from "./passwords.js";
 import type { People } from "./people.js";
 import { digestOf, newSecret } from "./secrets.js";
@@ -43,17 +43,29 @@ function sendToken({ mailer, background }: People, purpose: Purpose, to: string,
   if (mailer !== null) background.add(`mail ${kind}`, () => mailer.send({ kind, to, token }));
 }
 
+/** Tells the owner of an account what was done to it, where there is a way for mail. Nobody waits for it. */
+export function mailNotice({ mailer, background }: People, kind: NoticeKind, to: string | null): void {
+  if (mailer !== null && to !== null) background.add(`mail ${kind}`, () => mailer.send({ kind, to, token: null }));
+}
+
 /** @throws {DomainError} PROVIDER_UNAVAILABLE */
 export const requireMailer = ({ mailer }: People): void => {
   if (mailer === null) throw new DomainError("PROVIDER_UNAVAILABLE", "this server sends no mail; ask its operator");
 };
 
-/** Sends the mail that proves the address once more. @throws {DomainError} CONFLICT when it is proved, PROVIDER_UNAVAILABLE */
-export async function requestEmailVerification(people: People, userId: string): Promise<void> {
+/**
+ * Sends the mail that proves the address once more.
+ * @param from where it is done; see `networkOf`
+ * @throws {DomainError} CONFLICT when it is proved, PROVIDER_UNAVAILABLE, RATE_LIMITED
+ */
+export async function requestEmailVerification(people: People, userId: string, from: string): Promise<void> {
   requireMailer(people);
   const { email, emailVerifiedAt } = await userOf(people, userId);
   if (email === null || emailVerifiedAt !== null) throw new DomainError("CONFLICT", "the address is verified already");
-  const { token, store } = newOneTimeToken(people, "EMAIL_VERIFICATION", userId, parseEmail(email).key);
+  const { key } = parseEmail(email);
+  // Anybody may have registered it: no mailbox is filled.
+  await people.signIns.take(from, `verify ${key}`);
+  const { token, store } = newOneTimeToken(people, "EMAIL_VERIFICATION", userId, key);
   await asUserAtOnce(people.database, userId, (sql) => [store(sql)]);
   mailVerification(people, email, token);
 }

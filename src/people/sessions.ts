@@ -1,4 +1,5 @@
 import { and, desc, eq, gt, isNull, ne, sql } from "drizzle-orm";
+import type postgres from "postgres";
 import { DomainError } from "../core/errors.js";
 import { uuidV7 } from "../core/uuid.js";
 import type { UserRole } from "../core/viewer.js";
@@ -42,26 +43,29 @@ export interface Session {
   readonly expiresAt: Date;
 }
 
+/** Who proved to be a user, and by what. */
 interface Holder {
   readonly id: string;
   readonly role: UserRole;
   readonly accessVersion: number;
+  readonly proof: { readonly passwordHash: string } | { readonly telegramId: string };
 }
 
 const newRefreshToken = (): string => `tgr_${newSecret()}`;
 
 /**
- * Signs a user in, whose password or other proof has been checked.
+ * Signs a user in, whose password or other proof has been checked. It must still be good when the session begins: the check takes
+ * a while, and a password that was reset meanwhile has ended the sessions that were there, which this one was not.
  * @param how what the audit calls it: "register", "password", "telegram"
  * @param more statements of the same transaction that come first
- * @throws {DomainError} BAD_USER_INPUT for the name of the device
+ * @throws {DomainError} BAD_USER_INPUT for the name of the device, UNAUTHENTICATED when the proof is good no more
  */
 export async function startSession(
   { database, clock, tokens, sessionLifeMs }: People,
   holder: Holder,
   how: string,
   { address, userAgent, deviceName }: SignInPlace,
-  more: (sql: Parameters<Parameters<typeof asUserAtOnce>[2]>[0]) => readonly Statement[] = () => [],
+  more: (sql: postgres.TransactionSql) => readonly Promise<unknown>[] = () => [],
 ): Promise<SessionGrant> {
   const device = checkDeviceName(deviceName) ?? deviceNameOf(userAgent);
   const nowMs = clock.nowMs();
@@ -70,25 +74,32 @@ export async function startSession(
   const userId = holder.id;
   // Before the rest, because it may have to publish a key.
   const access = await tokens.issue({ userId, sessionId, role: holder.role, accessVersion: holder.accessVersion });
-  await asUserAtOnce(database, userId, (sql) => [
-    ...more(sql),
-    sql`update users set last_login_at = ${now.toISOString()} where id = ${userId}`,
-    sql`
+  await asUser(database, userId, async ({ sql }) => {
+    await Promise.all(more(sql));
+    const { passwordHash = null, telegramId = null } = holder.proof as Partial<Record<string, string>>;
+    const begun = await sql`
+      with holder as (
+        update users set last_login_at = ${now.toISOString()}
+        where id = ${userId} and access_version = ${holder.accessVersion}
+          and (password_hash = ${passwordHash} or telegram_id = ${telegramId}::bigint)
+        returning id
+      )
       insert into refresh_tokens (id, user_id, family_id, token_hash, started_at, created_at, expires_at, device_name, last_seen_at)
-      values (${uuidV7(nowMs)}, ${userId}, ${sessionId}, ${digestOf(refreshToken)}, ${now.toISOString()}, ${now.toISOString()},
-        ${expiresAt.toISOString()}, ${device}, ${now.toISOString()})`,
-    auditEvent(sql, clock, {
+      select ${uuidV7(nowMs)}, id, ${sessionId}, ${digestOf(refreshToken)}, ${now.toISOString()}::timestamptz,
+        ${now.toISOString()}::timestamptz, ${expiresAt.toISOString()}::timestamptz, ${device}, ${now.toISOString()}::timestamptz
+      from holder`;
+    if (begun.count === 0)
+      throw new DomainError("UNAUTHENTICATED", "what you sign in with was changed at this moment; sign in again");
+    await auditEvent(sql, clock, {
       userId,
       actorId: userId,
       action: "session.start",
       details: { session: sessionId, how },
       address,
-    }),
-  ]);
+    });
+  });
   return grant(userId, access, refreshToken, expiresAt);
 }
-
-type Statement = Promise<unknown> & { execute(): Promise<unknown> };
 
 const grant = (
   userId: string,
@@ -140,6 +151,10 @@ export async function refreshSession(people: People, refreshToken: string, addre
 const signInAgain = (): DomainError =>
   new DomainError("UNAUTHENTICATED", "the refresh token is not valid any more; sign in again");
 
+/** A refresh that is under way ends first, so that the token that it gives is there to be ended, or finds its session ended. */
+const lockUser = (sql: postgres.TransactionSql | postgres.ReservedSql, userId: string) =>
+  sql`select from users where id = ${userId} for no key update`;
+
 /** Signs one device out: its access ends on every node. @returns whether there was such a session */
 export async function endSession(
   { database, clock, accessCaughtUp }: People,
@@ -148,7 +163,8 @@ export async function endSession(
 ): Promise<boolean> {
   const now = new Date(clock.nowMs()).toISOString();
   const event = { userId, actorId: userId, action: "session.end", details: { session: sessionId } };
-  const [ended] = await asUserAtOnce(database, userId, (sql) => [
+  const [, ended] = await asUserAtOnce(database, userId, (sql) => [
+    lockUser(sql, userId),
     sql`update refresh_tokens set revoked_at = ${now} where family_id = ${sessionId} and revoked_at is null`,
     auditEvent(sql, clock, event),
   ]);
@@ -163,6 +179,7 @@ export async function endAllSessions(
   exceptSessionId: string | null = null,
 ): Promise<number> {
   const count = await asUser(database, userId, async ({ sql, db }) => {
+    await lockUser(sql, userId);
     const except = exceptSessionId === null ? undefined : ne(refreshTokens.familyId, exceptSessionId);
     const rows = await db
       .update(refreshTokens)

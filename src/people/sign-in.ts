@@ -54,7 +54,7 @@ export async function register(people: People, input: Registration, place: SignI
   const now = new Date(clock.nowMs()).toISOString();
   const granted = await startSession(
     people,
-    { id: userId, role: "USER", accessVersion: 1 },
+    { id: userId, role: "USER", accessVersion: 1, proof: { passwordHash } },
     "register",
     place,
     (sql) => [
@@ -112,7 +112,7 @@ export async function login(
   }
   await attempt.succeeded();
   requireOpen(user.status);
-  return startSession(people, user, "password", place);
+  return startSession(people, { ...user, proof: { passwordHash: user.passwordHash } }, "password", place);
 }
 
 /** What cannot be an address is looked for all the same. */
@@ -142,7 +142,7 @@ export async function loginWithTelegram(
       "no account is linked to this Telegram account; sign in and link it first",
     );
   requireOpen(user.status);
-  return startSession(people, user, "telegram", place);
+  return startSession(people, { ...user, proof: { telegramId } }, "telegram", place);
 }
 
 function requireOpen(status: UserStatus): void {

@@ -1,9 +1,11 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { badInput, DomainError } from "../core/errors.js";
-import { asUserAtOnce } from "../db/as-user.js";
+import { asUser, asUserAtOnce } from "../db/as-user.js";
 import { auditEvent } from "./audit.js";
 import { constraintOf } from "./constraints.js";
+import { mailNotice } from "./one-time-tokens.js";
 import type { People } from "./people.js";
+import { notYourPassword, requirePassword } from "./users.js";
 
 /** What Telegram's login widget gives to a page. */
 export interface TelegramLogin {
@@ -51,18 +53,32 @@ export function readTelegramLogin({ telegramBotToken, clock }: People, login: Te
   return login.id;
 }
 
-/** Lets the user sign in by this Telegram account from now on. @throws {DomainError} also CONFLICT when it is another user's */
-export async function linkTelegram(people: People, userId: string, login: TelegramLogin): Promise<void> {
+/**
+ * Lets the user sign in by this Telegram account from now on. It asks for the password, since a session that was stolen would last
+ * for ever by it.
+ * @param from where it is done; see `networkOf`
+ * @throws {DomainError} BAD_USER_INPUT, RATE_LIMITED, UNAUTHENTICATED; CONFLICT when the Telegram account is another user's
+ */
+export async function linkTelegram(
+  people: People,
+  userId: string,
+  { login, password }: { readonly login: TelegramLogin; readonly password: string },
+  from: string,
+): Promise<void> {
   const { database, clock } = people;
   const telegramId = readTelegramLogin(people, login);
-  await asUserAtOnce(database, userId, (sql) => [
-    sql`update users set telegram_id = ${telegramId} where id = ${userId}`,
-    auditEvent(sql, clock, { userId, actorId: userId, action: "telegram.link" }),
-  ]).catch((error: unknown) => {
+  const { passwordHash, email } = await requirePassword(people, userId, password, "password", from);
+  await asUser(database, userId, async ({ sql }) => {
+    const linked = await sql`
+      update users set telegram_id = ${telegramId} where id = ${userId} and password_hash = ${passwordHash}`;
+    if (linked.count === 0) throw notYourPassword("password");
+    await auditEvent(sql, clock, { userId, actorId: userId, action: "telegram.link", address: from });
+  }).catch((error: unknown) => {
     if (constraintOf(error) === "uk_users_telegram_id")
       throw new DomainError("CONFLICT", "this Telegram account is linked to another user");
     throw error;
   });
+  mailNotice(people, "telegram-linked", email);
 }
 
 export async function unlinkTelegram({ database, clock }: People, userId: string): Promise<void> {

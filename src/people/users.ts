@@ -170,7 +170,7 @@ export async function requirePassword(
   password: string,
   field: string,
   from: string,
-): Promise<User> {
+): Promise<User & { readonly passwordHash: string }> {
   const { database, passwords, signIns } = people;
   const attempt = await signIns.take(from, `password ${userId}`);
   const [row] = await asUser(database, userId, ({ db }) =>
@@ -179,11 +179,15 @@ export async function requirePassword(
       .from(users)
       .where(eq(users.id, userId)),
   );
-  if (!(await passwords.isRight(password, row?.passwordHash ?? null)) || row === undefined)
-    throw badInput(field, "this is not your password");
+  const passwordHash = row?.passwordHash ?? null;
+  if (!(await passwords.isRight(password, passwordHash)) || row === undefined || passwordHash === null)
+    throw notYourPassword(field);
   await attempt.succeeded();
-  return row;
+  return { ...row, passwordHash };
 }
+
+/** Also when it was reset while it was looked at. */
+export const notYourPassword = (field: string): DomainError => badInput(field, "this is not your password");
 
 /** Also signs out every other device, and takes back a change of the address that is not confirmed. @throws {DomainError} BAD_USER_INPUT, RATE_LIMITED */
 export async function changePassword(
@@ -201,13 +205,17 @@ export async function changePassword(
   );
   const passwordHash = await passwords.hash(input.newPassword);
   const now = new Date(clock.nowMs()).toISOString();
-  await asUserAtOnce(database, userId, (sql) => [
-    sql`update users set password_hash = ${passwordHash} where id = ${userId}`,
-    sql`update refresh_tokens set revoked_at = ${now} where family_id <> ${sessionId} and revoked_at is null`,
-    sql`update one_time_tokens set used_at = ${now} where purpose = 'PASSWORD_RESET' and used_at is null`,
-    sql`delete from email_changes where user_id = ${userId}`,
-    auditEvent(sql, clock, { userId, actorId: userId, action: "password.change" }),
-  ]);
+  await asUser(database, userId, async ({ sql }) => {
+    const changed = await sql`
+      update users set password_hash = ${passwordHash} where id = ${userId} and password_hash = ${user.passwordHash}`;
+    if (changed.count === 0) throw notYourPassword("currentPassword");
+    await Promise.all([
+      sql`update refresh_tokens set revoked_at = ${now} where family_id <> ${sessionId} and revoked_at is null`,
+      sql`update one_time_tokens set used_at = ${now} where purpose = 'PASSWORD_RESET' and used_at is null`,
+      sql`delete from email_changes where user_id = ${userId}`,
+      auditEvent(sql, clock, { userId, actorId: userId, action: "password.change" }),
+    ]);
+  });
   await people.accessCaughtUp();
 }
 
