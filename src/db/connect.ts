@@ -46,6 +46,8 @@ const statementTimeoutMs = 30_000;
 /** When nothing has come for so long, the server is asked on another connection whether it is there. */
 const answerTimeoutMs = 5_000;
 const askListenerEveryMs = 10_000;
+/** Of a full validation, and so much for the network. */
+const longestStatementMs = 330_000;
 /** Of connecting again; when the database is back it is wanted at once, and a refused attempt costs nothing. */
 const maxBackoffSeconds = 1;
 /** What a process has locked that stands still is free after this long. Nothing is waited for within a transaction. */
@@ -79,12 +81,16 @@ export function connect(options: ConnectOptions): Database {
   const pool =
     direct === null
       ? open(options.address, settings)
-      : open(options.address, {
-          ...settings,
-          prepare: false,
-          // What a pooler of transactions keeps apart for each client; the rest belongs to the login.
-          connection: { application_name: options.applicationName, TimeZone: "UTC" },
-        });
+      : open(
+          options.address,
+          {
+            ...settings,
+            prepare: false,
+            // What a pooler of transactions keeps apart for each client; the rest belongs to the login.
+            connection: { application_name: options.applicationName, TimeZone: "UTC" },
+          },
+          true,
+        );
   // The driver opens a connection of its own when somebody listens; the pool itself stays empty.
   const listener = direct === null ? null : open(direct, { ...settings, max: 1 });
   // Whoever listens says nothing, so nobody would miss an answer.
@@ -111,12 +117,15 @@ export function connect(options: ConnectOptions): Database {
 interface Settings extends postgres.Options<Record<string, postgres.PostgresType>> {
   /** Of ours, see patches/: a connection that waits for an answer for so many seconds asks, and is given up by "true". */
   readonly answer_timeout?: number;
-  readonly is_silent?: () => Promise<boolean>;
+  readonly is_silent?: (pid: number | null, waitedMs: number) => Promise<boolean>;
 }
 
-function open(address: DatabaseAddress, given: Settings): postgres.Sql {
-  const settings = { ...given, answer_timeout: answerTimeoutMs / 1_000, is_silent: silenceOf(address, given) };
-  return openAnyway(address, settings);
+function open(address: DatabaseAddress, settings: Settings, isPooled = false): postgres.Sql {
+  return openAnyway(address, {
+    ...settings,
+    answer_timeout: answerTimeoutMs / 1_000,
+    is_silent: silenceOf(address, settings, isPooled),
+  });
 }
 
 /** Waits for answers however long they take. */
@@ -126,38 +135,61 @@ function openAnyway(address: DatabaseAddress, settings: Settings): postgres.Sql 
     : postgres({ ...settings, ...address });
 }
 
+/**
+ * Whether no answer will come on a connection: the server says nothing to anybody, or does not work on what was asked there, because
+ * it never arrived. All connections that wait share a question.
+ * @param isPooled whether a pooler is in between, whose clients the server does not know
+ */
+function silenceOf(address: DatabaseAddress, settings: Settings, isPooled: boolean) {
+  let asking: Promise<ReadonlySet<number> | "unknown" | "silent"> | undefined;
+  return async (pid: number | null, waitedMs: number): Promise<boolean> => {
+    asking ??= askForWorking(address, settings).finally(() => {
+      asking = undefined;
+    });
+    const working = await asking;
+    if (working === "silent") return true;
+    // Before it has a process it has a time-out of its own.
+    if (working === "unknown" || isPooled || pid === null) return waitedMs > longestStatementMs;
+    return !working.has(pid);
+  };
+}
+
+/** The server's processes that work for this login, or have until a moment ago. */
+async function askForWorking(
+  address: DatabaseAddress,
+  settings: Settings,
+): Promise<ReadonlySet<number> | "unknown" | "silent"> {
+  // As the login itself, who sees what its sessions do.
+  const { role: _, ...connection } = settings.connection ?? {};
+  const sql = openAnyway(address, { ...settings, connection, max: 1 });
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<"silent">((resolve) => {
+    timer = setTimeout(resolve, connectTimeoutMs, "silent");
+  });
+  const answer = sql<{ pid: number; own: number }[]>`
+    select pid, pg_backend_pid() as own from pg_stat_activity
+    where state in ('active', 'fastpath function call') or state_change > now() - interval '2 seconds'`;
+  const working = answer.then((rows) => {
+    const pids = new Set(rows.map(({ pid }) => pid));
+    // A login that always acts as another role is not shown even what itself does.
+    return pids.has(rows[0]?.own ?? 0) ? pids : "unknown";
+  });
+  try {
+    return await Promise.race([working, tooLate]);
+  } catch (error) {
+    // A server that has no place for more, or is starting, speaks.
+    return error instanceof postgres.PostgresError ? "unknown" : "silent";
+  } finally {
+    clearTimeout(timer);
+    sql.end({ timeout: 0 }).catch(() => {});
+  }
+}
+
 /** The driver listens on a connection of its own, which begins with the first one to listen. */
 async function askListener(listener: { readonly listen: unknown }): Promise<void> {
   const { sql } = listener.listen as { sql?: postgres.Sql };
   // Where it fails, the driver connects again and listens to the same.
   await sql?.unsafe("select 1").catch(() => {});
-}
-
-/** Whether a server says nothing to anybody; one that is merely slow does. All connections that wait share a question. */
-function silenceOf(address: DatabaseAddress, settings: Settings): () => Promise<boolean> {
-  let asking: Promise<boolean> | undefined;
-  return () => {
-    asking ??= isSilent(openAnyway(address, { ...settings, max: 1 })).finally(() => {
-      asking = undefined;
-    });
-    return asking;
-  };
-}
-
-async function isSilent(sql: postgres.Sql): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(true), connectTimeoutMs);
-  });
-  const answer = sql`select 1`.then(
-    () => false,
-    // That it has no place for more, or is starting, is an answer as well.
-    (error: unknown) => !(error instanceof postgres.PostgresError),
-  );
-  const result = await Promise.race([answer, tooLate]);
-  clearTimeout(timer);
-  sql.end({ timeout: 0 }).catch(() => {});
-  return result;
 }
 
 /**

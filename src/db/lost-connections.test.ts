@@ -120,3 +120,25 @@ test("a process that stands still in the middle of a new statement keeps its loc
   expect(row?.free).toBe(true);
   await pool.close();
 });
+
+test("connections that died without a word, where the server answers others: none is waited for, and a slow statement is", async () => {
+  const way = await startCutOff(database.address);
+  const pool = connect({ address: way.address, role: null, poolSize: 2, applicationName: "silent" });
+  const slow = connect({ address: database.address, role: null, poolSize: 1, applicationName: "slow" });
+  try {
+    await Promise.all([pool.sql`select pg_sleep(0.1)`, pool.sql`select pg_sleep(0.1)`]);
+    way.silence();
+    way.endSilence();
+    const [outcomes, answer] = await Promise.all([
+      Promise.allSettled(Array.from({ length: 5 }, (_, n) => pool.sql<{ n: number }[]>`select ${n}::int as n`)),
+      // Longer than it takes until the server is asked.
+      slow.sql<{ done: boolean }[]>`select pg_sleep(8) is not null as done`,
+    ]);
+    expect(outcomes.filter(({ status }) => status === "rejected").length).toBeGreaterThan(0);
+    expect(answer[0]?.done).toBe(true);
+    await pool.sql`select 1`;
+  } finally {
+    await Promise.all([pool.close(), slow.close()]);
+    await way.close();
+  }
+});
