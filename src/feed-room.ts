@@ -15,6 +15,7 @@ import { adapterOf } from "./feeds/adapters.js";
 import { BackFill } from "./feeds/back-fill.js";
 import type { Simulator } from "./feeds/simulator/simulator.js";
 import { endpointOf, FeedSupervisor, type ProviderAccess } from "./feeds/supervisor.js";
+import type { MarketEvent } from "./market-data/events.js";
 import type { LiveMarket } from "./market-data/live-market.js";
 import type { QuoteBoard } from "./market-data/quotes.js";
 import { closeForgottenOpportunities, MarketRecorder } from "./market-data/record-market.js";
@@ -54,8 +55,14 @@ export interface FeedRoomOptions {
   readonly candleBackfillHours: number;
 }
 
+/** What a feed has told. */
+type Heard = readonly [event: MarketEvent, provider: DataProvider];
+
 /** The feeds while this node leads them. */
 interface Led {
+  /** What tells the other nodes. */
+  readonly sharing: Closers;
+  take(heard: Heard): void;
   readonly supervisor: FeedSupervisor;
   readonly writer: QuoteWriter;
   readonly recorder: MarketRecorder;
@@ -67,6 +74,8 @@ const measureEveryMs = 5_000;
 /** The feeds of all providers go together: stand-ins, arbitrage and candles need them in one process. */
 const leadershipName = "feeds";
 const retryMs = 1_000;
+/** Events that wait while it is not known who leads. With one more the feeds begin anew, because a hole is worse. */
+const maxHeld = 50_000;
 
 /**
  * The market data of this node. On one node of the installation the feeds run, and what they say goes to the others; there,
@@ -78,6 +87,10 @@ export class FeedRoom {
   #led: Led | null = null;
   #stopReceiving: (() => void) | null = null;
   #work: Promise<void> = Promise.resolve();
+  /** Of the feeds that ended last: the database may keep them waiting. */
+  #ending: Promise<void> = Promise.resolve();
+  #held: Heard[] = [];
+  #hasHeldTooMuch = false;
   #retry: NodeJS.Timeout | undefined;
   #mayConnect = false;
   /** While what ran here ends because another node leads: its prices are live, whatever becomes of the connections here. */
@@ -97,6 +110,7 @@ export class FeedRoom {
     if (!options.mayLead) return room;
     room.#leadership = options.leaderships.campaign(leadershipName, {
       onChange: () => room.#settle(),
+      onConfirmed: () => room.#takeHeld(),
       // Prices are worth more than certainty: what is written twice is the same rows.
       outlivesDatabase: true,
     });
@@ -135,6 +149,7 @@ export class FeedRoom {
     clearTimeout(this.#retry);
     await this.#work;
     await this.#end();
+    await this.#ending;
     this.#stopReceiving?.();
     this.#stopReceiving = null;
     // Last, so that a successor begins when everything is stored.
@@ -150,13 +165,14 @@ export class FeedRoom {
     clearTimeout(this.#retry);
     this.#work = this.#work.then(async () => {
       if (this.#isClosed) return;
-      const isLeading = this.#leadership?.isLeading === true;
-      this.#isDeposed = !isLeading;
+      const isHeld = this.#leadership?.isHeld === true;
+      this.#isDeposed = !isHeld;
       try {
-        if (!isLeading && this.#led !== null) {
+        if (this.#led !== null && (!isHeld || this.#hasHeldTooMuch)) {
           await this.#end();
-          this.#receive();
-        } else if (isLeading && this.#led === null) await this.#begin();
+          if (!isHeld) this.#receive();
+        }
+        if (isHeld && this.#led === null) await this.#begin();
       } catch (error) {
         this.#log.error({ err: describeError(error) }, "feeds.not-begun");
         this.#retry = setTimeout(() => this.#settle(), retryMs);
@@ -167,7 +183,9 @@ export class FeedRoom {
   async #begin(): Promise<void> {
     const { database, catalogue, follower, quotes, live, simulator, log, clock } = this.options;
     const closers = new Closers();
+    const sharing = new Closers();
     try {
+      await this.#ending;
       if (simulator !== null) {
         await setSimulatorEndpoints(database, simulator.addresses);
         await follower.refreshAll("data_providers");
@@ -182,9 +200,14 @@ export class FeedRoom {
         // Another node goes on with them; what is here would be out of date when this one leads again.
         for (const { id } of catalogue.symbols) live.builder.forget(id);
       });
-      this.#publish(closers);
+      closers.add("sharing", () => sharing.close());
+      this.#publish(sharing);
       await closeForgottenOpportunities(database, clock.nowMs());
-      const led = { ...(await this.#startFeeds(recorder, closers)), recorder, closers };
+      const take = ([event, provider]: Heard): void => {
+        live.take(event, provider);
+        recorder.take(event);
+      };
+      const led = { ...(await this.#startFeeds(take, recorder, closers)), recorder, sharing, closers, take };
       this.#led = led;
       if (this.#mayConnect) led.supervisor.start();
       log.info({ term: this.#leadership?.term }, "feeds.led-here");
@@ -195,10 +218,35 @@ export class FeedRoom {
     }
   }
 
+  /**
+   * Fulfilled when it tells the others nothing more. What is still to be stored takes as long as the database takes, for which a
+   * node that another one leads would have no prices.
+   */
   async #end(): Promise<void> {
     const led = this.#led;
     this.#led = null;
-    await led?.closers.close();
+    this.#held = [];
+    this.#hasHeldTooMuch = false;
+    if (led === null) return;
+    if (this.#isDeposed) await led.sharing.close();
+    this.#ending = led.closers.close().catch((error: unknown) => {
+      this.#log.error({ err: describeError(error) }, "feeds.not-ended");
+    });
+    if (!this.#isDeposed) await this.#ending;
+  }
+
+  /** What came while it was not known who leads, now that it is this node. */
+  #takeHeld(): void {
+    for (const heard of this.#held.splice(0)) this.#led?.take(heard);
+  }
+
+  #hold(heard: Heard): void {
+    if (this.#hasHeldTooMuch) return;
+    if (this.#held.push(heard) <= maxHeld) return;
+    this.#held = [];
+    this.#hasHeldTooMuch = true;
+    this.#log.warn({ limit: maxHeld }, "feeds.held-too-much");
+    this.#settle();
   }
 
   #publish(closers: Closers): void {
@@ -224,6 +272,7 @@ export class FeedRoom {
   }
 
   async #startFeeds(
+    take: Led["take"],
     recorder: MarketRecorder,
     closers: Closers,
   ): Promise<Pick<Led, "supervisor" | "writer" | "backFill">> {
@@ -238,7 +287,7 @@ export class FeedRoom {
     const spans = new FeedSpans(tracer);
     closers.add("feed spans", () => spans.close());
     let backFill: BackFill | undefined;
-    const isLeading = () => this.#leadership?.isLeading === true;
+    const isHeld = () => this.#leadership?.isHeld === true;
     const supervisor = new FeedSupervisor({
       catalogue,
       clock,
@@ -246,16 +295,15 @@ export class FeedRoom {
       random,
       access,
       onRejected: (provider, count, detail) => {
-        if (isLeading()) statuses.errorsSeen(provider, count, detail);
+        if (isHeld()) statuses.errorsSeen(provider, count, detail);
       },
       onEvent: (event, provider) => {
-        // Another node may have them by now.
-        if (!isLeading()) return;
-        live.take(event, provider);
-        recorder.take(event);
+        // Not known who leads: another node may have told newer prices. Nobody leads any more: it has.
+        if (this.#leadership?.isLeading === true) take([event, provider]);
+        else if (isHeld()) this.#hold([event, provider]);
       },
       onStatus: (provider, status, detail) => {
-        if (isLeading()) statuses.statusChanged(provider, status, detail);
+        if (isHeld()) statuses.statusChanged(provider, status, detail);
         backFill?.statusChanged(provider, status);
         spans.statusChanged(provider.code, status, detail);
         // CONNECTING comes before any message; every other state than CONNECTED means that messages stopped.
@@ -270,7 +318,7 @@ export class FeedRoom {
     closers.add("feeds", () => supervisor.close());
     backFill = this.#startBackFill(supervisor, recorder, closers);
     const measuring = setInterval(() => {
-      if (!isLeading()) return;
+      if (!isHeld()) return;
       for (const { provider, lastMessageAtMs, messagesPerSecond } of supervisor.states())
         statuses.measured(provider, lastMessageAtMs, messagesPerSecond);
     }, measureEveryMs);

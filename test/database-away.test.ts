@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { startApp } from "../src/app.js";
 import { parseConfig } from "../src/config.js";
 import { noRateLimits, query } from "./support/app.js";
@@ -96,6 +98,42 @@ test("a database that is away for longer than a lease: prices and trades go on f
     await app.close();
   }
 }, 120_000);
+
+test("a program that stands still for longer than its lease, and leads all the same, has missed no trade", async () => {
+  const config = { ...parseConfig({ SIMULATOR_UPDATES_PER_SECOND: "20", PORT: "0" }), rateLimits: noRateLimits };
+  const other = await createTestDatabase();
+  const app = await startApp(config, pino({ level: "silent" }), () => {}, { database: other.address });
+  const { sql } = other.owner;
+  const [provider] = await sql<{ url: string }[]>`
+    select websocket_url as url from data_providers where code = 'BINANCE_SPOT_SIM'`;
+  const exchange = new WebSocket(`${provider?.url}/stream`);
+  try {
+    const traded: string[] = [];
+    exchange.on("message", (data) => {
+      const { data: trade } = JSON.parse(String(data)) as { data?: { a: number } };
+      if (trade !== undefined) traded.push(String(trade.a));
+    });
+    await once(exchange, "open");
+    exchange.send(JSON.stringify({ method: "SUBSCRIBE", params: ["btcusdt@aggTrade"], id: 1 }));
+    const stored = async () =>
+      new Set((await sql<{ id: string }[]>`select trade_id as id from market_trades`).map(({ id }) => id));
+    await until(async () => traded.length > 10 && (await stored()).has(traded.at(-1) ?? ""), 30_000);
+    const [first, before] = [traded.length, traded.length + 20];
+    // The exchange, on a thread of its own, goes on, and what it sends waits in the sockets.
+    const stillUntilMs = performance.now() + 3_500;
+    while (performance.now() < stillUntilMs);
+    await until(() => traded.length > before, 30_000);
+    const seen = traded.slice(first);
+    await until(async () => {
+      const ids = await stored();
+      return seen.every((id) => ids.has(id));
+    }, 20_000);
+  } finally {
+    exchange.terminate();
+    await app.close();
+    await other.close();
+  }
+}, 90_000);
 
 test("a database that falls silent, and is replaced: nobody waits for ever, also not for what others tell by it", async () => {
   const log = pino({ level: "silent" });

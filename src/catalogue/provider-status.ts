@@ -26,7 +26,7 @@ export class ProviderStatusWriter {
   readonly #waiting = new Map<number, StatusColumns>();
   readonly #errorTimesMs = new Map<number, number[]>();
   #timer: NodeJS.Timeout | undefined;
-  #writing: Promise<void> = Promise.resolve();
+  #writing: Promise<void> | undefined;
   #closed = false;
 
   constructor(
@@ -89,10 +89,14 @@ export class ProviderStatusWriter {
   }
 
   #schedule(): void {
-    if (this.#closed) return;
+    // What comes while it is written waits for the end of that.
+    if (this.#closed || this.#writing !== undefined) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.#writing = this.#writing.then(() => this.#write());
+      this.#writing = this.#write().finally(() => {
+        this.#writing = undefined;
+        if (this.#waiting.size > 0) this.#schedule();
+      });
     }, flushMs);
   }
 

@@ -26,6 +26,11 @@ export interface Leadership {
   readonly name: string;
   /** Whether this node leads now. Another one cannot while this is true, unless this process was paused: see `fence`. */
   readonly isLeading: boolean;
+  /**
+   * Whether nobody has said that this node leads no more: also while it is not known, because this process, or the way to the
+   * database, stood still for longer than a lease.
+   */
+  readonly isHeld: boolean;
   /** Grows with every change of the leader; null while this node does not lead. */
   readonly term: number | null;
   /**
@@ -42,6 +47,8 @@ export interface Leadership {
 export interface CampaignOptions {
   /** Told when this node begins to lead, and when it ends; a new term without an end between them tells both. */
   readonly onChange?: (isLeading: boolean) => void;
+  /** Told after every look by which this node leads, or goes on. */
+  readonly onConfirmed?: () => void;
   /**
    * Whether who leads goes on while the database cannot be reached. Another node may reach it, and lead as well until the two
    * hear of each other: only for what can be done twice for a moment.
@@ -87,12 +94,11 @@ export class Leaderships {
   }
 
   /** Stands for the leadership of `name` from the next look on. */
-  campaign(name: string, { onChange = () => {}, outlivesDatabase = false }: CampaignOptions = {}): Leadership {
+  campaign(name: string, options: CampaignOptions = {}): Leadership {
     if (this.#candidates.has(name)) throw new Error(`this node stands for ${name} already`);
     const candidate = new Candidate(
       name,
-      outlivesDatabase,
-      onChange,
+      options,
       this.options.log,
       async () => {
         this.#candidates.delete(name);
@@ -232,8 +238,7 @@ class Candidate implements Leadership {
 
   constructor(
     readonly name: string,
-    private readonly outlivesDatabase: boolean,
-    private readonly onChange: (isLeading: boolean) => void,
+    private readonly options: CampaignOptions,
     private readonly log: Logger,
     private readonly leave: () => Promise<void>,
     /** Asks whether what has expired is still its own. */
@@ -242,6 +247,10 @@ class Candidate implements Leadership {
 
   get isLeading(): boolean {
     return this.#term !== null && performance.now() < this.#untilMs;
+  }
+
+  get isHeld(): boolean {
+    return this.#term !== null;
   }
 
   get term(): number | null {
@@ -277,15 +286,17 @@ class Candidate implements Leadership {
     // Nothing may be done from then on. It is given up when nobody says that it is still held: a process that had no time to
     // renew it is not to stop and begin everything.
     this.#expiry = setTimeout(this.confirm, Math.max(0, untilMs - performance.now()));
-    if (this.#term !== null) return;
-    this.#term = term;
-    this.log.info({ leadership: this.name, term }, "leadership.gained");
-    this.onChange(true);
+    if (this.#term === null) {
+      this.#term = term;
+      this.log.info({ leadership: this.name, term }, "leadership.gained");
+      this.options.onChange?.(true);
+    }
+    this.options.onConfirmed?.();
   }
 
   /** Nobody knows whether it is still held. Without more, it expires by itself. */
   unanswered(isAway: boolean, untilMs: number): void {
-    if (!this.outlivesDatabase) {
+    if (this.options.outlivesDatabase !== true) {
       if (!this.isLeading) this.lose();
     } else if (isAway) this.goesOn(this.#term, untilMs);
   }
@@ -301,6 +312,6 @@ class Candidate implements Leadership {
     this.log.warn({ leadership: this.name, term: this.#term }, "leadership.lost");
     this.#term = null;
     this.#untilMs = Number.NEGATIVE_INFINITY;
-    this.onChange(false);
+    this.options.onChange?.(false);
   }
 }

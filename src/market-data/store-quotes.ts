@@ -38,6 +38,8 @@ export class QuoteWriter {
   readonly #stopListening: () => void;
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<void> = Promise.resolve();
+  /** The flush that begins when the present one has ended. */
+  #next: Promise<void> | null = null;
   #written = 0;
   #failures = 0;
   #refused = 0;
@@ -61,8 +63,12 @@ export class QuoteWriter {
 
   /** Writes what is waiting now. Resolves also when the database refuses; the quotes then wait for the next flush. */
   flush(): Promise<void> {
-    this.#flushing = this.#flushing.then(() => this.#flush());
-    return this.#flushing;
+    this.#next ??= this.#flushing.then(() => {
+      this.#next = null;
+      this.#flushing = this.#flush();
+      return this.#flushing;
+    });
+    return this.#next;
   }
 
   /** Stops listening and writes the rest. */
