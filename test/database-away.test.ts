@@ -109,8 +109,8 @@ test("a program that stands still for longer than its lease, and leads all the s
   const exchange = new WebSocket(`${provider?.url}/stream`);
   try {
     const traded: string[] = [];
-    exchange.on("message", (data) => {
-      const { data: trade } = JSON.parse(String(data)) as { data?: { a: number } };
+    exchange.on("message", (data: Buffer) => {
+      const { data: trade } = JSON.parse(data.toString()) as { data?: { a: number } };
       if (trade !== undefined) traded.push(String(trade.a));
     });
     await once(exchange, "open");
