@@ -193,13 +193,17 @@ describe("futures at an exchange", () => {
 
   test("in hedge mode both sides are open at once, and each is closed by itself", async () => {
     const id = await open({ positionMode: "HEDGE" });
-    await becomes(await placed(id, { positionSide: "LONG" }), "FILLED");
-    await becomes(await placed(id, { positionSide: "SHORT", side: "SELL", quantity: "0.02" }), "FILLED");
+    const opening = { leverage: 20, marginMode: "ISOLATED" };
+    await becomes(await placed(id, { positionSide: "LONG", ...opening }), "FILLED");
+    await becomes(await placed(id, { positionSide: "SHORT", side: "SELL", quantity: "0.02", ...opening }), "FILLED");
     expect(trader().isHedged).toBe(true);
     expect(quantitiesThere().sort(byValue)).toEqual([-0.02, 0.01]);
     await expectSame(id);
-    await becomes(await placed(id, { positionSide: "LONG", side: "SELL" }), "FILLED");
+    // Who closes says nothing of margin and leverage: those of what is open stay.
+    await becomes(await placed(id, { positionSide: "LONG", side: "SELL", leverage: undefined }), "FILLED");
     expect(quantitiesThere()).toEqual([-0.02]);
+    expect(trader().leverageOf("BTCUSDT")).toBe(20);
+    expect([...trader().isolated]).toEqual(["BTCUSDT"]);
     await expectSame(id);
     await expectNoAdjustments(id);
   });

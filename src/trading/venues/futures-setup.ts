@@ -1,4 +1,5 @@
 import type { Order, PositionMode } from "../order.js";
+import { isReducing } from "../reservation.js";
 import { type ExchangeLink, LinkError, type ListedSymbol } from "./exchange-link.js";
 import type { TradingExchange } from "./library.js";
 import { isFields } from "./read-answers.js";
@@ -41,7 +42,7 @@ export class FuturesSetup {
     if (!this.#isModeSet) await this.#setPositionMode(symbol);
     this.#isModeSet = true;
     // What only closes goes with what there is.
-    if (order.reduceOnly) return;
+    if (isReducing(order)) return;
     const wanted = `${order.marginMode} ${order.leverage} ${order.positionSide}`;
     if (this.#symbols.get(symbol) === wanted) return;
     this.#symbols.delete(symbol);
