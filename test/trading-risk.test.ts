@@ -169,6 +169,55 @@ describe("the first order beyond a limit", () => {
   });
 });
 
+describe("whichever way an order goes", () => {
+  const market = { orderType: "MARKET" };
+  const none = { maxOrderSize: null, maxPositionSize: null, maxLeverage: null, maxDailyLoss: null };
+  const limitOf = async (order: Record<string, unknown>) =>
+    (await trader.place({ ...futures(), ...order })).errors?.[0]?.extensions;
+
+  test("a sale is worth what it would get, and a purchase its price at most", async () => {
+    await setLimit("ACCOUNT", { maxOrderSize: "1000", maxPositionSize: "1000" });
+    const sale = { side: "SELL", quantity: "0.03" };
+    for (const [order, value] of [
+      [{ ...sale, ...market }, "1500"],
+      [{ ...sale, price: "30000" }, "1500"],
+      [{ ...sale, orderType: "STOP_LIMIT", stopPrice: "45000", price: "30000" }, "1350"],
+      [{ ...sale, orderType: "TAKE_PROFIT_LIMIT", stopPrice: "60000", price: "30000" }, "1800"],
+      [{ quantity: "0.02", price: "60000" }, "1200"],
+    ] as const)
+      expect(await limitOf(order)).toMatchObject({ code: "RISK_LIMIT_EXCEEDED", limit: "maxOrderSize", value });
+    expect(await limitOf({ side: "SELL", quantity: "0.02", price: "30000" })).toBeUndefined();
+    expect(await limitOf({ quantity: "0.02", price: "40000" })).toBeUndefined();
+  });
+
+  test("what turns a position round is held to every limit by what it opens", async () => {
+    expect(await limitOf({ ...market, side: "SELL", quantity: "0.045" })).toBeUndefined();
+    for (const [limit, allowed] of [
+      ["maxOrderSize", "1000"],
+      ["maxPositionSize", "1000"],
+      ["maxLeverage", 2],
+      ["maxDailyLoss", "0"],
+    ] as const) {
+      await setLimit("ACCOUNT", { ...none, [limit]: allowed });
+      expect(await limitOf({ ...market, quantity: "0.089", leverage: 125 })).toMatchObject({ limit });
+    }
+    await setLimit("ACCOUNT", { ...none, maxOrderSize: "1000", maxPositionSize: "1000", maxLeverage: 2 });
+    expect(await limitOf({ ...market, quantity: "0.064" })).toBeUndefined();
+    const { data } = await trader.ask("{ positions(filter: { statuses: [OPEN] }) { nodes { side quantity } } }");
+    expect(data.positions.nodes).toEqual([{ side: "LONG", quantity: "0.019" }]);
+    await setLimit("ACCOUNT", { maxDailyLoss: "0" });
+    expect(await limitOf({ ...market, side: "SELL", quantity: "0.019", leverage: 125 })).toBeUndefined();
+  });
+
+  test("orders that would each only close a position do not turn it round together", async () => {
+    await limitOf({ ...market, side: "SELL", quantity: "0.02" });
+    await setLimit("ACCOUNT", { maxLeverage: 2 });
+    expect(await limitOf({ quantity: "0.02", price: "40000", leverage: 5 })).toBeUndefined();
+    expect(await limitOf({ ...market, quantity: "0.02", leverage: 5 })).toMatchObject({ limit: "maxLeverage" });
+    expect(await limitOf({ ...market, quantity: "0.02", leverage: 5, reduceOnly: true })).toBeUndefined();
+  });
+});
+
 describe("new terms of an open order", () => {
   const replace = (input: object) =>
     trader.ask("mutation ($input: ReplaceOrderInput!) { replaceOrder(input: $input) { quantity price } }", { input });

@@ -32,7 +32,7 @@ const RiskLimitAuthorEnum = enumOf("RiskLimitAuthor", riskLimitAuthorEnum.enumVa
 @ObjectType("RiskLimit", {
   simpleResolvers: true,
   description:
-    "What orders may not exceed. All limits that bind an order count, so the tightest decides. What makes a position smaller is never stopped.",
+    "What orders may not exceed. All limits that bind an order count, so the tightest decides. What makes a position smaller is never stopped: an order that is reduce-only, or that can only close what is open, together with the open orders of its side. Of one that turns a position round, what it opens counts.",
 })
 class RiskLimitType {
   @Field(() => ID, { description: "Different for every one; sorts by time." })
@@ -47,7 +47,11 @@ class RiskLimitType {
   accountId!: string | null;
   @Field(() => ID, { nullable: true, description: "The strategy that it binds; null: it is not about one." })
   strategyId!: string | null;
-  @Field(() => DecimalScalar, { nullable: true, description: "Worth of one order, in quote currency; null: no limit." })
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    description:
+      "Worth of one order, in quote currency: of a purchase at its price, of a sale at what it would get if that is more. Null: no limit.",
+  })
   maxOrderSize!: DecimalText | null;
   @Field(() => DecimalScalar, {
     nullable: true,

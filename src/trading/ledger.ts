@@ -6,7 +6,7 @@ import type { Database } from "../db/connect.js";
 import { notLeaderCode } from "../db/leadership.js";
 import { type DraftTools, LedgerDraft, type VenueCommand } from "./ledger-draft.js";
 import { type LedgerChange, textOfChange } from "./ledger-rows.js";
-import { type LedgerScope, ledgerStatements, ledgerStateOf, selectKnownOrder } from "./load-ledger.js";
+import { type LedgerScope, ledgerStatements, ledgerStateOf, selectKnownOrder, selectWaiting } from "./load-ledger.js";
 import type { VenueTerm } from "./venue-lease.js";
 
 export interface LedgerOptions {
@@ -95,9 +95,10 @@ export class Ledger {
     let draft: LedgerDraft | undefined;
     try {
       const [, ...loaded] = await atOnce([sql`begin`, ...ledgerStatements(sql, userId, scope)]);
-      const known = (await selectKnownOrder(sql, loaded as never)) ?? [];
+      const more = [selectKnownOrder(sql, loaded as never), selectWaiting(sql, scope, loaded as never)];
+      const [known, waiting] = await atOnce(more);
       const nowMs = clock.nowMs();
-      draft = new LedgerDraft(ledgerStateOf(userId, scope, loaded as never, known), {
+      draft = new LedgerDraft(ledgerStateOf(userId, scope, loaded as never, known as never, waiting as never), {
         now: new Date(nowMs),
         newId: () => uuidV7(nowMs),
         symbolOf,

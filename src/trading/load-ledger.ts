@@ -95,6 +95,27 @@ export function selectKnownOrder(sql: postgres.ReservedSql, [[account]]: LedgerA
   return id === null ? null : sql<OrderRow[]>`select ${columnsOf(sql, orders)} from orders where id = ${id}`;
 }
 
+/**
+ * What open orders may still add where the account's row was asked for limits and does not tell it; asked for in the same
+ * transaction. Where something is open both ways go through it, whatever the limits are about: orders that would each only
+ * close it may turn it round together.
+ */
+export function selectWaiting(
+  sql: postgres.ReservedSql,
+  scope: LedgerScope,
+  [[account], , open]: LedgerAnswers,
+): Statement<WaitingRow> | null {
+  const { accountId, replacing = null } = scope;
+  const limits = account?.limits ?? [];
+  const isTold = limits.some((limit) => limit.max_position_size !== null || limit.max_open_positions !== null);
+  if (limits.length === 0 || isTold || open.length === 0) return null;
+  return sql<WaitingRow[]>`
+    select o.symbol_id, o.side, o.position_side, sum(o.quantity - o.filled_quantity)::text as quantity from orders o
+    where o.account_id = ${accountId} and o.status in ('PENDING', 'NEW', 'PARTIALLY_FILLED') and not o.reduce_only
+      and o.parent_order_id is null and o.id is distinct from ${replacing}::uuid
+    group by o.symbol_id, o.side, o.position_side`;
+}
+
 type Fragment = Statement<postgres.Row>;
 
 /** The rows of all that are there. */
@@ -181,6 +202,7 @@ export function ledgerStateOf(
   { accountId }: LedgerScope,
   [[account], orderRows, positionRows, fills]: LedgerAnswers,
   known: readonly OrderRow[],
+  waiting: readonly WaitingRow[],
 ): LedgerState {
   if (account === undefined || account.exchange_id === null) throw notFound("account");
   const fillsOf = new Map<string, Set<string>>();
@@ -218,7 +240,7 @@ export function ledgerStateOf(
       maxOpenPositions: row.max_open_positions,
     })),
     strategyId: account.strategy_id,
-    waiting: (account.waiting ?? []).map((row) => ({
+    waiting: (account.waiting ?? waiting).map((row) => ({
       symbolId: row.symbol_id,
       side: row.side,
       positionSide: row.position_side,

@@ -1,10 +1,12 @@
 import { Decimal, decimalText } from "../core/decimal.js";
 import type { LedgerDraft } from "./ledger-draft.js";
 import type { ViolationRow } from "./ledger-rows.js";
-import { larger, zero } from "./money.js";
-import type { NewOrder, PositionSide } from "./order.js";
+import { type MarketView, takerPrice } from "./market-view.js";
+import { larger, smaller, zero } from "./money.js";
+import type { NewOrder, Order, PositionSide } from "./order.js";
 import { referencePrice } from "./order-rules.js";
 import { directionOf, type Position } from "./position.js";
+import { isReducing } from "./reservation.js";
 import type { RiskExposure, RiskViolation } from "./risk-rules.js";
 import type { TradingMarkets } from "./trading-markets.js";
 import { isFutures, type TradingSymbol } from "./trading-symbol.js";
@@ -27,12 +29,12 @@ export class RiskRefusal extends Error {
  */
 export function exposureOf(
   draft: LedgerDraft,
-  order: NewOrder,
+  order: RiskedOrder,
   symbol: TradingSymbol,
   markets: TradingMarkets,
   filled: Decimal = zero,
 ): RiskExposure {
-  const reference = referencePrice(order, markets.view(symbol.id)) ?? zero;
+  const worth = worthOf(order, markets.view(symbol.id));
   const open = openPositions(draft);
   const isHedged = draft.account.positionMode === "HEDGE" && isFutures(symbol);
   const side = isHedged ? order.positionSide : "BOTH";
@@ -49,20 +51,39 @@ export function exposureOf(
   const asked = order.quantity.minus(filled);
   const waiting = alike.reduce((sum, { quantity }) => sum.plus(quantity), zero);
   const after = held.plus(signed(asked)).plus(signed(waiting));
-  const reduced = larger(zero, held.abs().minus(asked));
+  // What is held the other way is closed first, by the open orders and then by this one; only what is left of it opens.
+  const opposite = larger(zero, signed(held).neg());
+  const beyond = asked.plus(waiting).minus(opposite);
+  const opening = opposite.isZero() ? order.quantity : smaller(asked, beyond);
   const equity = equityOf(draft, symbol.quoteAsset, markets);
   const marks = markEquity(draft, equity);
   const isNew = isFutures(symbol) && held.isZero() && !order.reduceOnly;
   return {
-    orderValue: order.quantity.times(reference),
+    onlyReduces: isReducing(order) || (opposite.gt(0) && beyond.lte(0)),
+    orderValue: opening.times(worth),
     leverage: order.leverage,
-    positionValueBefore: held.abs().times(reference),
-    positionValueAfter: (order.reduceOnly ? reduced : isHedged ? larger(zero, after) : after.abs()).times(reference),
+    positionValueBefore: held.abs().times(worth),
+    positionValueAfter: (isHedged ? larger(zero, after) : after.abs()).times(worth),
     openPositionsAfter: open.length + (isNew ? 1 : 0) + openedByWaiting(draft, open, symbol, side, markets),
     equity,
     equityAtMidnight: marks.atMidnight,
     highestEquity: marks.highest,
   };
+}
+
+/** Of an open order it counts whether its stop price was reached. */
+type RiskedOrder = NewOrder & Partial<Pick<Order, "triggeredAt">>;
+
+/**
+ * What a unit of an order is worth, as far as anybody can know. A purchase is never dearer than its limit, but a sale below what
+ * is bid brings what is bid: now, or at its stop price.
+ */
+function worthOf(order: RiskedOrder, view: MarketView | null): Decimal {
+  const reference = referencePrice(order, view) ?? zero;
+  if (order.side === "BUY") return reference;
+  const isStop = order.stopPrice !== null && order.triggeredAt == null;
+  const bid = isStop ? order.stopPrice : view === null ? null : takerPrice(view, "SELL");
+  return larger(reference, bid ?? zero);
 }
 
 /** What an account is worth, in the currency of its exchange; where that has none, in the other one. */

@@ -15,6 +15,7 @@ const noLimits: RiskLimits = {
   maxOpenPositions: null,
 };
 const exposure: RiskExposure = {
+  onlyReduces: false,
   orderValue: d(1_000),
   leverage: 5,
   positionValueBefore: d(0),
@@ -81,13 +82,21 @@ test("an order is allowed exactly when every single set of limits allows it", ()
   );
 });
 
-test("what makes a position smaller is never refused", () => {
+test("what only makes a position smaller is never refused", () => {
   fc.assert(
     fc.property(fc.array(limits), fc.integer({ min: 0, max: 999 }), (all, after) => {
       const smaller = { ...exposure, positionValueBefore: d(1_000), positionValueAfter: d(after) };
-      expect(riskViolations(smaller, all)).toEqual([]);
+      expect(riskViolations({ ...smaller, onlyReduces: true }, all)).toEqual([]);
     }),
   );
+});
+
+test("what turns a position round is held to the limits, however little is held afterwards", () => {
+  const turned = { positionValueBefore: d(1_000), positionValueAfter: d(900) };
+  expect(exceeded({ maxLeverage: 4, maxDailyLoss: d(1_000) }, turned)).toEqual([
+    "maxLeverage 5 > 4",
+    "maxDailyLoss 1000 > 1000",
+  ]);
 });
 
 test("the error tells limit, scope, value and what is allowed", () => {

@@ -24,6 +24,9 @@ export interface RiskLimits {
 
 /** What an order would do, and where its account stands. Values in quote currency. */
 export interface RiskExposure {
+  /** It can open nothing, also when all open orders like it are filled before. */
+  readonly onlyReduces: boolean;
+  /** Of an order that turns a position round, of the part that opens. */
   readonly orderValue: Decimal;
   readonly leverage: number;
   /** What is held of the symbol, long or short, before the order and with all of it filled. */
@@ -47,11 +50,11 @@ export interface RiskViolation {
 }
 
 /**
- * Every limit that an order would exceed, the widest scope first. What makes a position smaller is never refused: it must
- * be possible to get out.
+ * Every limit that an order would exceed, the widest scope first. What only makes a position smaller is never refused: it
+ * must be possible to get out.
  */
 export function riskViolations(exposure: RiskExposure, limits: readonly RiskLimits[]): RiskViolation[] {
-  if (exposure.positionValueAfter.lt(exposure.positionValueBefore)) return [];
+  if (exposure.onlyReduces) return [];
   return [...limits]
     .sort((a, b) => riskScopes.indexOf(a.scope) - riskScopes.indexOf(b.scope))
     .flatMap((limit) => violationsOf(exposure, limit));
