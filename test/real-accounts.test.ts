@@ -349,6 +349,27 @@ describe("orders", () => {
     expect(data.ledgerEntries.nodes[0]).toEqual({ reason: "ADJUSTMENT", availableChange: "250" });
   });
 
+  test("what is paid in or out at the exchange itself is no profit and no loss to the limits", async () => {
+    const id = await open();
+    const { sql } = on.database.owner;
+    const usdt = trader().holding("USDT");
+    const limit = { scope: "ACCOUNT", accountId: id, maxDailyLoss: "3000", maxDrawdownPercent: "4" };
+    await ask("mutation ($input: SetRiskLimitInput!) { setRiskLimit(input: $input) { id } }", { input: limit });
+    await placed(id);
+    usdt.free = usdt.free.minus(60_000);
+    await expectSameBalances(id);
+    await placed(id);
+    // As after a loss.
+    await sql`
+      update account_sequences set equity_at_midnight = equity_at_midnight + 5000
+      where account_id = (select id from accounts order by created_at desc limit 1)`;
+    const refusal = async () => (await place(id, { price: low() })).errors?.[0]?.extensions;
+    expect(await refusal()).toMatchObject({ code: "RISK_LIMIT_EXCEEDED", limit: "maxDailyLoss" });
+    usdt.free = usdt.free.plus(100_000);
+    await expectSameBalances(id);
+    expect(await refusal()).toMatchObject({ code: "RISK_LIMIT_EXCEEDED", limit: "maxDailyLoss" });
+  });
+
   test("the end of an account cancels its orders at the exchange", async () => {
     const id = await open();
     const order = await placed(id);

@@ -299,6 +299,11 @@ describe("what the exchange does by itself is booked once", () => {
 
   test("a position that was opened by hand is taken, and one that was closed by hand ends", async () => {
     const id = await open();
+    const marks = { equity_day: new Date().toISOString().slice(0, 10), equity_at_midnight: "1000" };
+    const where = home.owner.sql`account_id = (select id from accounts order by created_at desc limit 1)`;
+    await home.owner.sql`
+      update account_sequences set equity_day = ${marks.equity_day}, equity_at_midnight = ${marks.equity_at_midnight},
+        highest_equity = 1000 where ${where}`;
     desk().engine.place(trader(), {
       symbol: "ETHUSDT",
       clientOrderId: "web_by_hand",
@@ -316,6 +321,11 @@ describe("what the exchange does by itself is booked once", () => {
     trader().liquidations.length = 0;
     await expectSame(id);
     expect(await positionsOf(id)).toEqual([]);
+    // What that brought or cost is profit and loss.
+    expect(await reasonsOf(id, "ADJUSTMENT")).not.toEqual([]);
+    const stored = await home.owner.sql`
+      select equity_day::text, equity_at_midnight::float8::text from account_sequences where ${where}`;
+    expect(stored).toEqual([marks]);
   });
 });
 

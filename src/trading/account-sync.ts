@@ -7,7 +7,9 @@ import type { Database } from "../db/connect.js";
 import { type Balances, balanceOf, type Movement } from "./balances.js";
 import type { Ledger } from "./ledger.js";
 import { smaller, zero } from "./money.js";
+import { forgetEquity, shiftEquity } from "./order-risk.js";
 import { PositionSync } from "./position-sync.js";
+import type { TradingMarkets } from "./trading-markets.js";
 import type { CcxtVenue } from "./venues/ccxt-venue.js";
 
 export interface AccountSyncOptions {
@@ -18,6 +20,7 @@ export interface AccountSyncOptions {
   readonly keysUpdatedAt: string | null;
   readonly database: Database;
   readonly ledger: Ledger;
+  readonly markets: TradingMarkets;
   readonly clock: Clock;
   readonly log: Logger;
   readonly syncMs: number;
@@ -36,7 +39,7 @@ const threeActive = "at most three accounts of an exchange are active: end anoth
  * Compares an account's balances with the exchange's, which is right. The first time, everything is paid in. Later, a
  * difference that is the same at two comparisons in a row comes from elsewhere (a deposit, a withdrawal, a trade by hand) and is
  * booked as an ADJUSTMENT; before, or while nobody tells of executions, it may be one that is still on its way. Only sums are compared: what orders hold
- * differs by the exchange's own rules.
+ * differs by the exchange's own rules. What came or went is no profit or loss, unless positions differed too: then somebody traded.
  */
 export class AccountSync {
   readonly #options: AccountSyncOptions;
@@ -44,6 +47,8 @@ export class AccountSync {
   #running: Promise<void> | undefined;
   readonly #positions: PositionSync;
   #lastDifference = "";
+  /** Whether positions differed at the last comparison. */
+  #positionsDiffered = false;
   #comparedAtMs = 0;
   #failures = 0;
   #isPermitted = false;
@@ -104,7 +109,7 @@ export class AccountSync {
   }
 
   async #compare(): Promise<void> {
-    const { venue, accountId, userId, database, ledger } = this.#options;
+    const { venue, accountId, userId, database, ledger, markets } = this.#options;
     const [[row]] = await asUserAtOnce(database, userId, (sql) => [
       sql<{ last_sync_at: string | null }[]>`select last_sync_at from accounts where id = ${accountId}`,
     ]);
@@ -117,7 +122,9 @@ export class AccountSync {
     if (permissions?.includes("WITHDRAW"))
       throw new DomainError("BAD_USER_INPUT", "this key may withdraw: make one that may only read and trade");
     this.#isPermitted = true;
-    await this.#positions.compare({ isFirst, isDoubtful });
+    const positionsDiffer = await this.#positions.compare({ isFirst, isDoubtful });
+    const isTraded = positionsDiffer || this.#positionsDiffered;
+    this.#positionsDiffered = positionsDiffer;
     const there = new Map<string, Decimal>();
     // An exchange may keep an asset in several wallets.
     for (const { asset, available, locked } of await venue.balances(accountId))
@@ -130,7 +137,10 @@ export class AccountSync {
       });
       const text = JSON.stringify(difference);
       if (movements.length > 0 && (isFirst || text === this.#lastDifference)) {
+        const before = draft.balances;
         draft.record(isFirst ? "deposited" : "adjusted", draft.now, { source: "exchange" }, movements);
+        if (isFirst) forgetEquity(draft);
+        else if (!isTraded) shiftEquity(draft, before, markets);
         this.#lastDifference = "";
       } else this.#lastDifference = text;
       return missing.length === 0 ? null : `the exchange has less than orders hold here: ${missing.join(", ")}`;

@@ -63,7 +63,7 @@ class RiskLimitType {
   @Field(() => DecimalScalar, {
     nullable: true,
     description:
-      "Loss of an account since midnight UTC, realised and not, in the currency of its exchange: when it is reached, nothing more is opened. Null: no limit.",
+      "Loss of an account since midnight UTC, realised and not, in the currency of its exchange: when it is reached, nothing more is opened. What is paid in or out is no profit and no loss. Null: no limit.",
   })
   maxDailyLoss!: DecimalText | null;
   @Field(() => DecimalScalar, {

@@ -1,4 +1,5 @@
 import { Decimal, decimalText } from "../core/decimal.js";
+import type { Balances } from "./balances.js";
 import type { LedgerDraft } from "./ledger-draft.js";
 import type { ViolationRow } from "./ledger-rows.js";
 import { type MarketView, takerPrice } from "./market-view.js";
@@ -100,6 +101,38 @@ export function markPricedEquity(draft: LedgerDraft, markets: TradingMarkets): v
   const open = openPositions(draft);
   if (currency !== null && markets.isPriced(exchangeId, currency, draft.balances, open))
     markEquity(draft, markets.equity(exchangeId, currency, draft.balances, open));
+}
+
+/**
+ * After balances changed by what is no profit and no loss, such as a deposit: since midnight the same amount is lost as before,
+ * and of the highest equity the same share. Where a price is missing nobody knows what an asset is worth that came or went: then
+ * the marks are raised by what is known and never lowered, so that limits stop too early rather than too late.
+ * @param before the balances as they were
+ */
+export function shiftEquity(draft: LedgerDraft, before: Balances, markets: TradingMarkets): void {
+  const { exchangeId } = draft.account;
+  const { day, atMidnight, highest } = draft.equity;
+  const currency = markets.currencyOf(exchangeId);
+  if (currency === null || atMidnight === null || highest === null) return;
+  const open = openPositions(draft);
+  const isPriced = [before, draft.balances].every((all) => markets.isPriced(exchangeId, currency, all, open));
+  const [had, has] = [before, draft.balances].map((all) => markets.equity(exchangeId, currency, all, open)) as [
+    Decimal,
+    Decimal,
+  ];
+  const change = has.minus(had);
+  if (change.isZero() || (!isPriced && change.lt(0))) return;
+  const isShare = isPriced && had.gt(0) && has.gte(0);
+  draft.equity = {
+    day,
+    atMidnight: atMidnight.plus(change),
+    highest: isShare ? highest.times(has).div(had).toDecimalPlaces(18) : highest.plus(change),
+  };
+}
+
+/** What an account was worth before it was first compared with its exchange says nothing. */
+export function forgetEquity(draft: LedgerDraft): void {
+  if (draft.equity.day !== null) draft.equity = { day: null, atMidnight: null, highest: null };
 }
 
 const openPositions = (draft: LedgerDraft): Position[] =>

@@ -44,20 +44,27 @@ export class PositionSync {
   /**
    * @param isFirst the account has never been compared: what there is, is taken
    * @param isDoubtful the balances differ, perhaps because of a payment
+   * @returns whether there were differences beside such payments and liquidations
    * @throws {DomainError} PROVIDER_UNAVAILABLE
    */
-  async compare({ isFirst, isDoubtful }: { isFirst: boolean; isDoubtful: boolean }): Promise<void> {
+  async compare({ isFirst, isDoubtful }: { isFirst: boolean; isDoubtful: boolean }): Promise<boolean> {
     const { venue, accountId, userId, ledger, clock } = this.#options;
     const there = await venue.positions(accountId);
-    if (there === null) return;
+    if (there === null) return false;
     const { result: open } = await ledger.change(userId, { accountId }, positionsOf);
     const every = settleEveryMs[open.length + there.length > 0 ? "withPositions" : "without"];
     const isDue = clock.nowMs() - this.#settledAtMs >= every;
     if (!isFirst && (isDue || isDoubtful || differencesOf(there, open).length > 0)) await this.#settle();
-    await ledger.change(userId, { accountId, ofAccount: true, openOrdersOf: "all" }, (draft) => {
-      for (const found of this.#settled(differencesOf(there, positionsOf(draft)), draft, isFirst))
-        draft.takePosition(toldOf(found, draft.now));
-    });
+    const { result: isOther } = await ledger.change(
+      userId,
+      { accountId, ofAccount: true, openOrdersOf: "all" },
+      (draft) => {
+        const differences = differencesOf(there, positionsOf(draft));
+        for (const found of this.#settled(differences, draft, isFirst)) draft.takePosition(toldOf(found, draft.now));
+        return differences.length > 0;
+      },
+    );
+    return isOther;
   }
 
   /** The differences that are no fills on their way. */

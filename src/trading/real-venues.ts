@@ -156,7 +156,7 @@ export class RealVenues implements OrderVenue {
   }
 
   #begin(venue: CcxtVenue, row: RealAccountRow): void {
-    const { database, clock, log, syncMs = defaultSyncMs } = this.options;
+    const { database, markets, clock, log, syncMs = defaultSyncMs } = this.options;
     const ledger = this.#ledger;
     const { account_id: accountId, user_id: userId, keys_updated_at: keysUpdatedAt } = row;
     const mayWork = () => this.#lease.confirm(database);
@@ -167,6 +167,7 @@ export class RealVenues implements OrderVenue {
       keysUpdatedAt,
       database,
       ledger,
+      markets,
       clock,
       log,
       syncMs,
