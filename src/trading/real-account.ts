@@ -40,7 +40,11 @@ export class RealAccount {
     this.#options = options;
     this.userId = options.userId;
     this.keysUpdatedAt = options.keysUpdatedAt;
-    this.#sync = new AccountSync({ ...options, onSynced: () => this.#follow() });
+    const onSynced = () => {
+      this.#follow();
+      this.look();
+    };
+    this.#sync = new AccountSync({ ...options, onSynced });
   }
 
   /** See `AccountSync`. */
@@ -104,11 +108,12 @@ export class RealAccount {
   async #askAll(isForced: boolean): Promise<void> {
     const { ledger, userId, accountId, log } = this.#options;
     try {
-      const { result: orders } = await ledger.change(userId, { accountId, openOrdersOf: "all" }, (draft) =>
-        Array.from(draft.orders(), ({ order }) => order).filter(
+      const { result: orders } = await ledger.change(userId, { accountId, openOrdersOf: "all" }, (draft) => {
+        cancelOthers(draft);
+        return Array.from(draft.orders(), ({ order }) => order).filter(
           (order) => isOpen(order) && (isForced || actionOf(order) !== null),
-        ),
-      );
+        );
+      });
       for (let from = 0; from < orders.length && !this.#isClosed; from += atOnce)
         await Promise.all(orders.slice(from, from + atOnce).map((order) => this.#begin(order, isForced)));
     } catch (error) {
@@ -206,6 +211,8 @@ export class RealAccount {
           const applied = draft.apply(id, event);
           if (applied.kind === "refused") refused.push({ kind: event.kind, code: applied.code });
         }
+        // A refusal is not answered at once; it is asked again with the next comparison.
+        if (!events.some(({ kind }) => kind === "cancelRefused")) cancelOthers(draft);
         return draft.order(id)?.order ?? null;
       });
       for (const { kind, code } of refused) this.#refused(kind, code);
@@ -237,6 +244,20 @@ export class RealAccount {
 
   #now(): Date {
     return new Date(this.#options.clock.nowMs());
+  }
+}
+
+/**
+ * Of the stop-loss and the take-profit of the same fills, the exchange knows nothing of the other: when one is reached, the
+ * other is to be cancelled. Of several pairs, those of one kind are reached by the same price.
+ */
+function cancelOthers(draft: LedgerDraft): void {
+  const legs = Array.from(draft.orders(), ({ order }) => order).filter(({ parentOrderId }) => parentOrderId !== null);
+  const reached = legs.filter((leg) => leg.triggeredAt !== null || leg.filledQuantity.gt(0));
+  for (const leg of legs) {
+    const isOther = (one: Order) => one.parentOrderId === leg.parentOrderId && one.orderType !== leg.orderType;
+    if (isOpen(leg) && leg.cancelRequestedAt === null && reached.some(isOther))
+      draft.apply(leg.id, { kind: "cancelRequested", at: draft.now });
   }
 }
 
