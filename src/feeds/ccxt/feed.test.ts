@@ -8,7 +8,7 @@ import type { MarketEvent } from "../../market-data/events.js";
 import type { Feed, FeedOptions } from "../feed.js";
 import { unavailable } from "../rest.js";
 import { type CcxtTuning, startCcxtFeed } from "./feed.js";
-import type { CcxtExchange } from "./library.js";
+import { type CcxtExchange, openCcxt } from "./library.js";
 
 const market = (id: string, symbol: string) => ({ id, symbol, spot: true, swap: false });
 const markets = {
@@ -321,6 +321,15 @@ describe("ccxt itself, over a socket", () => {
       client.resolve(trades, `trades:${symbol}`);
     }
   }
+
+  test("whose markets could not be loaded is asked for them again", async () => {
+    const kraken = await openCcxt("kraken", 1_000);
+    let asked = 0;
+    const fetchMarkets = () => (asked++ === 0 ? Promise.reject(new Error("502")) : Promise.resolve([]));
+    Object.assign(kraken, { fetchMarkets, fetchCurrencies: () => Promise.resolve({}) });
+    await expect(kraken.loadMarkets()).rejects.toThrow("502");
+    expect(await kraken.loadMarkets()).toEqual({});
+  });
 
   test("subscribes, survives a lost connection, and closes its sockets", async () => {
     const exchange = await startFakeExchange();

@@ -1,3 +1,4 @@
+import { loadMarketsAgain } from "../../core/load-markets.js";
 import { unavailable } from "../rest.js";
 
 /**
@@ -30,5 +31,7 @@ export const openCcxt: OpenExchange = async (exchangeId, timeoutMs) => {
   const known = pro as unknown as Readonly<Record<string, new (options: object) => CcxtExchange>>;
   const Exchange = Object.hasOwn(known, exchangeId) ? known[exchangeId] : undefined;
   if (Exchange === undefined) throw unavailable(`ccxt has no streams of "${exchangeId}"`);
-  return new Exchange({ timeout: timeoutMs, enableRateLimit: true, newUpdates: true });
+  const exchange = new Exchange({ timeout: timeoutMs, enableRateLimit: true, newUpdates: true });
+  loadMarketsAgain(exchange);
+  return exchange;
 };

@@ -1,4 +1,5 @@
 import { DomainError } from "../../core/errors.js";
+import { loadMarketsAgain } from "../../core/load-markets.js";
 import { responseText } from "../../core/response-text.js";
 import { within } from "../../core/within.js";
 import type { HeardAnswer } from "./failures.js";
@@ -189,6 +190,7 @@ export const openTradingExchange: OpenTradingExchange = async (code, options) =>
   exchange.milliseconds = () => options.nowMs();
   if (endpoint !== null) await redirect(exchange, endpoint, kind);
   else if (testnet) exchange.setSandboxMode(true);
+  loadMarketsAgain(exchange);
   hearErrors(exchange, answers);
   hearMessages(exchange, options.onMessage);
   keepRejectionsHandled(exchange);
