@@ -145,6 +145,26 @@ describe("live quotes over WebSocket", () => {
     await stream.find((message) => message.quotes[0]?.isStale === true);
   });
 
+  test("an operation that is named by nothing is refused, and breaks no stream of others", async () => {
+    const text = "subscription { quotes(intervalMs: 0) { symbol { ticker } price } }";
+    const nameless = openStream(app.websocketUrl, text, {}, {}, { operationName: "" });
+    open.push(nameless);
+    await until(() => nameless.errors.length > 0, 15_000);
+    const stream = subscribe(text);
+    await until(() => stream.messages.length + stream.errors.length > 0, 15_000);
+    expect(nameless.errors[0]?.extensions.code).toBe("OPERATION_RESOLUTION_FAILURE");
+    expect([stream.errors, stream.messages[0]?.quotes.length]).toEqual([[], 9]);
+    for (const path of ["/graphql", "/graphql/stream"]) {
+      const body = JSON.stringify({ query: "{ health { simulated } }", operationName: "" });
+      const answer = await fetch(`${app.url}${path}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body,
+      });
+      expect(await answer.text()).toContain('"code":"OPERATION_RESOLUTION_FAILURE"');
+    }
+  });
+
   test("queries work on the same socket", async () => {
     const stream = subscribe<{ health: { status: string } }>("{ health { status } }");
     expect((await stream.find(() => true)).health.status).toMatch(/OK|DEGRADED/);

@@ -107,11 +107,11 @@ export class OperationPreparer {
     const [first] = prepared;
     if (first instanceof GraphQLError) return prepared as readonly GraphQLError[];
     const operations = prepared as readonly Operation[];
-    const named = operationName ? operations.find(({ definition }) => definition.name?.value === operationName) : first;
-    if (named !== undefined && (operationName || operations.length === 1)) return named;
-    const message = operationName
-      ? `unknown operation "${operationName.slice(0, 100)}"`
-      : "name the operation to execute";
+    // An empty name is a name, of no operation.
+    const isNamed = operationName != null;
+    const found = isNamed ? operations.find(({ definition }) => definition.name?.value === operationName) : first;
+    if (found !== undefined && (isNamed || operations.length === 1)) return found;
+    const message = isNamed ? `unknown operation "${operationName.slice(0, 100)}"` : "name the operation to execute";
     return [withCode(new GraphQLError(message), "OPERATION_RESOLUTION_FAILURE")];
   }
 
@@ -119,9 +119,10 @@ export class OperationPreparer {
     return !(this.#prepare(text)[0] instanceof GraphQLError);
   }
 
-  executionArgs({ document }: Operation, request: OperationRequest, contextValue: unknown): ExecutionArgs {
-    const { operationName, variables: variableValues } = request;
-    return { schema: this.schema, document, operationName, variableValues, contextValue };
+  /** Names the operation by itself: what is executed for many must not depend on the words of one of them. */
+  executionArgs({ document, definition }: Operation, request: OperationRequest, contextValue: unknown): ExecutionArgs {
+    const { variables: variableValues } = request;
+    return { schema: this.schema, document, operationName: definition.name?.value, variableValues, contextValue };
   }
 
   /** Errors as the client may see them. */

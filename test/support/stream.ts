@@ -19,7 +19,7 @@ export function openStream<T = any>(
   query: string,
   variables: Record<string, unknown> = {},
   connectionParams: Record<string, unknown> = {},
-  more: { readonly extensions?: Record<string, unknown> } = {},
+  more: { readonly operationName?: string; readonly extensions?: Record<string, unknown> } = {},
 ): Stream<T> {
   const client = createClient({ url, webSocketImpl: WebSocket, retryAttempts: 0, connectionParams });
   const messages: T[] = [];
