@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { globalId } from "../src/core/ids.js";
 import { type Simulator, startSimulator } from "../src/feeds/simulator/simulator.js";
 import { operatorHeaders, operatorToken, query, startTestApp, type TestApp } from "./support/app.js";
 import { openStream, type Stream } from "./support/stream.js";
@@ -21,6 +22,7 @@ let app: TestApp;
 let exchanges: readonly [Simulator, Simulator];
 let quotes: Stream<Quotes>;
 let statuses: Stream<ProviderStatus>;
+let trades: Stream<{ trades: { tradeId: string }[] }>;
 
 beforeAll(async () => {
   const start = (seed: number) =>
@@ -47,8 +49,13 @@ beforeAll(async () => {
     app.websocketUrl,
     "subscription { quotes(intervalMs: 0) { price isStale sequence provider { code } } }",
   );
+  const bitcoin = app.app.catalogue.symbolByTicker("BINANCE_SPOT", "BTCUSDT")?.id ?? 0;
+  trades = openStream(app.websocketUrl, "subscription ($id: ID!) { trades(symbolId: $id) { tradeId } }", {
+    id: globalId("Symbol", bitcoin),
+  });
 });
 afterAll(async () => {
+  await trades.close();
   await quotes.close();
   await statuses.close();
   await app.close();
@@ -77,6 +84,7 @@ test("a silent provider is replaced by the market's next one, and gets its symbo
   const [first, second] = exchanges;
   await until(() => isServedBy(main), 15_000);
   expect(second.connections).toBe(0);
+  await until(() => trades.messages.length > 0, 15_000);
 
   const silentSinceMs = performance.now();
   first.goSilent(true);
@@ -88,6 +96,11 @@ test("a silent provider is replaced by the market's next one, and gets its symbo
   await until(() => statusOf(standIn) === "CONNECTED");
   // STALE, and RECONNECTING as soon as it tries a new connection.
   await until(() => ["STALE", "RECONNECTING"].includes(statusOf(main) ?? ""));
+  // What the first one would have told is lost, and every trade is promised.
+  await until(() => trades.isComplete);
+  const lastTrade = trades.messages.at(-1)?.trades.at(-1)?.tradeId;
+  expect(trades.errors).toMatchObject([{ extensions: { code: "STREAM_OVERFLOW", resumeFrom: lastTrade } }]);
+
   const reasons = statuses.messages.map(({ providerStatus: { code, lastError } }) => `${code} ${lastError}`);
   expect(reasons).toContain(`${main} silent for ${staleAfterMs} ms`);
 

@@ -165,7 +165,7 @@ export class MarketTradeResolver {
   @Subscription(() => [MarketTradeType], {
     name: "trades",
     description:
-      "Every trade of one symbol, none skipped: a reader that cannot keep up is closed with an error that says from which trade to resume.",
+      "Every trade of one symbol, none skipped: when trades were lost on the way here, or a reader cannot keep up, the stream is closed with an error that says from which trade to resume.",
     subscribe: servedShared,
   })
   @Shared({

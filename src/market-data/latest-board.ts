@@ -30,6 +30,7 @@ export class LatestBoard<K, V> {
   /** From now on the supplier sets the values; null: nobody but the owner of this board does. */
   supplyFrom(supplier: Supplier<K> | null): void {
     this.#supplier = supplier;
+    for (const key of this.#watchers.keys()) supplier?.setWanted(key, true);
   }
 
   get(key: K): V | undefined {

@@ -79,6 +79,8 @@ export class LiveMarket {
       case "orderBookLost":
         this.books.delete(event.symbolId);
         this.arbitrage.update(event.symbolId, null);
+        // What the connection carried beside it is lost as well.
+        if (event.reason === "disconnected") this.tape.interrupt(event.symbolId);
         return;
       case "fundingRate":
         for (const listener of this.#fundingListeners) listener(event);

@@ -18,6 +18,7 @@ export class OpportunityBoard {
   /** Where opportunities come from if another node has the feeds. */
   supplyFrom(supplier: Supplier<null> | null): void {
     this.#supplier = supplier;
+    if (this.#listeners.size > 0) supplier?.setWanted(null, true);
   }
 
   /** Those that are open now; from another node it may take a moment. */

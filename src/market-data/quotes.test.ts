@@ -229,4 +229,6 @@ test("tells when a symbol begins and ceases to be watched, and when its quote wa
   stop();
   board.watch(2, () => {});
   expect(told).toHaveLength(2);
+  board.onWatch((...change) => told.push(change));
+  expect(told.at(-1)).toEqual([2, true]);
 });

@@ -188,9 +188,10 @@ export class QuoteBoard {
     };
   }
 
-  /** Calls back when a symbol begins and ceases to be watched. Returns the function that ends it. */
+  /** Calls back when a symbol begins and ceases to be watched, and now for those that are. Returns the function that ends it. */
   onWatch(listener: WatchListener): () => void {
     this.#watchListeners.add(listener);
+    for (const symbolId of this.#watchers.keys()) listener(symbolId, true);
     return () => this.#watchListeners.delete(listener);
   }
 

@@ -19,9 +19,11 @@ export class TradeTape {
     return count;
   }
 
-  /** Where the trades come from if another node has the feed. */
+  /** Where the trades come from if another node has the feed. What comes from there does not follow what came before. */
   supplyFrom(supplier: Pick<Supplier<number>, "setWanted"> | null): void {
+    this.interruptAll(() => true);
     this.#supplier = supplier;
+    for (const symbolId of this.#listeners.keys()) supplier?.setWanted(symbolId, true);
   }
 
   publish(trade: TradeEvent): void {
@@ -32,6 +34,11 @@ export class TradeTape {
   /** Trades of the symbol were lost before they could be published here. */
   interrupt(symbolId: number): void {
     for (const listener of this.#listeners.get(symbolId) ?? []) listener.onGap?.();
+  }
+
+  /** The same of every symbol of which it is true. */
+  interruptAll(isLost: (symbolId: number) => boolean): void {
+    for (const symbolId of this.#listeners.keys()) if (isLost(symbolId)) this.interrupt(symbolId);
   }
 
   /** Returns the function that ends it. */

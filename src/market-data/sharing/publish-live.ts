@@ -126,7 +126,7 @@ export class LivePublisher {
       this.#changed.add(lease);
       this.#timer ??= setTimeout(() => this.#flush(), flushMs);
     };
-    const shared = share(this.sharing.live, topic, ++this.#number, onChange);
+    const shared = share(this.sharing.live, topic, () => ++this.#number, onChange);
     const lease: Lease = { subject, shared, untilMs: 0, toldAtMs: Number.NEGATIVE_INFINITY, lastTold: [] };
     this.#leases.set(subject, lease);
     return lease;
@@ -190,7 +190,7 @@ export class LivePublisher {
   }
 }
 
-function share(live: LiveMarket, topic: Topic, stream: number, onChange: () => void): Shared {
+function share(live: LiveMarket, topic: Topic, nextStream: () => number, onChange: () => void): Shared {
   switch (topic.kind) {
     case "books":
       return shareLatest(live.books, topic.symbolId, bookEveryMs, onChange);
@@ -199,7 +199,7 @@ function share(live: LiveMarket, topic: Topic, stream: number, onChange: () => v
     case "flows":
       return shareFlow(live.flows, topic.symbolId, onChange);
     case "trades":
-      return shareTrades(live.tape, topic.symbolId, stream, onChange);
+      return shareTrades(live.tape, topic.symbolId, nextStream, onChange);
     case "arbitrage":
       return shareOpportunities(live.opportunities, onChange);
   }
@@ -238,14 +238,25 @@ function shareOpportunities(board: OpportunityBoard, onChange: () => void): Shar
 }
 
 /** Every trade once, and the newest {@link keptTrades} again to a node that was away. */
-function shareTrades(tape: TradeTape, symbolId: number, stream: number, onChange: () => void): Shared {
+function shareTrades(tape: TradeTape, symbolId: number, nextStream: () => number, onChange: () => void): Shared {
+  let stream = nextStream();
   /** The kept trades, oldest first; the first one has the number `kept`. */
   const trades: TradeEvent[] = [];
   let kept = 0;
   let told = 0;
+  /** What was still to be told when a stream was interrupted. */
+  const ended: ToldTrades[] = [];
   const stop = tape.listen(symbolId, {
     onTrade: (trade) => {
       trades.push(trade);
+      onChange();
+    },
+    onGap: () => {
+      ended.push(...tell(told));
+      stream = nextStream();
+      trades.length = kept = told = 0;
+      // Without a trade yet, so that the gap is heard before the next one.
+      ended.push({ stream, first: 0, kept, trades: [] });
       onChange();
     },
   });
@@ -259,7 +270,7 @@ function shareTrades(tape: TradeTape, symbolId: number, stream: number, onChange
   return {
     everyMs: 0,
     changes: () => {
-      const messages = tell(told);
+      const messages = [...ended.splice(0), ...tell(told)];
       told = kept + trades.length;
       const tooMany = trades.length - keptTrades;
       if (tooMany > 0) {

@@ -7,6 +7,7 @@ import type { ArbitrageOpportunity } from "../arbitrage-watch.js";
 import type { BookLevel, BookTickerEvent, OrderBookEvent, TradeEvent } from "../events.js";
 import { candleKey, LiveMarket } from "../live-market.js";
 import { QuoteBoard } from "../quotes.js";
+import { publishQuotes, receiveQuotes } from "../share-quotes.js";
 import { LivePublisher } from "./publish-live.js";
 import { LiveReceiver } from "./receive-live.js";
 import { RejectedMessages } from "./rejected-messages.js";
@@ -154,6 +155,7 @@ function feedNode(source = `source-${++ids}`) {
     live,
     quotes,
     rejected: sharing.rejected,
+    sharing,
     close,
     kill,
     take: (event: Parameters<LiveMarket["take"]>[0]) => live.take(event, provider),
@@ -479,6 +481,94 @@ describe("the trades of a symbol", () => {
     feed.bus.become(true);
     await pass(9_000);
     expect(feed.live.tape.listenerCount).toBe(0);
+  });
+});
+
+test.each([
+  ["was lost", (feed: ReturnType<typeof feedNode>) => feed.live.tape.interruptAll(() => true)],
+  [
+    "was lost with its book",
+    (feed: ReturnType<typeof feedNode>) =>
+      feed.take({ kind: "orderBookLost", symbolId: 1, reason: "disconnected", receivedAtMs: 6 }),
+  ],
+] as const)(
+  "when the exchange's connection %s, trades end on every node, after those that came before",
+  async (_how, lose) => {
+    const [feed, api] = [feedNode(), apiNode()];
+    const streams = [tradesOf(feed.live), tradesOf(api.live)];
+    await pass(1);
+    feed.take(trade(1));
+    await pass(50);
+    feed.take(trade(2));
+    lose(feed);
+    await pass(50);
+    for (const stream of streams) expect(stream).toMatchObject({ hasGap: true, seen: ["1", "2"] });
+    const again = tradesOf(api.live);
+    await pass(1);
+    for (let n = 5; n <= 8; n++) feed.take(trade(n));
+    await pass(50);
+    expect(again).toMatchObject({ hasGap: false, seen: ["5", "6", "7", "8"] });
+    again.stop();
+  },
+);
+
+describe("when the feeds' leader changes", () => {
+  /** A node that has the feed itself, and clients of its own. */
+  const leading = () => {
+    const it = node();
+    const publisher = new LivePublisher(it.sharing, `source-${++ids}`);
+    return { ...it, publisher };
+  };
+  const takesFrom = ({ live }: ReturnType<typeof node>, event: Parameters<LiveMarket["take"]>[0]) =>
+    live.take(event, provider);
+
+  test("the one that stops leading goes on with all that its clients watch, and tells the trades' gap", async () => {
+    const old = leading();
+    const { seen } = bidsOf(old.live);
+    const trades = tradesOf(old.live);
+    const key = candleKey(1, "M1");
+    const counts: (number | undefined)[] = [];
+    old.live.candles.watch(key, () => counts.push(old.live.candles.get(key)?.tradeCount));
+    const told: string[] = [];
+    old.live.opportunities.listen(({ sellPrice }) => told.push(sellPrice));
+    const prices: string[] = [];
+    old.quotes.watch(1, ({ price }) => prices.push(price));
+    takesFrom(old, book(1, "100"));
+    takesFrom(old, trade(1));
+    old.publisher.close();
+
+    const feed = feedNode();
+    const stopPublishing = publishQuotes({ ...feed.sharing, board: feed.quotes }, clock);
+    const stopReceiving = receiveQuotes({ ...old.sharing, board: old.quotes }, old.sharing.rejected);
+    open.push({ close: stopPublishing }, { close: stopReceiving });
+    open.push(new LiveReceiver(old.sharing));
+    expect(trades).toMatchObject({ hasGap: true, seen: ["1"] });
+    const again = tradesOf(old.live);
+    await pass(1);
+    feed.take(book(1, "101", 2));
+    feed.take(book(2, "110"));
+    feed.take(trade(2));
+    feed.take({ ...trade(3), price: decimalText("107") });
+    await pass(300);
+    expect([seen.at(-1), again.seen, counts.at(-1), told.at(-1)]).toEqual(["101", ["2", "3"], 2, "110"]);
+    // Not only once a second.
+    expect(prices.at(-1)).toBe("107");
+    again.stop();
+  });
+
+  test("the one that begins to lead tells the trades' gap to its clients, and goes on", async () => {
+    const [feed, next] = [feedNode(), node()];
+    const receiver = new LiveReceiver(next.sharing);
+    const trades = tradesOf(next.live);
+    await pass(1);
+    feed.take(trade(1));
+    await pass(50);
+    receiver.close();
+    expect(trades).toMatchObject({ hasGap: true, seen: ["1"] });
+    const again = tradesOf(next.live);
+    takesFrom(next, trade(3));
+    expect(again.seen).toEqual(["3"]);
+    again.stop();
   });
 });
 
