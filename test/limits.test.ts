@@ -103,6 +103,22 @@ describe.each(Object.keys(transports))("over %s", (name) => {
     expect(refusal?.extensions).toEqual({ code: "COST_LIMIT", cost: 2 + 100 * 600, limit: 50_000 });
   });
 
+  test.each([
+    ["quotes { symbol { candles(interval: M1) { close } } }", "Symbol.candles"],
+    [
+      'orderBook(symbolId: "U3ltYm9sOjE", intervalMs: 0) { symbol { ...S } } } fragment S on Symbol { trades(limit: 1) { price }',
+      "Symbol.trades",
+    ],
+    [
+      'trades(symbolId: "U3ltYm9sOjE") { symbol { ... on Symbol { fundingRates(limit: 1) { rate } } } }',
+      "Symbol.fundingRates",
+    ],
+  ])("a stream that would ask the database with each change is refused: %s", async (stream, field) => {
+    const [refusal] = await refuse(`subscription { ${stream} }`);
+    expect(refusal?.extensions).toEqual({ code: "COST_LIMIT", field, cost: 100, limit: 99 });
+    expect(refusal?.message).toContain(`${field} asks the database`);
+  });
+
   test("circular fragments are refused", async () => {
     const [refusal] = await refuse(
       "{ health { ...A } } fragment A on Health { ...B } fragment B on Health { status ...A }",
@@ -133,6 +149,19 @@ describe("requests", () => {
     const response = await post(JSON.stringify(Array(100).fill({ query: "{ health { status } }" })));
     expect(response.status).toBe(400);
     expect(((await response.json()) as { errors: Refusal[] }).errors[0]?.extensions.code).toBe("BAD_REQUEST");
+  });
+
+  test("may ask the database beside a stream that does not", async () => {
+    const query =
+      "query A { symbols(first: 1) { nodes { candles(interval: M1, limit: 1) { close } } } } subscription B { quotes { price } }";
+    const response = await post(JSON.stringify({ query, operationName: "A" }));
+    expect(await response.json()).toMatchObject({ data: { symbols: { nodes: [{}] } } });
+    const search = new URLSearchParams({ query, operationName: "B" });
+    const ending = new AbortController();
+    const stream = await fetch(`${app.url}/graphql/stream?${search.toString()}`, { signal: ending.signal });
+    const first = await stream.body?.getReader().read();
+    expect(Buffer.from(first?.value ?? []).toString()).not.toContain("errors");
+    ending.abort();
   });
 
   test("of a megabyte are refused before they are read", async () => {

@@ -9,6 +9,7 @@ import {
   OperationTypeNode,
   parse,
   type SelectionSetNode,
+  separateOperations,
   specifiedRules,
   TypeInfo,
   type ValidationRule,
@@ -17,6 +18,7 @@ import {
   visitWithTypeInfo,
 } from "graphql";
 import { LRUCache } from "lru-cache";
+import { DomainError } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
 import { costOf, type Variables } from "./cost.js";
 import { toClientError } from "./errors.js";
@@ -24,7 +26,7 @@ import { limitError, limitRules, maxDocumentTokens, type OperationLimits, tooMan
 import { rootDirectives, type SharedShape, sharedShapeOf } from "./live/shape.js";
 import { sourcesOf } from "./made-of.js";
 import type { DocumentRequest, PersistedDocuments } from "./persisted.js";
-import type { AnswerSource } from "./shared.js";
+import { type AnswerSource, statementCost } from "./shared.js";
 
 export interface OperationRequest extends DocumentRequest {
   readonly operationName?: string | null | undefined;
@@ -39,6 +41,8 @@ export interface Operation {
   readonly isPrivate: boolean;
   /** Null when it is no subscription to shared data. */
   readonly shared: SharedShape | null;
+  /** Why it is refused, whatever its variables are; null when it is not. */
+  readonly refusal: GraphQLError | null;
   /** What an answer is made of when it is the same for everyone, else null. */
   readonly sources: readonly AnswerSource[] | null;
   /** Different for every operation of this process. */
@@ -87,7 +91,8 @@ export class OperationPreparer {
   prepare(request: OperationRequest): Operation | readonly GraphQLError[] {
     const operation = this.#find(request);
     if (!("definition" in operation)) return operation;
-    const refusal = tooManyVariables(request.variables) ?? this.#tooCostly(operation, request.variables ?? {});
+    const refusal =
+      operation.refusal ?? tooManyVariables(request.variables) ?? this.#tooCostly(operation, request.variables ?? {});
     return refusal === null ? operation : [refusal];
   }
 
@@ -168,17 +173,21 @@ export class OperationPreparer {
     const operations = document.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION);
     if (operations.length === 0)
       return [withCode(new GraphQLError("there is no operation"), "GRAPHQL_VALIDATION_FAILED")];
-    return operations.map((definition) => ({
-      document,
-      definition,
-      isPrivate,
-      costOf: costOf(schema, document, definition),
-      mutationCount: definition.operation === OperationTypeNode.MUTATION ? rootFieldCount(document, definition) : 0,
-      shared:
-        definition.operation === OperationTypeNode.SUBSCRIPTION ? sharedShapeOf(schema, document, definition) : null,
-      sources: definition.operation === OperationTypeNode.QUERY ? sources : null,
-      key: String(++this.#lastKey),
-    }));
+    return operations.map((definition) => {
+      const shared =
+        definition.operation === OperationTypeNode.SUBSCRIPTION ? sharedShapeOf(schema, document, definition) : null;
+      return {
+        document,
+        definition,
+        isPrivate,
+        costOf: costOf(schema, document, definition),
+        mutationCount: definition.operation === OperationTypeNode.MUTATION ? rootFieldCount(document, definition) : 0,
+        shared,
+        refusal: shared === null ? null : statementInStream(schema, document, definition),
+        sources: definition.operation === OperationTypeNode.QUERY ? sources : null,
+        key: String(++this.#lastKey),
+      };
+    });
   }
 }
 
@@ -208,6 +217,35 @@ function selectsPrivate(schema: GraphQLSchema, document: DocumentNode): boolean 
     }),
   );
   return found;
+}
+
+/** Its cost is charged once, when the subscription begins, and each change would ask the database again. */
+function statementInStream(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  { name, operation }: OperationDefinitionNode,
+): GraphQLError | null {
+  let refusal: GraphQLError | null = null;
+  const types = new TypeInfo(schema);
+  visit(
+    // Other operations of the document may select what they like.
+    separateOperations(document)[name?.value ?? ""] ?? document,
+    visitWithTypeInfo(types, {
+      Field(node) {
+        const [field, parent] = [types.getFieldDef(), types.getParentType()];
+        const cost = Number(field?.extensions.cost ?? 0);
+        if (!field || !parent || parent === schema.getRootType(operation) || cost < statementCost) return;
+        const path = `${parent.name}.${field.name}`;
+        const message = `${path} asks the database, so it is not part of a live stream: ask for it by a query. The forming candle and the trades have streams of their own, candle and trades.`;
+        const details = { field: path, cost, limit: statementCost - 1 };
+        refusal ??= new GraphQLError(message, {
+          nodes: node,
+          originalError: new DomainError("COST_LIMIT", message, details),
+        });
+      },
+    }),
+  );
+  return refusal;
 }
 
 function withCode(error: GraphQLError, code: string): GraphQLError {

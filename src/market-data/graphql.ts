@@ -143,7 +143,7 @@ export class QuoteResolver {
     description:
       "Live quotes. The first message carries the current quote of every requested symbol; each later one only those that changed " +
       "since the last message, at most one message per intervalMs. Slow readers get the newest quotes, never a growing backlog. " +
-      "Without symbolIds: the default symbols.",
+      "Without symbolIds: the default symbols. No stream selects what asks the database, such as `candles` of a symbol: COST_LIMIT.",
     subscribe: servedShared,
   })
   @Shared({ choosing: ["symbolIds", "intervalMs"], watch: watchQuotes })
