@@ -132,6 +132,28 @@ describe("live quotes over WebSocket", () => {
     ).toEqual(["BTCUSDT"]);
   });
 
+  test("begin with what is true then, also where no quote has changed since", async () => {
+    const text = `subscription ($ids: [ID!]) { quotes(symbolIds: $ids) { price symbol { market { status } } } }`;
+    const statusFor = async () => {
+      const stream = subscribe<{ quotes: { symbol: { market: { status: string } } }[] }>(text, {
+        ids: [globalId("Symbol", btc)],
+      });
+      return (await stream.find(() => true)).quotes[0]?.symbol.market.status;
+    };
+    const set = (status: string | null) =>
+      query(
+        app.url,
+        'mutation ($status: MarketStatus) { setMarketStatus(market: "BINANCE_SPOT", status: $status) { status } }',
+        { status },
+        operatorHeaders,
+      );
+    expect(await statusFor()).toBe("OPEN");
+    await set("HALTED");
+    const halted = await statusFor();
+    await set(null);
+    expect(halted).toBe("HALTED");
+  });
+
   test("tell when they turn stale", async () => {
     const stream = subscribe<{ quotes: { isStale: boolean }[] }>(
       `subscription ($ids: [ID!]) { quotes(symbolIds: $ids, intervalMs: 0) { isStale } }`,

@@ -3,7 +3,7 @@ import { ConflatedStream } from "../core/conflated-stream.js";
 import { notFound } from "../core/errors.js";
 import type { SharedWatch } from "../core/shared-watch.js";
 import type { ApiContext } from "../graphql/context.js";
-import { Shared, servedShared } from "../graphql/shared.js";
+import { MadeOf, Shared, servedShared } from "../graphql/shared.js";
 import type { DataProvider, Market } from "./catalogue.js";
 import { DataProviderType, MarketType } from "./graphql-types.js";
 
@@ -23,6 +23,7 @@ export class StatusResolver {
     watch: (context, { markets }: { readonly markets?: readonly string[] | null }) =>
       watchMarkets(context, markets ?? null),
   })
+  @MadeOf()
   marketStatus(
     @Root() market: Market,
     @Arg("markets", () => [String], {

@@ -43,7 +43,7 @@ export interface Operation {
   readonly shared: SharedShape | null;
   /** Why it is refused, whatever its variables are; null when it is not. */
   readonly refusal: GraphQLError | null;
-  /** What an answer is made of when it is the same for everyone, else null. */
+  /** What an answer, or a message of a shared stream, is made of when it is the same for everyone, else null. */
   readonly sources: readonly AnswerSource[] | null;
   /** Different for every operation of this process. */
   readonly key: string;
@@ -184,7 +184,7 @@ export class OperationPreparer {
         mutationCount: definition.operation === OperationTypeNode.MUTATION ? rootFieldCount(document, definition) : 0,
         shared,
         refusal: shared === null ? null : statementInStream(schema, document, definition),
-        sources: definition.operation === OperationTypeNode.QUERY ? sources : null,
+        sources: definition.operation === OperationTypeNode.MUTATION ? null : sources,
         key: String(++this.#lastKey),
       };
     });

@@ -112,11 +112,12 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     // It is refused when it is asked for; the others go on.
     if (!preparer.isValid(query)) log.warn({ hash }, "persisted-operations.does-not-fit-the-schema");
   }
+  const answers = new PublicAnswers(services);
   const shortWay = new ShortWay({
     path: "/graphql",
     preparer,
     executor: new OperationExecutor(),
-    answers: new PublicAnswers(services),
+    answers,
     services,
     askerOf,
     limits,
@@ -234,7 +235,11 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     limits,
     origins,
   });
-  const broadcast = new Broadcast({ formatErrors: (errors) => preparer.formatErrors(errors), log });
+  const broadcast = new Broadcast({
+    formatErrors: (errors) => preparer.formatErrors(errors),
+    stampOf: (operation) => answers.stampOf(operation),
+    log,
+  });
   const runner = new OperationRunner(preparer, broadcast, watch, tracer, limits);
   const traffic: Traffic = { messages: 0 };
   const { maxConnections } = options;

@@ -147,6 +147,7 @@ export class QuoteResolver {
     subscribe: servedShared,
   })
   @Shared({ choosing: ["symbolIds", "intervalMs"], watch: watchQuotes })
+  @MadeOf()
   liveQuotes(
     @Root() batch: Quote[],
     @Arg("symbolIds", () => [ID], {

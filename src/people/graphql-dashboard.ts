@@ -5,7 +5,7 @@ import { isUuid, parseGlobalId } from "../core/ids.js";
 import { readingUser, requireScope, type Viewer } from "../core/viewer.js";
 import type { ApiContext } from "../graphql/context.js";
 import { idField, type NodeLoader } from "../graphql/node.js";
-import { Costs, Private, Shared, servedShared, statementCost } from "../graphql/shared.js";
+import { Costs, MadeOf, Private, Shared, servedShared, statementCost } from "../graphql/shared.js";
 import { intervalDescription, intervalOf, QuoteType } from "../market-data/graphql.js";
 import type { Quote } from "../market-data/quotes.js";
 import { defaultSymbolList, quotesOfList } from "../market-data/shared-quotes.js";
@@ -103,6 +103,7 @@ export class DashboardResolver {
     choosing: ["intervalMs"],
     watch: watchDashboard,
   })
+  @MadeOf()
   dashboardQuotes(
     @Root() batch: Quote[],
     @Arg("intervalMs", () => Int, { nullable: true, defaultValue: 100, description: intervalDescription }) _intervalMs:

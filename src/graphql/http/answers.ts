@@ -53,7 +53,7 @@ interface KeptAnswer {
 }
 
 /** The versions of an operation's sources, in their order. */
-type Stamp = readonly number[];
+export type Stamp = readonly number[];
 
 /** Answers that are kept, and their size with what is needed to find and encode them again; the least used goes first. */
 const maxAnswers = 5_000;
@@ -85,7 +85,7 @@ export class PublicAnswers {
     return kept.stamp.every((version, index) => version === this.#version(sources[index])) ? kept.answer : undefined;
   }
 
-  /** To be taken before the query is executed; null when its answer may not be kept. */
+  /** To be taken before the operation is executed; null when its answer may not be kept. */
   stampOf({ sources }: Operation): Stamp | null {
     return sources?.map((source) => this.#version(source)) ?? null;
   }

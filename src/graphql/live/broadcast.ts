@@ -9,6 +9,7 @@ import {
 import type { Logger } from "../../core/logger.js";
 import type { SharedWatch } from "../../core/shared-watch.js";
 import type { ApiContext } from "../context.js";
+import type { Stamp } from "../http/answers.js";
 import type { Operation } from "../prepare.js";
 import { FlushClock } from "./flush-clock.js";
 import { Rendering } from "./rendering.js";
@@ -18,6 +19,8 @@ import { type BroadcastCounts, SharedStream } from "./stream.js";
 
 export interface BroadcastOptions {
   readonly formatErrors: (errors: readonly GraphQLError[]) => readonly GraphQLFormattedError[];
+  /** The versions of what messages are made of; null when that is not known. */
+  readonly stampOf: (operation: Operation) => Stamp | null;
   readonly log: Logger;
 }
 
@@ -68,7 +71,7 @@ export class Broadcast {
       const key = isPrivate ? Symbol(shared.responseName) : keyOf(shared, coerced, watch.intervalMs);
       const stream =
         this.#streams.get(key) ??
-        this.#open(key, watch, shared, isPrivate ? execution : { ...execution, contextValue: anonymous(context) });
+        this.#open(key, watch, operation, isPrivate ? execution : { ...execution, contextValue: anonymous(context) });
       return stream.add(watch, sink);
     };
     try {
@@ -87,11 +90,18 @@ export class Broadcast {
     this.#clock.close();
   }
 
-  #open(key: string | symbol, watch: SharedWatch, { responseName }: SharedShape, execution: ExecutionArgs): AnyStream {
-    const { log, formatErrors } = this.options;
+  #open(
+    key: string | symbol,
+    watch: SharedWatch,
+    operation: Operation & { readonly shared: SharedShape },
+    execution: ExecutionArgs,
+  ): AnyStream {
+    const { log, formatErrors, stampOf } = this.options;
+    const { responseName } = operation.shared;
+    const stampNow = () => stampOf(operation);
     const stream: AnyStream = new SharedStream<unknown, unknown>({
       intervalMs: watch.intervalMs,
-      rendering: new Rendering({ execution, responseName, isList: watch.isList, formatErrors }),
+      rendering: new Rendering({ execution, responseName, isList: watch.isList, formatErrors, stampNow }),
       clock: this.#clock,
       log,
       counts: this.counts,

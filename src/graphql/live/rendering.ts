@@ -5,11 +5,14 @@ import {
   type GraphQLError,
   type GraphQLFormattedError,
 } from "graphql";
+import type { Stamp } from "../http/answers.js";
 import { SharedPayload } from "./payload.js";
 
 /** A value as one selection shows it. */
 interface Rendered {
   readonly version: unknown;
+  /** Of what else it is made of, when it was rendered; null when that is not known. */
+  readonly stamp: Stamp | null;
   /** As JSON in UTF-8. */
   readonly bytes: Buffer;
   /** Paths begin below the value. */
@@ -26,11 +29,14 @@ export interface RenderingOptions {
   readonly responseName: string;
   readonly isList: boolean;
   readonly formatErrors: (errors: readonly GraphQLError[]) => readonly GraphQLFormattedError[];
+  /** The versions of everything that the selection shows, now; null when they are not known. */
+  readonly stampNow: () => Stamp | null;
 }
 
 /**
- * Executes one selection on values, each version of a value once, and puts messages together from the results. Bounded: it
- * keeps the newest result of every key that is followed in this shape.
+ * Executes one selection on values, each version of a value once, and puts messages together from the results. Who begins now
+ * gets what is true now, also of things beside the value, whose changes no message tells. Bounded: it keeps the newest result
+ * of every key that is followed in this shape.
  */
 export class Rendering<K, V> {
   readonly #rendered = new Map<K, Rendered>();
@@ -40,27 +46,36 @@ export class Rendering<K, V> {
 
   constructor(private readonly options: RenderingOptions) {}
 
-  /** Makes sure that the given versions are there. */
-  async update(values: ReadonlyMap<K, V>, versionOf: (value: V) => unknown): Promise<void> {
+  /** Makes sure that the given versions are there; for newcomers also that nothing else that shows has changed since. */
+  async update(
+    values: ReadonlyMap<K, V>,
+    versionOf: (value: V) => unknown,
+    forNewcomers: ReadonlySet<K>,
+  ): Promise<void> {
+    const stamp = this.options.stampNow();
     const stale: [K, V, unknown][] = [];
     for (const [key, value] of values) {
       const version = versionOf(value);
-      if (this.#find(key)?.version !== version) stale.push([key, value, version]);
+      const known = this.#find(key);
+      // What has failed may work now.
+      const isCurrent = known !== undefined && known.version === version && known.errors.length === 0;
+      if (isCurrent && (!forNewcomers.has(key) || isSame(known.stamp, stamp))) continue;
+      stale.push([key, value, version]);
     }
     if (stale.length === 0) return;
     if (!this.options.isList) {
-      for (const entry of stale) await this.#renderAlone(entry);
+      for (const entry of stale) await this.#renderAlone(entry, stamp);
       return;
     }
     const result = await this.#execute(stale.map(([, value]) => value));
     const items = (result.data as Record<string, unknown[]> | null)?.[this.options.responseName];
     if (result.errors !== undefined || items === undefined) {
       // Rare: each by itself, to see whose error it is.
-      for (const entry of stale) await this.#renderAlone(entry);
+      for (const entry of stale) await this.#renderAlone(entry, stamp);
       return;
     }
     stale.forEach(([key, , version], index) => {
-      this.#keep(key, { version, bytes: bytesOf(JSON.stringify(items[index])), errors: [], isNull: false });
+      this.#keep(key, { version, stamp, bytes: bytesOf(JSON.stringify(items[index])), errors: [], isNull: false });
     });
   }
 
@@ -90,13 +105,14 @@ export class Rendering<K, V> {
     else this.#rendered.set(key, rendered);
   }
 
-  async #renderAlone([key, value, version]: [K, V, unknown]): Promise<void> {
+  async #renderAlone([key, value, version]: [K, V, unknown], stamp: Stamp | null): Promise<void> {
     const { isList, responseName, formatErrors } = this.options;
     const { data, errors = [] } = await this.#execute(isList ? [value] : value);
     const shown = (data as Record<string, unknown> | null | undefined)?.[responseName];
     const pathStart = isList ? 2 : 1;
     this.#keep(key, {
       version,
+      stamp,
       bytes: bytesOf(JSON.stringify(isList ? (shown as unknown[] | undefined)?.[0] : shown) ?? "null"),
       errors: formatErrors(errors).map(({ path, ...error }) =>
         path === undefined ? error : { ...error, path: path.slice(pathStart) },
@@ -154,5 +170,8 @@ function bytesOf(text: string): Buffer {
   bytes.write(text, "utf8");
   return bytes;
 }
+
+const isSame = (a: Stamp | null, b: Stamp | null): boolean =>
+  a !== null && b !== null && a.every((version, index) => version === b[index]);
 
 const isThing = (key: unknown): key is object => typeof key === "object" && key !== null;

@@ -68,8 +68,8 @@ class Reader implements Sink {
 
   next(payload: SharedPayload): void {
     if (!this.isWritable && this.messages.length > 0) throw new Error("sent to a reader that was not ready");
-    const { data } = JSON.parse(payload.text) as { data: { prices: Price[] } };
-    this.messages.push({ atMs: performance.now(), prices: data.prices, payload });
+    const { data } = JSON.parse(payload.text) as { data: { prices: Price[] } | null };
+    this.messages.push({ atMs: performance.now(), prices: data?.prices ?? [], payload });
   }
 
   error(errors: readonly { readonly extensions?: unknown }[]): void {
@@ -90,17 +90,23 @@ class Reader implements Sink {
 
 let clock: FlushClock;
 let executions: number;
+let isBroken: boolean;
 let counts: BroadcastCounts;
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setImmediate", "clearImmediate", "performance"] });
   clock = new FlushClock();
   executions = 0;
+  isBroken = false;
+  beside = { isKnown: true, version: 1 };
   counts = { subscribers: 0, conflated: 0, overflowed: 0 };
 });
 afterEach(() => {
   clock.close();
   vi.useRealTimers();
 });
+
+/** What is shown beside a value, and told by no message. */
+let beside: { isKnown: boolean; version: number };
 
 function streamOf<K, V>(intervalMs: number, onEmpty = () => {}): SharedStream<K, V> {
   const rendering = new Rendering<K, V>({
@@ -113,12 +119,14 @@ function streamOf<K, V>(intervalMs: number, onEmpty = () => {}): SharedStream<K,
           executions++;
           return source;
         }
+        if (fieldName === "value" && isBroken) throw new Error("broken");
         return source[fieldName];
       },
     },
     responseName: "prices",
     isList: true,
     formatErrors: (errors) => errors.map((error) => error.toJSON()),
+    stampNow: () => (beside.isKnown ? [beside.version] : null),
   });
   return new SharedStream({ intervalMs, rendering, clock, log: pino({ level: "silent" }), counts, onEmpty });
 }
@@ -187,6 +195,41 @@ describe("readers of the same", () => {
     await pass(500);
     expect(early.values).toEqual([1, 2]);
     expect(late.values).toEqual([2]);
+  });
+
+  test("that come later share what was executed, as long as nothing beside it has changed", async () => {
+    const board = new Board();
+    board.set("BTC", 1);
+    const stream = streamOf<string, Price>(0);
+    const joinAndCount = async () => {
+      join(stream, board.watch(["BTC"], 0));
+      await pass(1);
+      return executions;
+    };
+    expect([await joinAndCount(), await joinAndCount()]).toEqual([1, 1]);
+    beside.version++;
+    expect([await joinAndCount(), await joinAndCount()]).toEqual([2, 2]);
+    // Nobody knows whether it has.
+    beside.isKnown = false;
+    expect([await joinAndCount(), await joinAndCount()]).toEqual([3, 4]);
+    // A change is executed once for all of them.
+    board.set("BTC", 2);
+    await pass(1);
+    expect(executions).toBe(5);
+  });
+
+  test("that come later get nothing that has failed before", async () => {
+    const board = new Board();
+    board.set("BTC", 1);
+    const stream = streamOf<string, Price>(0);
+    isBroken = true;
+    const early = join(stream, board.watch(["BTC"], 0));
+    await pass(1);
+    expect(early.messages[0]?.payload.text).toContain("broken");
+    isBroken = false;
+    const late = join(stream, board.watch(["BTC"], 0));
+    await pass(1);
+    expect([early.values, late.values]).toEqual([[], [1]]);
   });
 
   test("are counted, and so is what a slow one has not seen", async () => {

@@ -214,6 +214,7 @@ export class SharedStream<K, V> implements Flushable {
     newcomers: ReadonlyMap<Subscriber<K>, Channel<K, V>>,
   ): Promise<void> | void {
     const values = new Map<K, V>();
+    const forNewcomers = new Set<K>();
     let versionOf: ((value: V) => unknown) | undefined;
     const want = ({ watch }: Channel<K, V>, keys: Iterable<K>) => {
       versionOf = watch.versionOf;
@@ -226,8 +227,11 @@ export class SharedStream<K, V> implements Flushable {
       want(channel, keys);
       for (const { missed } of late) want(channel, missed ?? []);
     }
-    for (const [{ missed }, channel] of newcomers) want(channel, missed ?? []);
-    return versionOf === undefined ? undefined : this.options.rendering.update(values, versionOf);
+    for (const [{ missed }, channel] of newcomers) {
+      want(channel, missed ?? []);
+      for (const key of missed ?? []) forNewcomers.add(key);
+    }
+    return versionOf === undefined ? undefined : this.options.rendering.update(values, versionOf, forNewcomers);
   }
 
   /** Newcomers of a channel share their first message. */
