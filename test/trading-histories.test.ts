@@ -287,6 +287,50 @@ describe("whatever clients and the market do", () => {
     await requireSound([]);
   });
 
+  test("an account that cannot be booked stops no other, and nothing of it is lost", async () => {
+    const [faulty, refused, other] = [await newTrader([]), await newTrader([]), await newTrader([])];
+    const purchase = async ({ userId, accountId }: Trader, price: number | null) =>
+      (
+        await paper.desk.place(userId, {
+          accountId,
+          symbolId: symbols.spot,
+          side: "BUY",
+          orderType: price === null ? "MARKET" : "LIMIT",
+          quantity: d(1),
+          price: price === null ? null : d(price),
+        })
+      ).order;
+    const { sql } = on.database.owner;
+    const orderOf = async (id: string) =>
+      (await sql`select status, filled_quantity::float8 as filled from orders where id = ${id}`)[0];
+    const lock = ({ accountId }: Trader, change: number) =>
+      sql`update account_balances set locked = locked + ${change} where account_id = ${accountId} and asset = 'USDT'`;
+    const [resting, cancelled] = [await purchase(faulty, 95), await purchase(refused, 80)];
+    const crossed = await purchase(other, 95);
+    // Less than orders hold: what these two accounts are to pay or to get back cannot be booked.
+    for (const trader of [faulty, refused]) await lock(trader, -50);
+
+    await expect(paper.desk.cancel(refused.userId, refused.accountId, cancelled.id)).rejects.toThrow();
+    expect((await purchase(other, null)).status).toBe("FILLED");
+    setQuote(on.quotes, symbols.spot, "94", on.clock);
+    await until(async () => (await orderOf(crossed.id))?.status === "FILLED" && paper.venue.isIdle);
+    expect((await purchase(other, null)).status).toBe("FILLED");
+    expect(await orderOf(resting.id)).toEqual({ status: "NEW", filled: 0 });
+    const waiting = await purchase(faulty, 50);
+    expect(waiting.status).toBe("PENDING");
+
+    for (const trader of [faulty, refused]) await lock(trader, 50);
+    await until(
+      async () => (await orderOf(resting.id))?.status === "FILLED" && (await orderOf(waiting.id))?.status === "NEW",
+    );
+    expect(await orderOf(resting.id)).toEqual({ status: "FILLED", filled: 1 });
+    await until(
+      async () =>
+        (await paper.desk.cancel(refused.userId, refused.accountId, cancelled.id)).order.status === "CANCELLED",
+    );
+    await requireSound([faulty, refused, other]);
+  });
+
   test("what differs from the events is found, and put right", async () => {
     const trader = await newTrader([paper.desk]);
     const { order } = await paper.desk.place(trader.userId, {

@@ -108,7 +108,7 @@ export class LedgerDraft {
   readonly waiting: readonly WaitingOrders[];
   readonly strategyId: string | null;
   #violations: readonly ViolationRow[] = [];
-  readonly #lost: (() => void)[] = [];
+  readonly #lost: ((error: unknown) => void)[] = [];
   #equity: EquityMarks;
   #isEquityChanged = false;
   #balances: Balances;
@@ -132,12 +132,12 @@ export class LedgerDraft {
   }
 
   /** Calls back when nothing comes of this draft, for who has gone on from it already. */
-  whenLost(listener: () => void): void {
+  whenLost(listener: (error: unknown) => void): void {
     this.#lost.push(listener);
   }
 
-  tellLost(): void {
-    for (const listener of this.#lost.splice(0)) listener();
+  tellLost(error: unknown): void {
+    for (const listener of this.#lost.splice(0)) listener(error);
   }
 
   get now(): Date {
@@ -345,14 +345,16 @@ export class LedgerDraft {
       case "send":
         this.commands.push({ command: effect.command, order });
         return;
-      case "protect":
+      case "protect": {
+        const { available } = balanceOf(this.#balances, symbol.baseAsset);
         step.protection.push(
-          ...protectionOrders(order, effect.quantity, symbol, () => {
+          ...protectionOrders(order, effect.quantity, symbol, available, () => {
             const id = this.tools.newId();
             return { id, clientOrderId: id };
           }),
         );
         return;
+      }
     }
   }
 

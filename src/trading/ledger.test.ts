@@ -185,6 +185,42 @@ describe("fills", () => {
     expect(await count("order_fills", accountId)).toBe(0);
   });
 
+  /** A purchase of ten with a stop-loss, six of them filled, and so many of those sold. */
+  async function soldOf(sold: string) {
+    const accountId = await newAccount({ USDT: "10000" });
+    const terms = { price: d("99"), quantity: d("10"), stopLoss: d("90") };
+    const { order } = await on.desk.place(userId, purchase(accountId, terms));
+    await report(accountId, order.id, fill("f1", "99", "6"));
+    const sale = { side: "SELL", orderType: "MARKET", price: null, quantity: d(sold) } as const;
+    const { order: sell } = await on.desk.place(userId, purchase(accountId, sale));
+    await report(accountId, sell.id, fill("f2", "100", sold));
+    return { accountId, order };
+  }
+  const legsOf = async (accountId: string) =>
+    (
+      await on.database.owner.sql<{ quantity: string }[]>`
+        select trim_scale(quantity)::text as quantity from orders where account_id = ${accountId} and parent_order_id is not null`
+    ).map(({ quantity }) => quantity);
+
+  test.each([
+    ["5", ["1"], ["0", "1"]],
+    ["6", [], ["0", "0"]],
+  ])("an order is cancelled though %s of what it would protect is sold", async (sold, legs, btc) => {
+    const { accountId, order } = await soldOf(sold);
+    const cancelled = await on.desk.cancel(userId, accountId, order.id);
+    expect(cancelled.order.status).toBe("CANCELLED");
+    expect(await legsOf(accountId)).toEqual(legs);
+    expect((await balances(accountId)).BTC).toEqual(btc);
+  });
+
+  test("the last fill of an order is booked though a part of what it would protect is sold", async () => {
+    const { accountId, order } = await soldOf("5");
+    const { result } = await report(accountId, order.id, fill("f3", "99", "4"));
+    expect(result).toMatchObject({ kind: "changed", order: { status: "FILLED" } });
+    expect(await legsOf(accountId)).toEqual(["5"]);
+    expect((await balances(accountId)).BTC).toEqual(["0", "5"]);
+  });
+
   test("replacing reserves for the dearer terms, and not below what is filled", async () => {
     const accountId = await newAccount();
     const { order } = await on.desk.place(userId, purchase(accountId, { quantity: d("3") }));

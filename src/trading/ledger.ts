@@ -117,7 +117,7 @@ export class Ledger {
       else await sql`rollback`;
       return { result, change, commands: draft.commands };
     } catch (error) {
-      draft?.tellLost();
+      draft?.tellLost(explained(error));
       await sql`rollback`.catch(() => {});
       throw error;
     } finally {

@@ -104,7 +104,7 @@ describe("protection", () => {
 
   test("is a stop and a take-profit on the other side, for what was filled", () => {
     const parent = filled({});
-    const legs = protectionOrders(parent, d("1.5"), spotSymbol, nextIdentity);
+    const legs = protectionOrders(parent, d("1.5"), spotSymbol, d(9), nextIdentity);
     expect(legs).toMatchObject([
       {
         orderType: "STOP_MARKET",
@@ -120,14 +120,20 @@ describe("protection", () => {
   });
 
   test("of a commission in the base currency leaves out what is not there, in whole steps", () => {
-    const [leg] = protectionOrders(filled({}, "BTC"), d("1.5"), spotSymbol, nextIdentity);
+    const [leg] = protectionOrders(filled({}, "BTC"), d("1.5"), spotSymbol, d(9), nextIdentity);
     expect(leg?.quantity.toFixed()).toBe("1.498");
-    expect(protectionOrders(filled({}), d("0.0009"), spotSymbol, nextIdentity)).toEqual([]);
+    expect(protectionOrders(filled({}), d("0.0009"), spotSymbol, d(9), nextIdentity)).toEqual([]);
+  });
+
+  test("on a market without positions is for no more than is free, and none for less than a whole step", () => {
+    const legs = (free: string) => protectionOrders(filled({}), d("1.5"), spotSymbol, d(free), nextIdentity);
+    expect(legs("0.4567").map(({ quantity }) => quantity.toFixed())).toEqual(["0.456", "0.456"]);
+    expect(legs("0.0009")).toEqual([]);
   });
 
   test("of futures only reduces, on the side of the position in hedge mode", () => {
     const short = filled({ side: "SELL", positionSide: "SHORT", stopLoss: d(110), takeProfit: null });
-    expect(protectionOrders(short, d("1.5"), futuresSymbol, nextIdentity)).toMatchObject([
+    expect(protectionOrders(short, d("1.5"), futuresSymbol, d(0), nextIdentity)).toMatchObject([
       { side: "BUY", positionSide: "SHORT", orderType: "STOP_MARKET", reduceOnly: true, reservePrice: d("111.1") },
     ]);
   });

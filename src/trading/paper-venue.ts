@@ -1,8 +1,8 @@
 import { Decimal } from "../core/decimal.js";
-import { errorMessage } from "../core/errors.js";
+import { DomainError, errorMessage } from "../core/errors.js";
 import { groupBy } from "../core/group-by.js";
 import type { Logger } from "../core/logger.js";
-import type { Clock } from "../core/time.js";
+import { backoffDelayMs, type Clock } from "../core/time.js";
 import type { Database } from "../db/connect.js";
 import type { Leaderships } from "../db/leadership.js";
 import type { FundingRateEvent } from "../market-data/events.js";
@@ -28,19 +28,35 @@ export interface PaperVenueOptions {
 
 const tickMs = 1_000;
 const rememberedOrders = 10_000;
+/** Between two attempts with an account that could not be booked. */
+const firstRetryMs = 1_000;
+const lastRetryMs = 60_000;
+
+/** An account that the engine knows; another object when it was read anew. */
+interface Holder {
+  readonly userId: string;
+}
+
+/** What could not be booked of an account lately. */
+interface Fault extends Holder {
+  readonly failures: number;
+  readonly retryAtMs: number;
+}
 
 /**
  * Runs the paper venue: gives it the live prices, and books what it does. One process of an installation does, for as long
  * as it holds the lease; orders that others have stored meanwhile it finds in the database. The ledger is the truth: when
- * something could not be booked, the venue forgets everything and begins anew from there.
+ * something could not be booked, the venue forgets the account and begins anew from there, a little later, while the others
+ * trade on; when nothing can be booked it forgets everything.
  */
 export class PaperVenue implements OrderVenue {
   readonly #lease: VenueLease;
   readonly #ledger: Ledger;
   readonly #timer: NodeJS.Timeout;
   readonly #markets = new Map<number, () => void>();
-  /** Who each account that the engine knows belongs to. */
-  readonly #users = new Map<string, string>();
+  readonly #holders = new Map<string, Holder>();
+  /** By account, until something of it is booked again. One that is no holder is set aside. */
+  readonly #faults = new Map<string, Fault>();
   #engine: PaperEngine | null = null;
   #starting: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
@@ -92,24 +108,34 @@ export class PaperVenue implements OrderVenue {
     if (engine === null || draft.account.environment !== "PAPER") return;
     if (draft.commands.length === 0) return;
     const { term } = this.#lease;
-    if (term === null) return;
+    const { id: accountId } = draft.account;
+    if (term === null || this.#isSetAside(accountId)) return;
     draft.term = term;
-    draft.whenLost(() => this.#restart());
-    if (!this.#users.has(draft.account.id)) this.#introduce(engine, draft);
+    const holder = this.#holders.get(accountId) ?? this.#introduce(engine, draft);
+    draft.whenLost((error) => this.#lost(accountId, holder, error, []));
     while (draft.commands.length > 0) {
       const commands = draft.commands;
       draft.commands = [];
       for (const command of commands) {
-        const events = [
-          ...this.#watch(engine, command.order.symbolId, draft.now),
-          ...perform(engine, command, draft.now),
-        ];
-        for (const event of events) {
+        const own: VenueEvent[] = [];
+        for (const event of this.#perform(engine, command, draft.now)) {
           const isOfDraft = event.kind === "order" && draft.orderByClientId(event.clientOrderId) !== undefined;
-          if (isOfDraft && event.accountId === draft.account.id) draft.applyVenueEvent(event);
+          if (isOfDraft && event.accountId === accountId) own.push(event);
           else this.#book([event]);
         }
+        // After the others: those are booked, whatever becomes of this change.
+        for (const event of own) draft.applyVenueEvent(event);
       }
+    }
+  }
+
+  #perform(engine: PaperEngine, command: VenueCommand, now: Date): VenueEvent[] {
+    try {
+      return [...this.#watch(engine, command.order.symbolId, now), ...perform(engine, command, now)];
+    } catch (error) {
+      // What it has done for others by then nobody knows.
+      this.#restart();
+      throw error;
     }
   }
 
@@ -171,7 +197,8 @@ export class PaperVenue implements OrderVenue {
 
   #forget(): void {
     this.#engine = null;
-    this.#users.clear();
+    this.#holders.clear();
+    this.#faults.clear();
     for (const stop of this.#markets.values()) stop();
     this.#markets.clear();
   }
@@ -191,14 +218,7 @@ export class PaperVenue implements OrderVenue {
     const symbols = new Set<number>();
     for (const { account_id: accountId, user_id: userId } of rows) {
       await this.#ledger.change(userId, { accountId, openOrdersOf: "all" }, (draft) => {
-        this.#introduce(engine, draft);
-        const open = [...draft.orders()].map(({ order }) => order).filter(isOpen);
-        open.sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime() || (a.id < b.id ? -1 : 1));
-        for (const order of open) {
-          engine.restore(order);
-          symbols.add(order.symbolId);
-        }
-        for (const { position } of draft.positions()) symbols.add(position.symbolId);
+        for (const id of this.#restore(engine, draft)) symbols.add(id);
       });
     }
     // Another process may have booked meanwhile what this one has not read.
@@ -208,39 +228,51 @@ export class PaperVenue implements OrderVenue {
     this.look();
   }
 
-  #introduce(engine: PaperEngine, draft: LedgerDraft): void {
+  /** Gives the engine all that the ledger has of an account. Returns the symbols that it has something of. */
+  #restore(engine: PaperEngine, draft: LedgerDraft): Set<number> {
+    this.#introduce(engine, draft);
+    const open = [...draft.orders()].map(({ order }) => order).filter(isOpen);
+    open.sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime() || (a.id < b.id ? -1 : 1));
+    for (const order of open) engine.restore(order);
+    return new Set([...open, ...Array.from(draft.positions(), ({ position }) => position)].map((one) => one.symbolId));
+  }
+
+  #introduce(engine: PaperEngine, draft: LedgerDraft): Holder {
     const { id: accountId, userId } = draft.account;
-    this.#users.set(accountId, userId);
+    const holder = { userId };
+    this.#holders.set(accountId, holder);
     engine.restoreAccount({
       accountId,
       wallets: new Map([...draft.balances].map(([asset, { available, locked }]) => [asset, available.plus(locked)])),
       positions: [...draft.positions()].map(({ position }) => position),
     });
+    return holder;
   }
 
   /** From now on the engine sees the symbol's market. */
   #watch(engine: PaperEngine, symbolId: number, now: Date): VenueEvent[] {
     if (this.#markets.has(symbolId)) return [];
-    const { markets, watchMarket, clock } = this.options;
-    const show = (at: Date) => {
-      const view = markets.view(symbolId);
-      return view === null ? [] : engine.onMarket(symbolId, view, at);
-    };
+    const { watchMarket, clock } = this.options;
     this.#markets.set(
       symbolId,
       watchMarket(symbolId, () => {
-        if (this.#engine === engine) this.#act(() => show(new Date(clock.nowMs())));
+        if (this.#engine === engine) this.#act(() => this.#show(engine, symbolId, new Date(clock.nowMs())));
       }),
     );
-    return show(now);
+    return this.#show(engine, symbolId, now);
+  }
+
+  #show(engine: PaperEngine, symbolId: number, now: Date): VenueEvent[] {
+    const view = this.options.markets.view(symbolId);
+    return view === null ? [] : engine.onMarket(symbolId, view, now);
   }
 
   /** Books what has happened, each account's in its order. */
   #book(events: readonly VenueEvent[]): void {
     if (events.length === 0) return;
     for (const [accountId, ofAccount] of groupBy(events, (event) => event.accountId)) {
-      const userId = this.#users.get(accountId);
-      if (userId === undefined) continue;
+      const holder = this.#holders.get(accountId);
+      if (holder === undefined) continue;
       const orders = ofAccount.flatMap((event) => (event.kind === "order" ? [event.clientOrderId] : []));
       const scope = {
         accountId,
@@ -250,11 +282,10 @@ export class PaperVenue implements OrderVenue {
         ),
         ofAccount: ofAccount.some(({ kind }) => kind !== "order"),
       };
-      const engine = this.#engine;
       const booked = this.#ledger
-        .change(userId, scope, (draft) => {
-          // The venue has begun anew meanwhile: what it did before does not count.
-          if (engine !== this.#engine) return;
+        .change(holder.userId, scope, (draft) => {
+          // The account was read anew meanwhile: what the engine did before does not count.
+          if (holder !== this.#holders.get(accountId)) return;
           for (const event of ofAccount) {
             const applied = draft.applyVenueEvent(event);
             if (applied?.kind === "refused")
@@ -262,32 +293,94 @@ export class PaperVenue implements OrderVenue {
           }
           this.react(draft);
         })
-        .catch((error: unknown) => {
-          this.options.log.warn({ accountId, error: errorMessage(error) }, "paper.not-booked");
-          this.#restart();
+        .then(() => {
+          if (holder === this.#holders.get(accountId)) this.#faults.delete(accountId);
         })
+        .catch((error: unknown) => this.#lost(accountId, holder, error, scope.clientOrderIds))
         .finally(() => this.#pending.delete(booked));
       this.#pending.add(booked);
     }
   }
 
-  async #catchUp(): Promise<void> {
-    const { database } = this.options;
-    const rows = await database.sql<{ account_id: string; user_id: string }[]>`select * from waiting_paper_accounts()`;
-    for (const { account_id: accountId, user_id: userId } of rows) {
-      if (this.#engine === null) return;
-      await this.#ledger.change(userId, { accountId, openOrdersOf: "all" }, (draft) => {
-        for (const { order } of draft.orders()) {
-          if (!isOpen(order)) continue;
-          if (order.status === "PENDING") draft.commands.push({ command: "place", order });
-          if (order.pendingReplacement !== null) draft.commands.push({ command: "replace", order });
-          if (order.cancelRequestedAt !== null) draft.commands.push({ command: "cancel", order });
+  /**
+   * Nothing has come of what the engine did for an account. It is set aside for a while, as the ledger has it: its orders stay
+   * open, and nothing is booked of them until it is read again. The others go on, unless the ledger takes nothing at all.
+   * @param orders client order ids of those that something had happened to
+   */
+  #lost(accountId: string, holder: Holder, error: unknown, orders: readonly string[]): void {
+    // It was told already, or read anew since.
+    if (holder !== this.#holders.get(accountId)) return;
+    if (isUnavailable(error)) {
+      this.options.log.warn({ accountId, orders, error: errorMessage(error) }, "paper.not-booked");
+      this.#restart();
+      return;
+    }
+    const { userId } = holder;
+    const failures = this.#faults.get(accountId)?.failures ?? 0;
+    const retryMs = backoffDelayMs(failures, firstRetryMs, lastRetryMs, Math.random);
+    this.#faults.set(accountId, { userId, failures: failures + 1, retryAtMs: this.options.clock.nowMs() + retryMs });
+    this.#holders.delete(accountId);
+    this.#engine?.forget(accountId);
+    this.options.log.error({ accountId, orders, retryMs, error: errorMessage(error) }, "paper.account-set-aside");
+  }
+
+  #isSetAside(accountId: string): boolean {
+    return this.#faults.has(accountId) && !this.#holders.has(accountId);
+  }
+
+  /** Reads the accounts that were set aside long enough. */
+  async #takeBack(engine: PaperEngine): Promise<void> {
+    for (const [accountId, { userId, retryAtMs }] of this.#faults) {
+      if (!this.#isSetAside(accountId) || retryAtMs > this.options.clock.nowMs()) continue;
+      await this.#ofOne(accountId, async () => {
+        const { result: symbols } = await this.#ledger.change(userId, { accountId, openOrdersOf: "all" }, (draft) =>
+          engine === this.#engine ? this.#restore(engine, draft) : [],
+        );
+        const now = new Date(this.options.clock.nowMs());
+        for (const id of symbols) {
+          if (engine !== this.#engine) return;
+          // The price may have passed its orders meanwhile, and not move again for long.
+          this.#act(() => (this.#markets.has(id) ? this.#show(engine, id, now) : this.#watch(engine, id, now)));
         }
-        this.react(draft);
       });
     }
   }
+
+  /** What one account comes to is no reason for those behind it to wait. @throws when nothing can be booked at all */
+  async #ofOne(accountId: string, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (isUnavailable(error)) throw error;
+      this.options.log.warn({ accountId, error: errorMessage(error) }, "paper.look-failed");
+    }
+  }
+
+  async #catchUp(): Promise<void> {
+    const { database } = this.options;
+    if (this.#engine !== null) await this.#takeBack(this.#engine);
+    const rows = await database.sql<{ account_id: string; user_id: string }[]>`select * from waiting_paper_accounts()`;
+    for (const { account_id: accountId, user_id: userId } of rows) {
+      if (this.#engine === null) return;
+      if (this.#isSetAside(accountId)) continue;
+      await this.#ofOne(accountId, () =>
+        this.#ledger.change(userId, { accountId, openOrdersOf: "all" }, (draft) => {
+          for (const { order } of draft.orders()) {
+            if (!isOpen(order)) continue;
+            if (order.status === "PENDING") draft.commands.push({ command: "place", order });
+            if (order.pendingReplacement !== null) draft.commands.push({ command: "replace", order });
+            if (order.cancelRequestedAt !== null) draft.commands.push({ command: "cancel", order });
+          }
+          this.react(draft);
+        }),
+      );
+    }
+  }
 }
+
+/** Whether nothing at all can be booked here now. */
+const isUnavailable = (error: unknown): boolean =>
+  error instanceof DomainError && error.code === "PROVIDER_UNAVAILABLE";
 
 function perform(engine: PaperEngine, { command, order }: VenueCommand, now: Date): VenueEvent[] {
   switch (command) {

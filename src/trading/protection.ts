@@ -10,6 +10,7 @@ import { isFutures, type TradingSymbol } from "./trading-symbol.js";
  * share their parent and what is reserved for it. They are placed without asking the rules of prices again, because the
  * price may have passed them already; then they are triggered at once.
  * @param quantity of the fills; a commission that was paid in the base currency is not there to be sold
+ * @param available what the account has free of the base currency: without positions, what was sold meanwhile is not there either
  * @param identity of each order, in turn
  * @returns none when nothing of a whole step is left
  */
@@ -17,11 +18,13 @@ export function protectionOrders(
   parent: Order,
   quantity: Decimal,
   symbol: TradingSymbol,
+  available: Decimal,
   identity: () => Pick<NewOrder, "id" | "clientOrderId">,
 ): NewOrder[] {
   const inBase = parent.commissions.find(({ asset }) => asset === symbol.baseAsset)?.amount;
   const owned = inBase === undefined ? quantity : smaller(quantity, parent.filledQuantity.minus(inBase));
-  const protectedQuantity = owned.div(symbol.stepSize).floor().times(symbol.stepSize);
+  const free = isFutures(symbol) ? owned : smaller(owned, available);
+  const protectedQuantity = free.div(symbol.stepSize).floor().times(symbol.stepSize);
   if (protectedQuantity.lte(0)) return [];
   const legs = [
     { orderType: "STOP_MARKET", stopPrice: parent.stopLoss },

@@ -221,7 +221,8 @@ export class RealAccount {
     } catch (error) {
       const isLater =
         error instanceof DomainError && (error.code === "PROVIDER_UNAVAILABLE" || error.code === "RATE_LIMITED");
-      if (!isLater) this.#refused(events[0]?.kind ?? "nothing", error instanceof DomainError ? error.code : "INTERNAL");
+      const told = events.find(({ kind }) => kind === "filled") ?? events[0];
+      if (!isLater) this.#refused(told?.kind ?? "nothing", error instanceof DomainError ? error.code : "INTERNAL");
       // A rule of ours stands against it, now and later: the events behind it must not wait for that.
       if (!isLater && error instanceof DomainError) return null;
       throw error;

@@ -151,9 +151,12 @@ export class TestLedger {
       const id = `${parent.id}-${parent.version}-${count++}`;
       return { id, clientOrderId: id };
     };
-    for (const asked of protectionOrders(parent, quantity, this.symbolOf(parent.symbolId), identity)) {
+    const symbol = this.symbolOf(parent.symbolId);
+    const { available } = balanceOf(this.balances, symbol.baseAsset);
+    for (const asked of protectionOrders(parent, quantity, symbol, available, identity)) {
       const order = this.place(asked);
-      if (order !== null) this.onProtection(order);
+      if (order === null) throw new Error("there is not enough for what protects an order");
+      this.onProtection(order);
     }
   }
 

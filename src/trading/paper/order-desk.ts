@@ -12,7 +12,8 @@ export class OrderDesk {
   readonly #open = new Map<string, PaperOrder>();
   readonly #byAccount = new Map<string, Map<string, PaperOrder>>();
   readonly #reports = new Map<string, OrderReport[]>();
-  readonly #ended = new Set<string>();
+  /** With the account of each, oldest first. */
+  readonly #ended = new Map<string, string>();
   #sequence = 0;
   #events: VenueEvent[] = [];
 
@@ -99,13 +100,28 @@ export class OrderDesk {
     this.#events.push(...events);
   }
 
+  /** Nothing is known of the account's orders any more. */
+  forget(accountId: string): void {
+    for (const { order } of this.of(accountId)) {
+      this.#open.delete(order.id);
+      this.#reports.delete(order.id);
+      this.onEnded(order);
+    }
+    this.#byAccount.delete(accountId);
+    for (const [id, owner] of this.#ended) {
+      if (owner !== accountId) continue;
+      this.#ended.delete(id);
+      this.#reports.delete(id);
+    }
+  }
+
   #end(order: Order): void {
     this.#open.delete(order.id);
     const own = this.#byAccount.get(order.accountId);
     own?.delete(order.id);
     if (own?.size === 0) this.#byAccount.delete(order.accountId);
-    this.#ended.add(order.id);
-    const [oldest] = this.#ended;
+    this.#ended.set(order.id, order.accountId);
+    const [oldest] = this.#ended.keys();
     if (oldest !== undefined && this.#ended.size > this.remembered) {
       this.#ended.delete(oldest);
       this.#reports.delete(oldest);

@@ -65,6 +65,12 @@ export class PaperEngine {
     this.#positions.restore(account);
   }
 
+  /** Nothing is known of the account any more, until it is restored. */
+  forget(accountId: string): void {
+    this.#desk.forget(accountId);
+    this.#positions.forget(accountId);
+  }
+
   place(order: Order, now: Date): VenueEvent[] {
     return this.#desk.collect(() => {
       // The call came again: what was said is said again.

@@ -26,6 +26,10 @@ export class PaperPositions {
     this.#accounts.set(accountId, { wallets: new Map(wallets), positions: [...positions] });
   }
 
+  forget(accountId: string): void {
+    this.#accounts.delete(accountId);
+  }
+
   of(accountId: string, symbolId: number): readonly Position[] {
     return this.all(accountId).filter((position) => position.symbolId === symbolId);
   }
