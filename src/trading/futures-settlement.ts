@@ -2,7 +2,7 @@ import type { Decimal } from "../core/decimal.js";
 import { type Balances, MovementDraft } from "./balances.js";
 import { cut, larger, notionalOf, smaller, zero } from "./money.js";
 import type { Fill, Order } from "./order.js";
-import { type Execution, openOrAdd, type Position, reduce, splitFill } from "./position.js";
+import { type Execution, openOrAdd, type Position, type Reduction, reduce, splitFill } from "./position.js";
 import { type Booking, bookingOf, payCommission } from "./reservation.js";
 import type { TradingSymbol } from "./trading-symbol.js";
 import type { LiquidationEvent, PositionTold } from "./venue.js";
@@ -79,15 +79,19 @@ export function settleLiquidation(
   const quantity = smaller(event.quantity, position.quantity);
   const reduction = reduce(position, { price: event.price, quantity, at: event.at }, "LIQUIDATED");
   const { releasedMargin, realizedPnl } = reduction;
-  if (position.marginMode === "ISOLATED") {
-    const commission = event.commissionAsset === asset ? event.commission : zero;
-    const beyond = larger(zero, commission.minus(realizedPnl).minus(releasedMargin));
-    draft.receive(asset, "ADJUSTMENT", beyond);
-  }
+  const commission = event.commissionAsset === asset ? event.commission : zero;
+  draft.receive(asset, "ADJUSTMENT", beyondMargin(position, reduction, commission));
   settleReduction(draft, asset, releasedMargin, realizedPnl, "LIQUIDATION");
   payCommission(draft, event, asset, zero, "LIQUIDATION");
   return { ...bookingOf(draft, zero), positions: [reduction.position], realizedPnl };
 }
+
+/** What a liquidation takes beyond the margin of an isolated position, and the insurance fund pays; zero of a cross one. */
+export const beyondMargin = (
+  { marginMode }: Position,
+  { releasedMargin, realizedPnl }: Reduction,
+  commission: Decimal,
+): Decimal => (marginMode === "ISOLATED" ? larger(zero, commission.minus(realizedPnl).minus(releasedMargin)) : zero);
 
 /**
  * A funding payment: received, or paid from what is available and then from the position's margin.

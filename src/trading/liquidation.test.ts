@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { newUser, setQuote, startPaper, startTestLedger, type TestLedger } from "../../test/support/trading.js";
+import { until } from "../../test/support/until.js";
 import { Decimal } from "../core/decimal.js";
+import type { Movement } from "./balances.js";
+import { zero } from "./money.js";
 import type { LiquidationEvent } from "./venue.js";
 
 /** What an exchange says of a liquidation, in the ledger and in the database. */
+
+type Paper = Awaited<ReturnType<typeof startPaper>>;
 
 let on: TestLedger;
 let futures: number;
@@ -98,4 +103,63 @@ test("what the account has not got of the fee is an adjustment, and nothing is l
     select sum(available + locked)::float8 as rest from account_balances where account_id = ${account}`;
   expect(row).toEqual({ rest: 0 });
   await expectSums(account);
+});
+
+/** Leaves some 500 of 10,000 USDT behind the position. */
+const spends: Record<string, (paper: Paper, accountId: string) => Promise<unknown>> = {
+  "is bought for": ({ desk }, accountId) =>
+    desk.place(user, {
+      accountId,
+      symbolId: on.symbol.id,
+      side: "BUY",
+      orderType: "MARKET",
+      quantity: new Decimal(95),
+    }),
+  // As a comparison with an exchange does; the venue hears of it with whatever it books next.
+  "is taken out of the account": async ({ desk }, accountId) => {
+    const movement = { asset: "USDT", reason: "ADJUSTMENT", availableChange: new Decimal(-9510), lockedChange: zero };
+    await on.ledger.change(user, { accountId, ofAccount: true }, (draft) =>
+      draft.record("adjusted", draft.now, {}, [movement as Movement]),
+    );
+    const order = {
+      accountId,
+      symbolId: on.symbol.id,
+      side: "BUY",
+      orderType: "LIMIT",
+      price: new Decimal(50),
+    } as const;
+    await desk.place(user, { ...order, quantity: new Decimal("0.2") });
+  },
+};
+
+test.each(Object.keys(spends))("on paper what %s does not stand behind a position any more", async (how) => {
+  user = await newUser(on.database);
+  const { id: accountId } = await on.account(user, { USDT: "10000" });
+  const paper = await startPaper(on);
+  try {
+    setQuote(on.quotes, futures, "100", on.clock);
+    await paper.desk.place(user, {
+      accountId,
+      symbolId: futures,
+      side: "BUY",
+      orderType: "MARKET",
+      quantity: new Decimal(50),
+      leverage: 50,
+      marginMode: "CROSS",
+    });
+    await spends[how]?.(paper, accountId);
+    const position = async () =>
+      (await on.database.owner.sql`select status from positions where account_id = ${accountId}`)[0]?.status;
+    setQuote(on.quotes, futures, "92", on.clock);
+    await until(() => paper.venue.isIdle);
+    expect(await position()).toBe("OPEN");
+    setQuote(on.quotes, futures, "90.6", on.clock);
+    await until(() => paper.venue.isIdle);
+    expect(await position()).toBe("LIQUIDATED");
+    const entries = await on.database.owner.sql`
+      select 1 from ledger_entries where account_id = ${accountId} and reason = 'ADJUSTMENT' and available_change > 0`;
+    expect(entries).toHaveLength(0);
+  } finally {
+    await paper.close();
+  }
 });

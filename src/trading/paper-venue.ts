@@ -35,10 +35,13 @@ const lastRetryMs = 60_000;
 /** An account that the engine knows; another object when it was read anew. */
 interface Holder {
   readonly userId: string;
+  /** Bookings of it that are under way. */
+  pending: number;
 }
 
 /** What could not be booked of an account lately. */
-interface Fault extends Holder {
+interface Fault {
+  readonly userId: string;
   readonly failures: number;
   readonly retryAtMs: number;
 }
@@ -127,6 +130,7 @@ export class PaperVenue implements OrderVenue {
         for (const event of own) draft.applyVenueEvent(event);
       }
     }
+    if (holder.pending === 0) tellAccount(engine, draft);
   }
 
   #perform(engine: PaperEngine, command: VenueCommand, now: Date): VenueEvent[] {
@@ -239,13 +243,9 @@ export class PaperVenue implements OrderVenue {
 
   #introduce(engine: PaperEngine, draft: LedgerDraft): Holder {
     const { id: accountId, userId } = draft.account;
-    const holder = { userId };
+    const holder = { userId, pending: 0 };
     this.#holders.set(accountId, holder);
-    engine.restoreAccount({
-      accountId,
-      wallets: new Map([...draft.balances].map(([asset, { available, locked }]) => [asset, available.plus(locked)])),
-      positions: [...draft.positions()].map(({ position }) => position),
-    });
+    tellAccount(engine, draft);
     return holder;
   }
 
@@ -282,6 +282,8 @@ export class PaperVenue implements OrderVenue {
         ),
         ofAccount: ofAccount.some(({ kind }) => kind !== "order"),
       };
+      const engine = this.#engine;
+      holder.pending++;
       const booked = this.#ledger
         .change(holder.userId, scope, (draft) => {
           // The account was read anew meanwhile: what the engine did before does not count.
@@ -292,12 +294,16 @@ export class PaperVenue implements OrderVenue {
               this.options.log.error({ accountId, code: applied.code, event: event.kind }, "paper.refused");
           }
           this.react(draft);
+          if (engine !== null && holder.pending === 1) tellAccount(engine, draft);
         })
         .then(() => {
           if (holder === this.#holders.get(accountId)) this.#faults.delete(accountId);
         })
         .catch((error: unknown) => this.#lost(accountId, holder, error, scope.clientOrderIds))
-        .finally(() => this.#pending.delete(booked));
+        .finally(() => {
+          holder.pending--;
+          this.#pending.delete(booked);
+        });
       this.#pending.add(booked);
     }
   }
@@ -376,6 +382,18 @@ export class PaperVenue implements OrderVenue {
       );
     }
   }
+}
+
+/**
+ * Wallets and positions as they are in the draft, while nothing else of the account waits to be booked: what the engine cannot
+ * know (what a loss or a funding payment has taken beyond what was there, a movement of the account's own) is known from then on.
+ */
+function tellAccount(engine: PaperEngine, draft: LedgerDraft): void {
+  engine.restoreAccount({
+    accountId: draft.account.id,
+    wallets: new Map([...draft.balances].map(([asset, { available, locked }]) => [asset, available.plus(locked)])),
+    positions: Array.from(draft.positions(), ({ position }) => position).filter(({ status }) => status === "OPEN"),
+  });
 }
 
 /** Whether nothing at all can be booked here now. */

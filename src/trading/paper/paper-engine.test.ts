@@ -37,8 +37,12 @@ function told(events: readonly VenueEvent[]): string[] {
   });
 }
 
+/** A market without positions, beside the one that is looked at. */
+const otherSymbol = { ...spotSymbol, id: 9, makerFee: d(0), takerFee: d(0) };
+
 function venue(symbol: TradingSymbol = { ...spotSymbol, makerFee: d(0), takerFee: d(0) }) {
-  const engine = new PaperEngine({ symbolOf: () => symbol, dayEndOf: () => at(1_000), rememberedOrders: 3 });
+  const symbolOf = (id: number) => (id === otherSymbol.id ? otherSymbol : symbol);
+  const engine = new PaperEngine({ symbolOf, dayEndOf: () => at(1_000), rememberedOrders: 3 });
   let [nowMs, count] = [0, 0];
   const now = () => at(nowMs++);
   const orders = new Map<string, Order>();
@@ -67,7 +71,7 @@ function venue(symbol: TradingSymbol = { ...spotSymbol, makerFee: d(0), takerFee
           now(),
         ),
       ),
-    market: (view: MarketView) => told(engine.onMarket(1, view, now())),
+    market: (view: MarketView, symbolId = 1) => told(engine.onMarket(symbolId, view, now())),
     tick: (ms: number) => told(engine.tick(at(ms))),
     funding: (rate: string, atMs: number, nowMs: number) =>
       told(engine.onFundingRate(1, d(rate), null, at(atMs), at(nowMs))),
@@ -549,6 +553,27 @@ describe("futures", () => {
     const hedged = holding([long, { ...long, side: "SHORT", quantity: d("0.2"), entryCost: d(20) }], 35);
     expect(hedged.market(viewOf(57))).toEqual([]);
     expect(hedged.market(viewOf(56.4))).toEqual(["LONG liquidated 1 at 56.39 fee 0"]);
+  });
+
+  test("one wallet is behind futures and spot: what is bought there is missing here, what is sold there helps", () => {
+    const cross = position("LONG", 50, 100, { marginMode: "CROSS" });
+    const spot = { ...market, symbolId: otherSymbol.id, quantity: d(95) };
+    const buyer = holding([cross], 10_000);
+    buyer.market(book(100, [[100, 99]], [[100, 99]]), otherSymbol.id);
+    expect(buyer.place(spot)).toContain("o1 taker 95 at 100 fee 0");
+    expect(buyer.market(viewOf(90.4))).toEqual([]);
+    expect(buyer.market(viewOf(90.3))).toEqual(["LONG liquidated 50 at 90.29 fee 0"]);
+    const seller = holding([cross], 500);
+    seller.market(book(100, [[100, 99]], [[100, 99]]), otherSymbol.id);
+    seller.place({ ...spot, ...sell });
+    expect(seller.market(viewOf(60))).toEqual([]);
+  });
+
+  test("what a liquidation takes beyond the margin of an isolated position is not missing for the others", () => {
+    const paper = holding([position("LONG", 4, 40), position("SHORT", 1, 10, { marginMode: "CROSS" })], 100);
+    expect(paper.market(viewOf(80))).toEqual(["LONG liquidated 4 at 79.99 fee 0"]);
+    expect(paper.market(viewOf(150))).toEqual([]);
+    expect(paper.market(viewOf(160))).toEqual(["SHORT liquidated 1 at 160.01 fee 0"]);
   });
 
   test("the venue's positions follow its own fills, through zero", () => {

@@ -258,8 +258,8 @@ export class PaperEngine {
     };
     this.#cancelSiblings(order, now);
     this.#desk.report(paper, { kind: "filled", at: now, fill });
-    if (!isFutures(symbol)) return;
     this.#positions.fill(order, fill, symbol);
+    if (!isFutures(symbol)) return;
     // Orders that only reduce end with the position.
     const isPointless = (other: Order) =>
       other.symbolId === order.symbolId && isReducing(other) && this.#positions.reducible(other).isZero();

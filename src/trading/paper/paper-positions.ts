@@ -1,8 +1,8 @@
 import type { Decimal } from "../../core/decimal.js";
 import { cut, notionalOf, smaller, sumOf, zero } from "../money.js";
 import type { Fill, Order } from "../order.js";
-import { directionOf, openOrAdd, type Position, reduce, splitFill } from "../position.js";
-import type { TradingSymbol } from "../trading-symbol.js";
+import { directionOf, openOrAdd, type Position, type Reduction, reduce, splitFill } from "../position.js";
+import { isFutures, type TradingSymbol } from "../trading-symbol.js";
 
 /** What the venue has to know of an account: as the ledger has it, and then by the venue's own fills. */
 export interface PaperAccount {
@@ -18,7 +18,7 @@ interface Known {
   positions: Position[];
 }
 
-/** The futures positions of the venue's accounts. The ledger's are the ones that count; it tells them by {@link restore}. */
+/** The futures positions of the venue's accounts, and the wallets behind them. The ledger's are the ones that count; it tells them by {@link restore}. */
 export class PaperPositions {
   readonly #accounts = new Map<string, Known>();
 
@@ -65,6 +65,10 @@ export class PaperPositions {
 
   fill(order: Order, execution: Fill, symbol: TradingSymbol): void {
     const { accountId, symbolId, leverage, marginMode } = order;
+    if (!isFutures(symbol)) {
+      this.#exchange(order, execution, symbol);
+      return;
+    }
     const split = splitFill(order, execution.quantity, this.of(accountId, symbolId));
     const part = (quantity: Decimal) => ({ price: execution.price, quantity, at: execution.filledAt });
     this.receive(accountId, symbol.quoteAsset, execution.commission.neg());
@@ -77,14 +81,24 @@ export class PaperPositions {
     }
   }
 
+  /** On a market without positions: one wallet is behind what is traded there and on futures. */
+  #exchange({ accountId, side }: Order, execution: Fill, symbol: TradingSymbol): void {
+    const [value, { quantity, commission }] = [notionalOf(execution), execution];
+    const isPurchase = side === "BUY";
+    this.receive(accountId, symbol.baseAsset, isPurchase ? quantity : quantity.neg());
+    this.receive(accountId, symbol.quoteAsset, isPurchase ? value.neg() : value);
+    this.receive(accountId, execution.commissionAsset ?? symbol.quoteAsset, commission.neg());
+  }
+
   reduce(
     position: Position,
     execution: { readonly price: Decimal; readonly quantity: Decimal; readonly at: Date },
     symbol: TradingSymbol,
-  ): void {
+  ): Reduction {
     const reduction = reduce(position, { ...execution, quantity: smaller(execution.quantity, position.quantity) });
     this.receive(position.accountId, symbol.quoteAsset, reduction.realizedPnl);
     this.#keep(position.accountId, position, reduction.position);
+    return reduction;
   }
 
   receive(accountId: string, asset: string, amount: Decimal): void {

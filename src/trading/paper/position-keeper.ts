@@ -1,4 +1,5 @@
 import type { Decimal } from "../../core/decimal.js";
+import { beyondMargin } from "../futures-settlement.js";
 import { type MarketView, takerPrice } from "../market-view.js";
 import { cut, notionalOf } from "../money.js";
 import { entryPriceOf, fundingAmount, type Position } from "../position.js";
@@ -112,8 +113,9 @@ export class PositionKeeper {
     const view = this.sources.viewOf(symbolId);
     const price = view === null ? markPrice : takerPrice(view, side === "LONG" ? "SELL" : "BUY");
     const commission = cut(notionalOf({ price, quantity }).times(symbol.takerFee));
-    this.positions.receive(accountId, symbol.quoteAsset, commission.neg());
-    this.positions.reduce(position, { price, quantity, at: now }, symbol);
+    const reduction = this.positions.reduce(position, { price, quantity, at: now }, symbol);
+    const insured = beyondMargin(position, reduction, commission);
+    this.positions.receive(accountId, symbol.quoteAsset, insured.minus(commission));
     return {
       kind: "liquidation",
       accountId,
