@@ -555,6 +555,21 @@ describe("futures", () => {
     expect(hedged.market(viewOf(56.4))).toEqual(["LONG liquidated 1 at 56.39 fee 0"]);
   });
 
+  test("a short's stop-loss buys it back however far the price has jumped past it", () => {
+    const short = position("SHORT", 10, 100);
+    const legs = { reduceOnly: true, price: null, quantity: d(10), parentOrderId: "opened it" } as const;
+    const paper = holding([short]);
+    paper.market(viewOf(100));
+    paper.place({ ...legs, orderType: "STOP_MARKET", stopPrice: d(105), reservePrice: d("106.05") });
+    paper.place({ ...legs, orderType: "TAKE_PROFIT", stopPrice: d(90), reservePrice: d("90.9") });
+    expect(paper.market(book(107, [[107, 20]], [[107.01, 20]]))).toEqual([
+      "o1 triggered at 107",
+      "o2 cancelled (the other order was reached)",
+      "o1 taker 10 at 107.01 fee 0",
+    ]);
+    expect(paper.market(viewOf(300))).toEqual([]);
+  });
+
   test("one wallet is behind futures and spot: what is bought there is missing here, what is sold there helps", () => {
     const cross = position("LONG", 50, 100, { marginMode: "CROSS" });
     const spot = { ...market, symbolId: otherSymbol.id, quantity: d(95) };

@@ -272,9 +272,12 @@ export class PaperEngine {
     return smaller(remaining, this.#positions.reducible(order));
   }
 
-  /** The price above which a purchase without a price of its own is not covered by what is reserved for it. */
+  /**
+   * The price above which a purchase without a price of its own is not covered by what is reserved for it. For one that only
+   * reduces nothing is: it pays with what it sets free, and must end the position at whatever price there is.
+   */
   #dearest(order: Order): Decimal | null {
-    if (order.side === "SELL") return null;
+    if (order.side === "SELL" || isReducing(order)) return null;
     const price = reservedPrice(order, order, this.options.symbolOf(order.symbolId));
     return price.isZero() ? null : price;
   }
