@@ -81,7 +81,7 @@ import { openProviderAccess } from "./provider-access.js";
 import { hasSimulatedExchange, type SimulatedExchange } from "./simulated-exchange.js";
 import { Metrics } from "./telemetry/metrics.js";
 import { listenForMetrics, MetricsEndpoint } from "./telemetry/metrics-endpoint.js";
-import { accountsOf, setInactive } from "./trading/accounts.js";
+import { accountsOf } from "./trading/accounts.js";
 import { openTrading } from "./trading-room.js";
 
 /** What a test replaces, and what has begun before this module was loaded. */
@@ -301,10 +301,7 @@ async function build(
     },
     closers,
   );
-  const endAccount = async (userId: string, accountId: string): Promise<void> => {
-    await trading.desk.cancelAll(userId, accountId, null);
-    await setInactive(database, userId, accountId);
-  };
+  const endAccount = (userId: string, accountId: string) => trading.desk.endAccount(userId, accountId);
   if (roles.has("worker"))
     jobs.add(
       forgetSignIns(people.signIns),

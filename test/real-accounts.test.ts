@@ -374,6 +374,8 @@ describe("orders", () => {
     const id = await open();
     const order = await placed(id);
     await becomes(order, "NEW");
+    // A refusal is not the end of it: nobody else would ask again.
+    desk().faults.add("DELETE", "/api/v3/order", { kind: "limited", status: 429, retryAfterSeconds: 1 });
     const ended = await ask("mutation ($id: ID!) { deactivateAccount(id: $id) { status syncStatus } }", { id });
     expect(ended.data.deactivateAccount).toEqual({ status: "INACTIVE", syncStatus: "DISABLED" });
     await becomes(order, "CANCELLED");

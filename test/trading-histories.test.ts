@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { Decimal, decimalText } from "../src/core/decimal.js";
 import { DomainError } from "../src/core/errors.js";
 import { validate } from "../src/jobs/validate.js";
+import { setInactive } from "../src/trading/accounts.js";
 import type { OrderDesk } from "../src/trading/order-desk.js";
 import { rebuild } from "../src/trading/rebuild.js";
 import { newUser, setQuote, startPaper, startTestLedger, type TestLedger } from "./support/trading.js";
@@ -271,6 +272,15 @@ describe("whatever clients and the market do", () => {
       stopPrice: d(110),
     });
     expect([limit.status, stop.status]).toEqual(["NEW", "NEW"]);
+    // Of an account that was ended by a process that came no further.
+    const ended = await newTrader([paper.desk]);
+    const { order: left } = await paper.desk.place(ended.userId, {
+      ...place,
+      accountId: ended.accountId,
+      orderType: "LIMIT",
+      price: d(90),
+    });
+    await setInactive(on.database.app, ended.userId, ended.accountId);
     await paper.close();
     const { order: between } = await on
       .node({ takes: () => true, react() {}, send() {} })
@@ -279,7 +289,7 @@ describe("whatever clients and the market do", () => {
     paper = await startPaper(on);
     const status = async (id: string) =>
       (await on.database.owner.sql`select status from orders where id = ${id}`)[0]?.status;
-    await until(async () => (await status(between.id)) === "FILLED");
+    await until(async () => (await status(between.id)) === "FILLED" && (await status(left.id)) === "CANCELLED");
     setQuote(on.quotes, symbols.spot, "89", on.clock);
     await until(async () => (await status(limit.id)) === "FILLED");
     setQuote(on.quotes, symbols.spot, "111", on.clock);

@@ -18,7 +18,7 @@ export const purgeClosedUsers = (
   { sql }: Pick<Database, "sql">,
   clock: Clock,
   keepDays: number,
-  endAccount: (userId: string, accountId: string) => Promise<void>,
+  endAccount: (userId: string, accountId: string) => Promise<unknown>,
 ): Job => ({
   name: "purge-closed-users",
   everyMs: hourMs,

@@ -10,15 +10,7 @@ import { idField, type NodeLoader } from "../graphql/node.js";
 import { DateTimeScalar } from "../graphql/scalars.js";
 import { Costs, Private, statementCost } from "../graphql/shared.js";
 import { userOf } from "../people/users.js";
-import {
-  type Account,
-  accountsByIds,
-  accountsOf,
-  createAccount,
-  sequenceOf,
-  setInactive,
-  updateAccountKeys,
-} from "./accounts.js";
+import { type Account, accountsByIds, accountsOf, createAccount, sequenceOf, updateAccountKeys } from "./accounts.js";
 import { loadersOf } from "./graphql-loaders.js";
 import {
   type BalanceNode,
@@ -127,8 +119,7 @@ export class AccountResolver {
   ): Promise<Account> {
     const { userId } = requireScope(viewer, "TRADE");
     const key = keyOf("Account", "id", id);
-    await trading.desk.cancelAll(userId, key, null);
-    return setInactive(trading.database, userId, key);
+    return trading.desk.endAccount(userId, key);
   }
 }
 

@@ -346,6 +346,8 @@ export class LedgerDraft {
         this.commands.push({ command: effect.command, order });
         return;
       case "protect": {
+        // It trades no more: what it has bought stays.
+        if (this.account.status === "INACTIVE") return;
         const { available } = balanceOf(this.#balances, symbol.baseAsset);
         step.protection.push(
           ...protectionOrders(order, effect.quantity, symbol, available, () => {

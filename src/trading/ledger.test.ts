@@ -221,6 +221,16 @@ describe("fills", () => {
     expect((await balances(accountId)).BTC).toEqual(["0", "5"]);
   });
 
+  test("an account that ends cancels its orders, and protects nothing any more", async () => {
+    const { accountId, order } = await soldOf("5");
+    const ended = await on.desk.endAccount(userId, accountId);
+    expect(ended).toMatchObject({ id: accountId, status: "INACTIVE" });
+    const orders = await on.database.owner.sql`
+      select id, status from orders where account_id = ${accountId} and side = 'BUY' or parent_order_id = ${order.id}`;
+    expect([...orders]).toEqual([{ id: order.id, status: "CANCELLED" }]);
+    expect((await balances(accountId)).BTC).toEqual(["1", "0"]);
+  });
+
   test("replacing reserves for the dearer terms, and not below what is filled", async () => {
     const accountId = await newAccount();
     const { order } = await on.desk.place(userId, purchase(accountId, { quantity: d("3") }));

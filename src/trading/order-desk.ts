@@ -4,6 +4,7 @@ import { badInput, DomainError, notFound } from "../core/errors.js";
 import type { Clock } from "../core/time.js";
 import { uuidV7 } from "../core/uuid.js";
 import type { Database } from "../db/connect.js";
+import { type Account, setInactive } from "./accounts.js";
 import { estimateOf, type OrderEstimate } from "./estimate-order.js";
 import type { Ledger, Written } from "./ledger.js";
 import type { LedgerAccount, LedgerDraft, VenueCommand } from "./ledger-draft.js";
@@ -163,6 +164,16 @@ export class OrderDesk {
     });
     this.#send(userId, accountId, written);
     return written.result;
+  }
+
+  /**
+   * The account trades no more: first it takes no orders, nor protection for what it has filled; then all that is open is
+   * cancelled. Its history stays. May be called again where only the first was done. @throws {DomainError} NOT_FOUND
+   */
+  async endAccount(userId: string, accountId: string): Promise<Account> {
+    const account = await setInactive(this.options.database, userId, accountId);
+    await this.cancelAll(userId, accountId, null);
+    return account;
   }
 
   /** Closes a position at the market, all of it. @throws {DomainError} NOT_FOUND; CONFLICT when it is not open */

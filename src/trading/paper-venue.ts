@@ -237,7 +237,11 @@ export class PaperVenue implements OrderVenue {
     this.#introduce(engine, draft);
     const open = [...draft.orders()].map(({ order }) => order).filter(isOpen);
     open.sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime() || (a.id < b.id ? -1 : 1));
-    for (const order of open) engine.restore(order);
+    for (const order of open) {
+      engine.restore(order);
+      // Whoever ended the account has not come to its orders.
+      if (draft.account.status === "INACTIVE") draft.apply(order.id, { kind: "cancelRequested", at: draft.now });
+    }
     return new Set([...open, ...Array.from(draft.positions(), ({ position }) => position)].map((one) => one.symbolId));
   }
 

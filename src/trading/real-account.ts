@@ -34,6 +34,8 @@ export class RealAccount {
   readonly #working = new Set<Promise<void>>();
   #watch: VenueWatch | null = null;
   #looking: Promise<void> | undefined;
+  /** Whether the next look asks to cancel what an account that was ended has open: once for each comparison. */
+  #isEndDue = false;
   #isClosed = false;
 
   constructor(options: RealAccountOptions) {
@@ -42,6 +44,7 @@ export class RealAccount {
     this.keysUpdatedAt = options.keysUpdatedAt;
     const onSynced = () => {
       this.#follow();
+      this.#isEndDue = true;
       this.look();
     };
     this.#sync = new AccountSync({ ...options, onSynced });
@@ -108,7 +111,13 @@ export class RealAccount {
   async #askAll(isForced: boolean): Promise<void> {
     const { ledger, userId, accountId, log } = this.#options;
     try {
+      const isEndDue = this.#isEndDue;
+      this.#isEndDue = false;
       const { result: orders } = await ledger.change(userId, { accountId, openOrdersOf: "all" }, (draft) => {
+        // The exchange may have refused it, or nobody has come to ask.
+        if (isEndDue && draft.account.status === "INACTIVE")
+          for (const { order } of Array.from(draft.orders()).filter(({ order }) => isOpen(order)))
+            draft.apply(order.id, { kind: "cancelRequested", at: draft.now });
         cancelOthers(draft);
         return Array.from(draft.orders(), ({ order }) => order).filter(
           (order) => isOpen(order) && (isForced || actionOf(order) !== null),
