@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import { fc, test } from "@fast-check/vitest";
+import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect } from "vitest";
 import { badPrices, expectSound, listOf } from "../../test/support/bad-values.js";
 import {
@@ -12,10 +13,15 @@ import {
 import { type FakeExchange, startFakeExchange } from "../../test/support/fake-exchange.js";
 import { startTestFeed, symbolsOf } from "../../test/support/spot-feed.js";
 import { until } from "../../test/support/until.js";
+import { Catalogue, type DataProvider } from "../catalogue/catalogue.js";
 import { fixedPointOne } from "../core/fixed-point.js";
 import type { MarketEvent, OrderBookEvent } from "../market-data/events.js";
+import { LiveMarket } from "../market-data/live-market.js";
+import { QuoteBoard } from "../market-data/quotes.js";
+import { binanceFuturesProtocol } from "./binance-futures/protocol.js";
 import type { Feed } from "./feed.js";
 import { okxFuturesProtocol, okxSpotProtocol } from "./okx/protocol.js";
+import { startStreamFeed } from "./stream/feed.js";
 
 /* The books of each exchange through its whole feed, against an exchange on loopback that speaks as the real one does. */
 
@@ -257,6 +263,75 @@ describe.each(bookDialects.filter(({ snapshotBody }) => snapshotBody !== null))(
     expect(performance.now() - startedMs).toBeGreaterThan(20);
     expect(sequence()).toBeUndefined();
   });
+});
+
+test("Binance futures without the connection of its best bids and offers has prices, but no bid and no ask", async () => {
+  exchange.reply = (text) => [{ result: null, id: (JSON.parse(text) as { id: number }).id }];
+  const clock = { nowMs: () => Date.now() };
+  const quotes = new QuoteBoard(clock);
+  const live = new LiveMarket({ catalogue: new Catalogue(), quotes, clock, newId: () => "" });
+  const provider = { id: 7 } as DataProvider;
+  const statuses: string[] = [];
+  const feed = startStreamFeed(
+    impatient(binanceFuturesProtocol),
+    {
+      endpoint: {
+        code: "TEST",
+        websocketUrl: exchange.url,
+        backupWebsocketUrl: null,
+        endpointUrl: exchange.restUrl,
+        timeoutMs: 2_000,
+        retryDelayMs: 10,
+        staleAfterMs: 10_000,
+      },
+      symbols: symbolsOf("BTCUSDT"),
+      clock,
+      log: pino({ level: "silent" }),
+      random: () => 0.5,
+      onEvent: (event) => live.take(event, provider),
+      onStatus: (status) => {
+        statuses.push(status);
+        if (status === "RECONNECTING") quotes.markStale(({ providerId }) => providerId === provider.id);
+      },
+    },
+    { requestGapMs: 1 },
+  );
+  feeds.push(feed);
+  try {
+    const send = (path: string, stream: string, data: object) =>
+      exchange
+        .latest(path)
+        .socket.send(JSON.stringify({ stream: `btcusdt@${stream}`, data: { s: "BTCUSDT", ...data } }));
+    const best = (sequence: number, bid: string, ask: string) => {
+      const times = { E: Date.now(), T: Date.now() };
+      send("/public/stream", "bookTicker", { e: "bookTicker", u: sequence, b: bid, B: "5", a: ask, A: "5", ...times });
+    };
+    const ticker = (last: string) => {
+      const statistics = { p: "1", P: "1", o: "99", h: "120", l: "70", v: "1", q: "100" };
+      send("/market/stream", "ticker", { e: "24hrTicker", E: Date.now(), c: last, ...statistics });
+    };
+    const seen = () => {
+      const { price, bid, ask, isStale } = quotes.get(0) ?? {};
+      return { price, bid, ask, isStale };
+    };
+    await until(() => statuses.at(-1) === "CONNECTED");
+    ticker("100");
+    best(1, "100.0", "100.1");
+    await until(() => seen().bid === "100");
+
+    exchange.latest("/public/stream").socket.terminate();
+    await until(() => statuses.includes("RECONNECTING"));
+    ticker("80");
+    await until(() => seen().price === "80");
+    expect(seen()).toEqual({ price: "80", bid: null, ask: null, isStale: false });
+
+    await until(() => statuses.at(-1) === "CONNECTED");
+    best(2, "79.9", "80.1");
+    await until(() => seen().bid === "79.9");
+    expect(seen()).toEqual({ price: "80", bid: "79.9", ask: "80.1", isStale: false });
+  } finally {
+    live.close();
+  }
 });
 
 test("Gate.io spot sends the whole book now and then", async () => {

@@ -80,7 +80,11 @@ export interface OrderBookEvent {
   readonly receivedAtMs: number;
 }
 
-/** The book cannot be trusted (connection lost, gap in the sequence, wrong checksum) until the next {@link OrderBookEvent}. */
+/**
+ * The book cannot be trusted (connection lost, gap in the sequence, wrong checksum) until the next {@link OrderBookEvent}.
+ * When it is lost because it was disconnected, nor can the best bid and offer until the next {@link BookTickerEvent}; that is
+ * told also where no book was.
+ */
 export interface OrderBookLostEvent {
   readonly kind: "orderBookLost";
   readonly symbolId: number;

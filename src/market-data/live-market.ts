@@ -77,6 +77,10 @@ export class LiveMarket {
         this.arbitrage.update(event.symbolId, event);
         return;
       case "orderBookLost":
+        if (event.reason === "disconnected") {
+          this.#quotes.loseBook(event.symbolId);
+          this.flows.interrupt(event.symbolId);
+        }
         this.books.delete(event.symbolId);
         this.arbitrage.update(event.symbolId, null);
         // What the connection carried beside it is lost as well.

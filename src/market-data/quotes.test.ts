@@ -108,6 +108,86 @@ describe("the quote of a symbol", () => {
   });
 });
 
+describe("the best bid and offer that nobody brings any more", () => {
+  const sides = (board: QuoteBoard) => {
+    const { bid, bidQuantity, ask, askQuantity, isStale } = board.get(1) as Quote;
+    return { bid, bidQuantity, ask, askQuantity, isStale };
+  };
+  const none = { bid: null, bidQuantity: null, ask: null, askQuantity: null, isStale: false };
+  const first = { bid: "99", bidQuantity: "2", ask: "101", askQuantity: "3" };
+  const known = () => {
+    const { board } = boardAt();
+    board.apply(trade("100"), provider);
+    board.apply(book("99", "101"), provider);
+    const seen: number[] = [];
+    board.onChange(({ sequence }) => seen.push(sequence));
+    return { board, seen };
+  };
+
+  test("are gone at once from a fresh quote, until they come again", () => {
+    const { board, seen } = known();
+    const { sequence } = board.get(1) as Quote;
+    board.loseBook(1);
+    board.loseBook(1);
+    expect(sides(board)).toEqual(none);
+    expect(seen).toHaveLength(1);
+    expect(seen[0]).toBeGreaterThan(sequence);
+    board.apply(trade("98", startMs + 1), provider);
+    expect(sides(board)).toEqual(none);
+    board.apply(book("97", "99"), provider);
+    expect(sides(board)).toMatchObject({ bid: "97", ask: "99" });
+  });
+
+  test("stay with a stale quote, and go when a price alone makes it fresh", () => {
+    const { board, seen } = known();
+    board.markStale(() => true);
+    board.loseBook(1);
+    expect(sides(board)).toEqual({ ...first, isStale: true });
+    expect(seen).toHaveLength(1);
+    board.apply(ticker("80", startMs + 1), provider);
+    expect(sides(board)).toEqual(none);
+  });
+
+  test("do not flicker when they are the first to come again", () => {
+    const { board } = known();
+    board.markStale(() => true);
+    board.loseBook(1);
+    board.apply(book("99", "101"), provider);
+    board.apply(trade("100", startMs + 1), provider);
+    expect(sides(board)).toEqual({ ...first, isStale: false });
+  });
+
+  test("stay when there was only silence on a connection that lives", () => {
+    const { board } = known();
+    board.markStale(() => true);
+    board.apply(trade("100", startMs + 1), provider);
+    expect(sides(board)).toEqual({ ...first, isStale: false });
+  });
+
+  test("are not another provider's", () => {
+    const { board } = known();
+    board.apply(ticker("80", startMs + 1), provider + 1);
+    expect(sides(board)).toEqual(none);
+  });
+
+  test("are not taken along by the first price", () => {
+    const { board } = boardAt();
+    board.apply(book("99", "101"), provider);
+    board.loseBook(1);
+    board.apply(trade("100"), provider);
+    expect(sides(board)).toEqual(none);
+  });
+
+  test("do not come back to life from the store", () => {
+    const { board: before } = known();
+    const { board } = boardAt();
+    board.goOn([{ ...(before.get(1) as Quote) }]);
+    expect(sides(board)).toEqual({ ...first, isStale: true });
+    board.apply(trade("80", startMs + 1), provider);
+    expect(sides(board)).toEqual(none);
+  });
+});
+
 describe("the sequence", () => {
   const events: fc.Arbitrary<QuoteEvent> = fc.oneof(
     fc.integer({ min: 1, max: 9 }).map((n) => trade(String(n), startMs + n)),
@@ -119,7 +199,12 @@ describe("the sequence", () => {
     fc.assert(
       fc.property(
         fc.array(
-          fc.record({ event: events, clockMs: fc.integer({ min: -5_000, max: 5_000 }), restart: fc.boolean() }),
+          fc.record({
+            event: events,
+            clockMs: fc.integer({ min: -5_000, max: 5_000 }),
+            loss: fc.boolean(),
+            restart: fc.boolean(),
+          }),
           { maxLength: 40 },
         ),
         (steps) => {
@@ -135,13 +220,14 @@ describe("the sequence", () => {
               last = quote.sequence;
             });
           follow();
-          for (const { event, clockMs, restart } of steps) {
+          for (const { event, clockMs, loss, restart } of steps) {
             nowMs += clockMs;
             const before = last;
             // What is stored is older than what was sent, by one change and up to five seconds; the clock may go back, too.
             const known = board.get(1);
             if (known !== undefined) stored = { ...known };
             board.apply(event, provider);
+            if (loss) board.loseBook(1);
             if (restart && stored !== undefined) {
               board = new QuoteBoard(clock);
               board.goOn([stored]);

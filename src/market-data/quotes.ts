@@ -60,7 +60,9 @@ export type WatchListener = (symbolId: number, isWatched: boolean) => void;
 export class QuoteBoard {
   readonly #quotes = new Map<number, Quote>();
   /** Book sides that came before the first price. */
-  readonly #earlyBooks = new Map<number, Pick<Quote, "bid" | "bidQuantity" | "ask" | "askQuantity">>();
+  readonly #earlyBooks = new Map<number, BookSides>();
+  /** Of stale quotes: whose sides are only what was last known. They go when anything but new sides makes the quote fresh. */
+  readonly #lostBooks = new Set<number>();
   readonly #listeners = new Set<QuoteListener>();
   readonly #watchers = new Map<number, Set<QuoteListener>>();
   readonly #watchListeners = new Set<WatchListener>();
@@ -108,6 +110,7 @@ export class QuoteBoard {
     for (const quote of this.#quotes.values()) {
       quote.sequence += restartMargin;
       quote.isStale = true;
+      this.#lostBooks.add(quote.symbolId);
       this.#announce(quote);
     }
   }
@@ -142,8 +145,10 @@ export class QuoteBoard {
       this.#quotes.set(event.symbolId, quote);
     }
     this.#version++;
-    const changed =
-      applyEvent(quote, event) || quote.isStale || quote.providerId !== providerId || quote.sequence === 0;
+    const isOfAnother = quote.providerId !== providerId;
+    const isBookLost = this.#lostBooks.delete(event.symbolId) || isOfAnother;
+    if (isBookLost && event.kind !== "bookTicker") Object.assign(quote, noSides);
+    const changed = applyEvent(quote, event) || quote.isStale || isOfAnother || quote.sequence === 0;
     quote.receivedAtMs = Math.max(quote.receivedAtMs, event.receivedAtMs);
     if (event.exchangeTimeMs !== null) quote.exchangeTimeMs = Math.max(quote.exchangeTimeMs, event.exchangeTimeMs);
     if (!changed) return;
@@ -151,6 +156,24 @@ export class QuoteBoard {
     quote.isStale = false;
     quote.sequence = nextSequence(quote.sequence, this.clock.nowMs());
     this.#announce(quote);
+  }
+
+  /**
+   * The best bid and offer are not known any more: nobody brings them now, or somebody else will. A stale quote keeps them
+   * as its last ones, so that a short loss changes no price; a fresh one has none until they come again.
+   */
+  loseBook(symbolId: number): void {
+    this.#earlyBooks.delete(symbolId);
+    const quote = this.#quotes.get(symbolId);
+    if (quote === undefined) return;
+    if (quote.isStale) {
+      this.#lostBooks.add(symbolId);
+    } else if (quote.bid !== null || quote.ask !== null) {
+      this.#version++;
+      Object.assign(quote, noSides);
+      quote.sequence = nextSequence(quote.sequence, this.clock.nowMs());
+      this.#announce(quote);
+    }
   }
 
   /** Marks quotes as stale, e.g. when their provider was lost; each one that was fresh changes. */
@@ -203,23 +226,24 @@ export class QuoteBoard {
   }
 }
 
-function bookOf(event: Extract<QuoteEvent, { kind: "bookTicker" }>) {
+type BookSides = Pick<Quote, "bid" | "bidQuantity" | "ask" | "askQuantity">;
+
+const noSides: BookSides = { bid: null, bidQuantity: null, ask: null, askQuantity: null };
+
+function bookOf(event: Extract<QuoteEvent, { kind: "bookTicker" }>): BookSides {
   return { bid: event.bid, bidQuantity: event.bidQuantity, ask: event.ask, askQuantity: event.askQuantity };
 }
 
 function emptyQuote(
   event: Exclude<QuoteEvent, { kind: "bookTicker" }>,
   providerId: number,
-  book: ReturnType<typeof bookOf> | undefined,
+  book: BookSides = noSides,
 ): Quote {
   return {
     symbolId: event.symbolId,
     providerId,
     price: event.kind === "trade" ? event.price : event.last,
-    bid: book?.bid ?? null,
-    bidQuantity: book?.bidQuantity ?? null,
-    ask: book?.ask ?? null,
-    askQuantity: book?.askQuantity ?? null,
+    ...book,
     open24h: null,
     high24h: null,
     low24h: null,

@@ -110,11 +110,12 @@ class CcxtFeed implements Feed {
 
   #restart(status: ConnectionStatus, detail: string | null): void {
     this.#run?.ending.abort();
-    if (this.#run?.hasDelivered === true) this.#tellLostBooks();
+    const hasDelivered = this.#run?.hasDelivered === true;
     const run: Run = { ending: new AbortController(), failing: new Map(), hasDelivered: false };
     this.#run = run;
     this.#heardAtMs = this.#options.clock.nowMs();
     this.#report(status, detail);
+    if (hasDelivered) this.#tellLostBooks();
     this.#restarting = this.#restarting.then(async () => {
       await this.#closeExchange();
       // Not awaited: a run goes on until it is ended.
@@ -328,8 +329,9 @@ class CcxtFeed implements Feed {
     if (run !== this.#run || this.#closed) return;
     const [failure] = run.failing.values();
     if (failure !== undefined) {
-      if (this.#status === "CONNECTED") this.#tellLostBooks();
+      const wasConnected = this.#status === "CONNECTED";
       this.#report("RECONNECTING", failure);
+      if (wasConnected) this.#tellLostBooks();
     } else if (run.hasDelivered) {
       const unknown = this.#unknown.slice(0, 5).join(", ");
       this.#report("CONNECTED", unknown === "" ? null : `unknown to the exchange: ${unknown}`);

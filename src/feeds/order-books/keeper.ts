@@ -140,12 +140,16 @@ export class BookKeeper {
     clearTimeout(track.snapshotTimer);
   }
 
-  /** The connection that carried the symbol has ended: its book is lost until {@link follow} is called again. */
-  disconnected(symbolId: number, atMs: number): void {
+  /**
+   * The connection that carried the symbol has ended: its book is lost until {@link follow} is called again.
+   * @returns whether that was told: not of a book that was never shown
+   */
+  disconnected(symbolId: number, atMs: number): boolean {
     const track = this.#tracks.get(symbolId);
-    if (track === undefined) return;
+    if (track === undefined) return false;
     this.forget(symbolId);
     this.#publishLost(track, "disconnected", atMs);
+    return track.isShown;
   }
 
   /** A snapshot that came in the stream. */

@@ -290,9 +290,26 @@ describe("symbols", () => {
     await until(() => exchange.connections.length === 4);
     await connected(started);
     send(exchange.latest("/a"), "snap A 2");
-    await until(() => said(events).length === 3);
-    // B had no book that anyone knew of.
-    expect(said(events)).toEqual(["0 at 4", "0 lost: disconnected", "0 at 2"]);
+    await until(() => said(events).length === 4);
+    // B had no book that anyone knew of, but may have had a best bid and offer.
+    expect(said(events)).toEqual(["0 at 4", "0 lost: disconnected", "1 lost: disconnected", "0 at 2"]);
+  });
+
+  test("what came before the subscription was confirmed is lost with its connection, too", async () => {
+    exchange.reply = () => [];
+    const { feed, events, statuses } = start(inStream, symbolsOf("A"));
+    const opened = () =>
+      exchange.connections.filter(({ path, received }) => path === "/a" && received.length > 0).length;
+    await until(() => opened() === 1);
+    send(exchange.latest("/a"), "diff A 5");
+    await until(() => feed.stats.skipped.get("book-not-followed") === 1);
+    exchange.latest("/a").socket.terminate();
+    await until(() => opened() === 2);
+    // Nothing came on this one.
+    exchange.latest("/a").socket.terminate();
+    await until(() => opened() === 3);
+    expect(said(events)).toEqual(["0 lost: disconnected"]);
+    expect(statuses).not.toContain("CONNECTED");
   });
 
   test("what is no longer wanted is forgotten", async () => {

@@ -62,9 +62,14 @@ export class FeedBooks {
     this.#keeper.forget(symbolId);
   }
 
-  disconnected(symbolId: number): void {
+  /** @param hasDelivered whether anything came on the connection */
+  disconnected(symbolId: number, hasDelivered: boolean): void {
+    const { clock, onEvent } = this.#options;
+    const receivedAtMs = clock.nowMs();
     this.#sources.delete(symbolId);
-    this.#keeper.disconnected(symbolId, this.#options.clock.nowMs());
+    const isTold = this.#keeper.disconnected(symbolId, receivedAtMs);
+    // Best bids and offers may have come where no book was shown, also before the subscription was confirmed.
+    if (!isTold && hasDelivered) onEvent({ kind: "orderBookLost", symbolId, reason: "disconnected", receivedAtMs });
   }
 
   /** Returns false when the message is not used. */

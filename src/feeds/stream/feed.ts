@@ -183,10 +183,10 @@ class StreamFeed implements Feed {
       onSubscribed: (tickers) => {
         for (const ticker of tickers) this.#follow(ticker);
       },
-      onLost: (tickers) => {
+      onLost: (tickers, { delivering }) => {
         for (const ticker of tickers) {
           const id = this.#symbols.get(ticker)?.id ?? null;
-          if (id !== null) books.disconnected(id);
+          if (id !== null) books.disconnected(id, delivering);
         }
       },
     };

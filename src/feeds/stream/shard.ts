@@ -17,8 +17,8 @@ export interface ShardContext extends SessionContext {
   onDecoded(decoded: Decoded, session: Session): void;
   onRejected(what: string): void;
   onSubscribed(tickers: readonly string[]): void;
-  /** The connection is gone, and no other one carries them now. */
-  onLost(tickers: readonly string[]): void;
+  /** The connection is gone, and no other one carries them now. It is told after the state. */
+  onLost(tickers: readonly string[], session: Session): void;
   onReconnect(): void;
   /** State or detail may have changed. */
   onState(): void;
@@ -178,11 +178,13 @@ export class Shard implements SessionListener {
         this.#become("CONNECTED", null);
         return;
       }
-      this.#context.onLost(this.#tickers);
-      // What the replacement has got already it does not get again.
-      this.#context.onSubscribed(this.#tickers.filter((ticker) => this.confirms(ticker)));
       if (this.#current === null) this.#openLater(this.#failures++);
       this.#become(end.reason === "silent" ? "STALE" : "RECONNECTING", end.detail);
+      // Whoever was told may have closed us.
+      if (this.#closed) return;
+      this.#context.onLost(this.#tickers, session);
+      // What the replacement has got already it does not get again.
+      this.#context.onSubscribed(this.#tickers.filter((ticker) => this.confirms(ticker)));
     }
   }
 

@@ -108,6 +108,26 @@ describe("polling", () => {
     expect(yahoo.asked[2]).toEqual(["A"]);
   });
 
+  test("a best bid and offer that Yahoo does not tell any more is gone, which is said once", async () => {
+    const yahoo = new FakeYahoo();
+    let sides: object = { bid: 9, bidSize: 1, ask: 11, askSize: 2 };
+    yahoo.answer = (symbols) => symbols.map((symbol) => ({ ...quoteOf(symbol), ...sides }));
+    const { time, events } = start(yahoo.fetch, ["A"]);
+    await until(() => events.length === 2);
+    sides = {};
+    time.nowMs += 15_000;
+    await until(() => events.length === 4);
+    time.nowMs += 15_000;
+    await until(() => events.length === 5);
+    expect(events).toMatchObject([
+      { kind: "ticker24h" },
+      { kind: "bookTicker", bid: "9", ask: "11" },
+      { kind: "ticker24h" },
+      { kind: "bookTicker", bid: null, bidQuantity: null, ask: null, askQuantity: null },
+      { kind: "ticker24h" },
+    ]);
+  });
+
   test("the provider's limit spaces the parts", async () => {
     const yahoo = new FakeYahoo();
     const { time } = start(yahoo.fetch, ["A", "B", "C"], {

@@ -1,6 +1,7 @@
 import { DomainError, errorMessage } from "../../core/errors.js";
 import type { Logger } from "../../core/logger.js";
 import { backoffDelayMs } from "../../core/time.js";
+import type { BookTickerEvent } from "../../market-data/events.js";
 import type { ConnectionStatus, Feed, FeedOptions, FeedSymbol } from "../feed.js";
 import { FeedCounters } from "../feed-counters.js";
 import { isObject } from "../reading.js";
@@ -62,6 +63,8 @@ class YahooFeed implements Feed {
   #failures = 0;
   #answeredAtMs: number;
   #unknown = new Set<string>();
+  /** Ids of symbols whose best bid and offer were told last. */
+  readonly #quoted = new Set<number>();
   #status: ConnectionStatus | null = null;
   #detail: string | null = null;
 
@@ -86,6 +89,8 @@ class YahooFeed implements Feed {
     this.#left = [...new Set([...this.#left, ...added])].filter((name) => this.#symbols.has(name));
     if (added.length > 0 && this.#failures === 0) this.#pauseMs = Math.min(this.#pauseMs, this.#requestGapMs());
     for (const name of this.#unknown) if (!this.#symbols.has(name)) this.#unknown.delete(name);
+    const ids = new Set(this.#symbols.values());
+    for (const id of this.#quoted) if (!ids.has(id)) this.#quoted.delete(id);
     if (this.#symbols.size === 0) this.#report("DISCONNECTED", "no symbols to watch");
     else if (this.#status === "DISCONNECTED") this.#report("CONNECTING", null);
   }
@@ -181,10 +186,17 @@ class YahooFeed implements Feed {
   #take(decoded: Decoded): void {
     if (decoded.kind === "rejected") this.stats.reject(decoded.what);
     else if (decoded.kind === "skipped") this.stats.skip(decoded.what);
-    else if (decoded.kind === "ticker24h" || decoded.kind === "bookTicker") {
+    else if (decoded.kind === "ticker24h" || (decoded.kind === "bookTicker" && this.#isNews(decoded))) {
       this.stats.events++;
       this.#options.onEvent(decoded);
     }
+  }
+
+  /** Many symbols never have a bid and an ask: that they are gone is told where they were told before. */
+  #isNews({ symbolId, bid, ask }: BookTickerEvent): boolean {
+    if (bid === null && ask === null) return this.#quoted.delete(symbolId);
+    this.#quoted.add(symbolId);
+    return true;
   }
 
   /** Between two requests, so that all of them stay within the provider's limit. */

@@ -44,6 +44,8 @@ const book = {
   receivedAtMs: nowMs,
 };
 
+const noBook = { ...book, bid: null, bidQuantity: null, ask: null, askQuantity: null };
+
 test("the day's statistics since the close before, and the best bid and offer in shares", () => {
   expect(decode()).toEqual([statistics, book]);
   expect(decode({ regularMarketTime: tradedMs / 1000 })).toEqual([statistics, book]);
@@ -60,9 +62,9 @@ test.each([
   expect(decode(change)).toEqual([statistics, { ...book, ...expected }]);
 });
 
-test("no book where Yahoo has none, as for Istanbul", () => {
-  expect(decode({ bid: 0, ask: 0 })).toEqual([statistics]);
-  expect(decode({ bidSize: undefined, askSize: null })).toEqual([statistics]);
+test("where Yahoo has no bid and no ask, as for Istanbul, earlier ones are gone", () => {
+  expect(decode({ bid: 0, ask: 0 })).toEqual([statistics, noBook]);
+  expect(decode({ bidSize: undefined, askSize: null })).toEqual([statistics, noBook]);
 });
 
 test("floats become the shortest text, without exponents", () => {
@@ -98,7 +100,8 @@ describe("rejected", () => {
       new Date(2_000_000_000_000),
     ].map((value): Row => ["regularMarketTime", value, "quote-time"]),
   ])("%s = %s: %s", (field, value, what) => {
-    expect(decode({ [field]: value, bid: 0, ask: 0 })).toEqual([{ kind: "rejected", what }]);
+    const other = field === "regularMarketTime" ? { kind: "rejected", what: "quote-book-time" } : noBook;
+    expect(decode({ [field]: value, bid: 0, ask: 0 })).toEqual([{ kind: "rejected", what }, other]);
   });
 
   test.each<Row>([

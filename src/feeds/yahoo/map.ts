@@ -13,7 +13,7 @@ export function yahooSymbol(marketCode: string, ticker: string): string {
   return ticker.replaceAll(".", "-");
 }
 
-/** One quote as events: the day's statistics with the last price, and the best bid and offer where there are any. */
+/** One quote as events: the day's statistics with the last price, and the best bid and offer. */
 export function decodeQuote(raw: unknown, symbolId: number, receivedAtMs: number): readonly Decoded[] {
   if (!isObject(raw)) return [notAQuote];
   const quote = raw as Untrusted<YahooQuote>;
@@ -40,8 +40,7 @@ export function decodeQuote(raw: unknown, symbolId: number, receivedAtMs: number
   );
   const bid = side(quote.bid, quote.bidSize);
   const ask = side(quote.ask, quote.askSize);
-  if (bid === null && ask === null) return [statistics];
-  // Yahoo numbers nothing; answers come one after the other.
+  // Yahoo numbers nothing; answers come one after the other. Without sides it says that the earlier ones are gone.
   const book = { bid, ask, sequence: receivedAtMs, exchangeTimeMs };
   return [statistics, bookTickerOf(known, book, receivedAtMs, books)];
 }
