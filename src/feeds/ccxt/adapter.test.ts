@@ -1,3 +1,4 @@
+import { Exchange, NetworkError } from "ccxt";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { unavailable } from "../rest.js";
@@ -56,6 +57,31 @@ describe("instruments", () => {
     inverse: { ...perpetual, id: "PI", linear: false },
     none: null,
   };
+
+  test("by ccxt itself: a failure does not last, and what the exchange lists later is seen", async () => {
+    let calls = 0;
+    class Listing extends Exchange {
+      override fetchMarkets(): ReturnType<Exchange["fetchMarkets"]> {
+        calls++;
+        if (calls === 1) return Promise.reject(new NetworkError("getaddrinfo ENOTFOUND"));
+        const added = { ...spot, id: "NEW", symbol: "NEW/USD", base: "NEW", baseId: "NEW" };
+        return Promise.resolve((calls === 2 ? [spot] : [spot, added]) as never);
+      }
+    }
+    const open = () => Promise.resolve(new Listing({ id: "listing" }) as unknown as CcxtExchange);
+    const listing = ccxtAdapter("kraken", "KRAKEN_SPOT", open);
+    const tickers = async () => (await listing.fetchInstruments(endpoint, log)).instruments.map(({ ticker }) => ticker);
+    const request = {
+      symbol: { id: 1, ticker: "GONE" },
+      fromMs: 0,
+      toMs: 60_000,
+      signal: new AbortController().signal,
+    };
+    await expect(listing.minutes?.fetch(endpoint, log, request)).rejects.toThrow("ENOTFOUND");
+    await expect(listing.minutes?.fetch(endpoint, log, request)).rejects.toThrow("kraken has no GONE");
+    expect(calls).toBe(2);
+    expect(await tickers()).toEqual(["XXBTZUSD", "NEW"]);
+  });
 
   test("spot, under the exchange's own names", async () => {
     expect(await instruments("KRAKEN_SPOT", all)).toEqual({

@@ -1,4 +1,4 @@
-import { Exchange } from "ccxt";
+import { Exchange, NetworkError } from "ccxt";
 import { pino } from "pino";
 import { afterEach, describe, expect, test } from "vitest";
 import { startFakeExchange } from "../../../test/support/fake-exchange.js";
@@ -329,6 +329,33 @@ describe("ccxt itself, over a socket", () => {
     Object.assign(kraken, { fetchMarkets, fetchCurrencies: () => Promise.resolve({}) });
     await expect(kraken.loadMarkets()).rejects.toThrow("502");
     expect(await kraken.loadMarkets()).toEqual({});
+  });
+
+  test("a list of markets that could not be loaded is loaded again, and what is listed later can be watched", async () => {
+    const exchange = await startFakeExchange();
+    try {
+      let calls = 0;
+      class Listing extends Loopback {
+        override async loadMarkets(reload?: boolean): ReturnType<Exchange["loadMarkets"]> {
+          await this.loadHttpProxyAgent();
+          return Exchange.prototype.loadMarkets.call(this, reload) as ReturnType<Exchange["loadMarkets"]>;
+        }
+        override fetchMarkets(): ReturnType<Exchange["fetchMarkets"]> {
+          calls++;
+          if (calls === 1) return Promise.reject(new NetworkError("getaddrinfo ENOTFOUND"));
+          return Promise.resolve((calls === 2 ? [markets["A/USD"]] : [markets["A/USD"], markets["B/USD"]]) as never);
+        }
+      }
+      const listing = new Listing(exchange.url) as unknown as CcxtExchange;
+      const { feed, statuses } = start(listing, ["AUSD"]);
+      await until(() => exchange.connections[0]?.received.length === 1);
+      expect(statuses).toEqual(["CONNECTING", "RECONNECTING: getaddrinfo ENOTFOUND"]);
+      feed.setSymbols(symbolsOf("AUSD", "BUSD"));
+      await until(() => exchange.connections[1]?.received.length === 2);
+      expect(calls).toBe(3);
+    } finally {
+      await exchange.close();
+    }
   });
 
   test("subscribes, survives a lost connection, and closes its sockets", async () => {

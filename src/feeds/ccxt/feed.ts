@@ -137,7 +137,7 @@ class CcxtFeed implements Feed {
       this.#exchange ??= await this.#open();
       run.ending.signal.throwIfAborted();
       this.#options.endpoint.budget?.take();
-      this.#know(await this.#exchange.loadMarkets());
+      this.#know(await this.#exchange.loadMarkets(true));
       return this.#exchange;
     });
     if (exchange === null) return;

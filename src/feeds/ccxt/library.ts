@@ -9,8 +9,11 @@ export interface CcxtExchange {
   readonly has: Readonly<Record<string, unknown>>;
   /** 2: precisions are digits after the point, 4: they are ticks. */
   readonly precisionMode: number;
-  /** By unified symbol, such as "BTC/USDT". Loads once. */
-  loadMarkets(): Promise<Readonly<Record<string, unknown>>>;
+  /**
+   * By unified symbol, such as "BTC/USDT". Without `reload` it gives what it gave before, also a failure.
+   * @param reload asks the exchange anew
+   */
+  loadMarkets(reload?: boolean): Promise<Readonly<Record<string, unknown>>>;
   watchTicker(symbol: string): Promise<unknown>;
   watchTickers(symbols: string[]): Promise<unknown>;
   watchTrades(symbol: string): Promise<unknown>;
