@@ -5,11 +5,18 @@ import type { ConnectionStatus } from "./feed.js";
 const outAfterMs = 5_000;
 /** How long a provider has to be connected again before its symbols go back to it. */
 const backAfterMs = 10_000;
+/** How long a stand-in that was out is left alone; it doubles each time that it is out again. */
+const firstRestMs = 30_000;
+const maxRestMs = 5 * 60_000;
 
 interface Health {
   status: ConnectionStatus;
   sinceMs: number;
   isOut: boolean;
+  /** Until when it counts as out without being tried; null while it is tried. */
+  restsUntilMs: number | null;
+  /** How long it rested last; 0 when it never did since it was well. */
+  restMs: number;
 }
 
 /**
@@ -24,8 +31,9 @@ export class ProviderHealth {
 
   statusChanged(providerId: number, status: ConnectionStatus): void {
     const known = this.#health.get(providerId);
-    if (known === undefined) {
-      this.#health.set(providerId, { status, sinceMs: this.clock.nowMs(), isOut: status === "STALE" });
+    if (known === undefined || known.restsUntilMs !== null) {
+      const begun = { status, sinceMs: this.clock.nowMs(), isOut: status === "STALE", restsUntilMs: null };
+      this.#health.set(providerId, { ...begun, restMs: known?.restMs ?? 0 });
       return;
     }
     // Remembered here: a new connection is tried at once, and the next state with it.
@@ -33,6 +41,20 @@ export class ProviderHealth {
     // From one state of trouble to the next it has been in trouble all along.
     if ((known.status === "CONNECTED") !== (status === "CONNECTED")) known.sinceMs = this.clock.nowMs();
     known.status = status;
+  }
+
+  /**
+   * Nothing is left for it. When it was out, it goes on to be so for a while: otherwise it would come before a healthy one
+   * of lower priority again at once.
+   */
+  rest(providerId: number): void {
+    const health = this.#health.get(providerId);
+    if (health === undefined || !this.isOut(providerId)) {
+      this.forget(providerId);
+      return;
+    }
+    health.restMs = Math.min(health.restMs * 2 || firstRestMs, maxRestMs);
+    health.restsUntilMs = this.clock.nowMs() + health.restMs;
   }
 
   /** It is not used any more; when it is again, it starts with a clean record. */
@@ -43,6 +65,7 @@ export class ProviderHealth {
   isOut(providerId: number): boolean {
     const health = this.#health.get(providerId);
     if (health === undefined) return false;
+    if (health.restsUntilMs !== null) return this.clock.nowMs() < health.restsUntilMs;
     const forMs = this.clock.nowMs() - health.sinceMs;
     if (health.status === "CONNECTED") {
       if (forMs >= backAfterMs) health.isOut = false;

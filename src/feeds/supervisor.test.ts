@@ -196,6 +196,52 @@ describe("the supervisor", () => {
     await supervisor.close();
   });
 
+  test("a dead stand-in of higher priority leaves the healthy one alone, and is tried again after growing pauses", async () => {
+    const { supervisor, feeds, feed } = start(provider(1, "MAIN", 90), provider(2, "LOW", 10), provider(3, "NEXT", 50));
+    const known = new Set<FakeFeed>();
+    const serving: (string | undefined)[] = [];
+    feed("MAIN").says("STALE");
+    for (let seconds = 0; seconds < 130; seconds++) {
+      await pass(1_000);
+      for (const [code, each] of feeds) {
+        if (code === "MAIN" || known.has(each)) continue;
+        known.add(each);
+        each.says(code === "LOW" ? "CONNECTED" : "RECONNECTING");
+      }
+      serving.push(supervisor.servingOf(1)?.code);
+    }
+    const stretches: [string | undefined, number][] = [];
+    for (const code of serving) {
+      const last = stretches.at(-1);
+      if (last !== undefined && last[0] === code) last[1]++;
+      else stretches.push([code, 1]);
+    }
+    expect(stretches.map(([code]) => code)).toEqual(["NEXT", "LOW", "NEXT", "LOW", "NEXT", "LOW"]);
+    const [, first, , second] = stretches.map(([, seconds]) => seconds);
+    expect(first).toBeGreaterThanOrEqual(29);
+    expect(second).toBeGreaterThanOrEqual(59);
+    await supervisor.close();
+  });
+
+  test("where the only stand-in is dead too, the provider is listened to; another endpoint is tried at once", async () => {
+    const { supervisor, catalogue, feeds, feed, heard } = start(provider(1, "MAIN", 90), provider(2, "LOW", 10));
+    feed("MAIN").says("STALE");
+    await pass(0);
+    feed("LOW").says("RECONNECTING");
+    await pass(7_000);
+    const dead = feed("LOW");
+    expect(dead.isClosed).toBe(true);
+    await pass(20_000);
+    expect(feeds.get("LOW")).toBe(dead);
+    feed("MAIN").trades(1);
+    expect(heard).toEqual(["MAIN 1"]);
+    catalogue.apply("data_providers", [2], [provider(2, "LOW", 10, { websocketUrl: "wss://other" })]);
+    await pass(2_000);
+    expect(feeds.get("LOW")).not.toBe(dead);
+    expect(supervisor.servingOf(1)?.code).toBe("LOW");
+    await supervisor.close();
+  });
+
   test("invented prices never stand in for real ones, and an inactive provider for none", async () => {
     const { supervisor, feeds, feed } = start(
       provider(1, "MAIN", 90),

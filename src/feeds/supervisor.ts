@@ -100,6 +100,8 @@ export function endpointOf(provider: DataProvider, access?: ProviderAccess): Fee
 export class FeedSupervisor {
   readonly #running = new Map<number, RunningFeed>();
   readonly #health: ProviderHealth;
+  /** The endpoints of those that were stopped because nothing was left for them: another one is worth another try. */
+  readonly #restingEndpoints = new Map<number, string>();
   /** Which provider's events of a symbol count now, by symbol id. */
   #serving = new Map<number, number>();
   /** Why a provider that has symbols must not be used, by its id. */
@@ -204,8 +206,11 @@ export class FeedSupervisor {
       // Credentials do not show in the endpoint's text, and their sealed form does not show what they are.
       const { sealedApiKey, sealedApiSecret, sealedPassphrase } = provider;
       const endpointText = JSON.stringify([endpoint, sealedApiKey, sealedApiSecret, sealedPassphrase]);
-      if (this.#refusals.has(provider.id) || adapter === undefined || endpoint === null || symbols.length === 0) {
+      if ((this.#restingEndpoints.get(provider.id) ?? endpointText) !== endpointText) this.#forget(provider.id);
+      if (this.#refusals.has(provider.id) || adapter === undefined || endpoint === null) {
         if (running !== undefined) void this.#stop(provider.id);
+      } else if (symbols.length === 0) {
+        if (running !== undefined) this.#rest(provider.id, running);
       } else if (running?.endpointText === endpointText) {
         running.feed.setSymbols(symbols);
       } else {
@@ -348,10 +353,26 @@ export class FeedSupervisor {
     this.#running.set(provider.id, running);
   }
 
+  /** Nothing is left for it; what is known of its health is kept. */
+  #rest(providerId: number, { endpointText }: RunningFeed): void {
+    this.#health.rest(providerId);
+    this.#restingEndpoints.set(providerId, endpointText);
+    void this.#close(providerId);
+  }
+
+  #forget(providerId: number): void {
+    this.#health.forget(providerId);
+    this.#restingEndpoints.delete(providerId);
+  }
+
   async #stop(providerId: number): Promise<void> {
+    this.#forget(providerId);
+    await this.#close(providerId);
+  }
+
+  async #close(providerId: number): Promise<void> {
     const running = this.#running.get(providerId);
     this.#running.delete(providerId);
-    this.#health.forget(providerId);
     await running?.feed.close();
     const provider = this.options.catalogue.findProvider(providerId);
     if (provider === undefined || this.#running.has(providerId)) return;
