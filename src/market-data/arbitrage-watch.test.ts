@@ -10,7 +10,7 @@ const dear = { bids: [level("102")], asks: [level("103")] };
 
 function start() {
   const catalogue = new Catalogue();
-  const market = (id: number, marketType: "SPOT" | "FUTURES", fee = "0.001") =>
+  const market = (id: number, marketType: "SPOT" | "FUTURES", fee = "0.001", more: Partial<Market> = {}) =>
     ({
       id,
       code: `M${id}`,
@@ -18,12 +18,15 @@ function start() {
       isActive: true,
       displayOrder: id,
       defaultCommissionRate: decimalText(fee),
+      operatorStatus: null,
+      ...more,
     }) as Market;
   const symbol = (id: number, marketId: number, more: Partial<MarketSymbol> = {}) =>
     ({
       id,
       marketId,
       ticker: `T${id}`,
+      status: "TRADING",
       baseCurrency: "BTC",
       quoteCurrency: "USDT",
       isActive: true,
@@ -90,6 +93,26 @@ test("follows the catalogue: symbols that come and go, fees that change", () => 
   catalogue.apply("symbols", [4], [symbol(4, 1, { quoteCurrency: "EUR", ticker: "RENAMED" })]);
   expect(told).toHaveLength(3);
   catalogue.apply("markets", [2], [market(2, "SPOT", "0.05")]);
+  expect(briefly(told.slice(3))).toEqual([["id-2", 1, 2, true]]);
+  watch.close();
+});
+
+test("what is not traded has no opportunities", () => {
+  const { catalogue, watch, told, market, symbol } = start();
+  watch.update(1, cheap);
+  watch.update(2, dear);
+  catalogue.apply("symbols", [2], [symbol(2, 2, { status: "HALT" })]);
+  expect(briefly(told)).toEqual([
+    ["id-1", 1, 2, false],
+    ["id-1", 1, 2, true],
+  ]);
+  watch.update(1, { bids: cheap.bids, asks: [level("98")] });
+  catalogue.apply("markets", [2], [market(2, "SPOT", "0.001", { operatorStatus: "MAINTENANCE" })]);
+  catalogue.apply("symbols", [2], [symbol(2, 2)]);
+  expect(told).toHaveLength(2);
+  catalogue.apply("markets", [2], [market(2, "SPOT")]);
+  expect(briefly(told.slice(2))).toEqual([["id-2", 1, 2, false]]);
+  catalogue.apply("markets", [1], [market(1, "SPOT", "0.001", { operatorStatus: "MAINTENANCE" })]);
   expect(briefly(told.slice(3))).toEqual([["id-2", 1, 2, true]]);
   watch.close();
 });

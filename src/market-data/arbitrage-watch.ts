@@ -21,7 +21,8 @@ export interface ArbitrageWatchOptions {
 
 /**
  * Watches the tracked symbols of all markets that trade the same base against the same quote currency in the same way: spot
- * with spot, futures with futures, because a future cannot be delivered for what was bought. Follows the catalogue.
+ * with spot, futures with futures, because a future cannot be delivered for what was bought; but only while they are traded.
+ * Follows the catalogue.
  */
 export class ArbitrageWatch {
   readonly #detectors = new Map<string, { readonly legs: string; readonly detector: ArbitrageDetector }>();
@@ -57,7 +58,11 @@ export class ArbitrageWatch {
 
   #arrange(): void {
     const { catalogue } = this.options;
-    const groups = groupBy(catalogue.trackedSymbols, (symbol) => {
+    // Where nothing is traded, the book stands still.
+    const traded = catalogue.trackedSymbols.filter(
+      ({ status, marketId }) => status === "TRADING" && catalogue.market(marketId).operatorStatus === null,
+    );
+    const groups = groupBy(traded, (symbol) => {
       const { marketType } = catalogue.market(symbol.marketId);
       return `${marketType} ${symbol.baseCurrency}/${symbol.quoteCurrency}`;
     });

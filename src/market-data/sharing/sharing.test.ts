@@ -70,8 +70,22 @@ const provider = { id: 1 } as DataProvider;
 const clock = { nowMs: () => Date.now() };
 const catalogue = new Catalogue();
 catalogue.apply("markets", null, [
-  { id: 1, code: "A_SPOT", marketType: "SPOT", isActive: true, defaultCommissionRate: decimalText("0.001") } as Market,
-  { id: 2, code: "B_SPOT", marketType: "SPOT", isActive: true, defaultCommissionRate: decimalText("0.001") } as Market,
+  {
+    id: 1,
+    code: "A_SPOT",
+    marketType: "SPOT",
+    isActive: true,
+    defaultCommissionRate: decimalText("0.001"),
+    operatorStatus: null,
+  } as Market,
+  {
+    id: 2,
+    code: "B_SPOT",
+    marketType: "SPOT",
+    isActive: true,
+    defaultCommissionRate: decimalText("0.001"),
+    operatorStatus: null,
+  } as Market,
 ]);
 catalogue.apply(
   "symbols",
@@ -82,6 +96,7 @@ catalogue.apply(
         id,
         marketId: id,
         ticker: `T${id}`,
+        status: "TRADING",
         baseCurrency: "BTC",
         quoteCurrency: "USDT",
         tickSize: decimalText("0.01"),
