@@ -35,15 +35,34 @@ test("while the database is away, who needs it is told so, the rest is answered,
   try {
     const url = app.url ?? "";
     const { headers, email } = await signUp(url);
+    // Nobody has come with it yet, so it must be looked up.
+    const made = await query<{ createApiKey: { secret: string } }>(
+      url,
+      'mutation { createApiKey(name: "k", scopes: [READ]) { secret } }',
+      {},
+      headers,
+    );
+    const authorization = `Bearer ${made.data.createApiKey.secret}`;
     await way.cut();
     const refused = await query(url, read, {}, headers);
     expect(refused.errors?.[0]?.extensions.code).toBe("PROVIDER_UNAVAILABLE");
     const stranger = await query(url, login, { email, password: goodPassword });
     expect(stranger.errors?.[0]?.extensions.code).toBe("PROVIDER_UNAVAILABLE");
+    for (const path of ["/graphql", "/graphql/stream"]) {
+      const answer = await fetch(`${url}${path}?query=${encodeURIComponent("{ accounts { id } }")}`, {
+        headers: { authorization },
+      });
+      expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
+      expect(await answer.json()).toMatchObject({ errors: [{ extensions: { code: "PROVIDER_UNAVAILABLE" } }] });
+    }
+    // With 4500 the usual clients would give up for good.
+    const socket = new WebSocket(`${url.replace("http", "ws")}/graphql`, "graphql-transport-ws");
+    socket.once("open", () => socket.send(JSON.stringify({ type: "connection_init", payload: { authorization } })));
+    expect(await new Promise((resolve) => socket.once("close", resolve))).toBe(1013);
     const prices = await query(url, "{ defaultSymbols { ticker } }");
     expect([prices.errors, prices.data.defaultSymbols.length]).toEqual([undefined, 9]);
     // It is no fault of ours.
-    expect(written.join("")).not.toContain("request.internal-error");
+    expect(written.join("")).not.toContain("internal-error");
     await way.mend();
     await until(async () => (await query(url, read, {}, headers)).errors === undefined);
     await until(async () => (await query(url, login, { email, password: goodPassword })).errors === undefined);

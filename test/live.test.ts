@@ -1,3 +1,4 @@
+import { connect as connectTcp } from "node:net";
 import { createClient as createSseClient } from "graphql-sse";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import WebSocket from "ws";
@@ -274,6 +275,48 @@ describe("the protocol's own rules", () => {
     client.send(watch("1"));
     client.send(watch("1"));
     expect(await client.closed).toBe(4409);
+  });
+
+  test("nothing follows the close frame, also while the client does not answer it", async () => {
+    const { hostname, port } = new URL(app.url);
+    const socket = connectTcp(Number(port), hostname);
+    let received = Buffer.alloc(0);
+    socket.on("data", (data: Buffer) => {
+      received = Buffer.concat([received, data]);
+    });
+    socket.write(
+      "GET /graphql HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
+        "Sec-WebSocket-Protocol: graphql-transport-ws\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+    );
+    // Masked with zeros, and less than 126 bytes.
+    const send = (message: unknown) => {
+      const text = Buffer.from(JSON.stringify(message));
+      socket.write(Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), text]));
+    };
+    const opcodes = () => {
+      const found: number[] = [];
+      for (let at = received.indexOf("\r\n\r\n") + 4; at >= 4 && at < received.length; ) {
+        found.push((received[at] ?? 0) & 0x0f);
+        const length = received[at + 1] ?? 0;
+        at += length === 126 ? 4 + received.readUInt16BE(at + 2) : 2 + length;
+      }
+      return found;
+    };
+    const query = "subscription { quotes(intervalMs: 0) { price } }";
+    send({ type: "connection_init" });
+    await until(() => opcodes().length === 1);
+    send({ id: "1", type: "subscribe", payload: { query } });
+    await until(() => opcodes().length === 2);
+    send({ id: "1", type: "subscribe", payload: { query } });
+    await until(() => opcodes().includes(8));
+    const other = subscribe(query);
+    await other.find(() => true);
+    for (const price of ["501", "502", "503"]) {
+      setPrice(btc, price);
+      await other.find((message) => message.quotes[0]?.price === price);
+    }
+    expect(opcodes()).toEqual([1, 1, 8]);
+    socket.destroy();
   });
 
   test("binary messages are closed with 1003, too large ones with 1009", async () => {

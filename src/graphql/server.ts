@@ -8,6 +8,7 @@ import {
 import { fastifyApolloDrainPlugin } from "@as-integrations/fastify";
 import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import type { GraphQLSchema } from "graphql";
+import { isDatabaseAway } from "../core/database-away.js";
 import { DomainError } from "../core/errors.js";
 import { explainListenError } from "../core/listen.js";
 import type { Logger } from "../core/logger.js";
@@ -85,6 +86,8 @@ export interface ApiServer {
 
 const contexts = new WeakMap<FastifyRequest, ApiContext>();
 
+/** The program tries again to reach a database that is away within this time. */
+const databaseRetryMs = 1_000;
 /** For a whole request. */
 const requestTimeoutMs = 30_000;
 
@@ -202,7 +205,9 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     }
   });
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
-    const status = error.statusCode ?? 500;
+    const isAway = isDatabaseAway(error);
+    if (isAway) reply.header("retry-after", retryAfterSeconds(databaseRetryMs));
+    const status = isAway ? 503 : (error.statusCode ?? 500);
     // Fastify's own faults of the request (broken JSON, a body too large, a wrong content type) are for the client to see.
     const shown =
       status < 500 ? { message: error.message, extensions: { code: "BAD_REQUEST" } } : toClientError(error, log);

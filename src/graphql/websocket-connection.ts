@@ -9,6 +9,7 @@ import {
   type SubscribeMessage,
 } from "graphql-ws";
 import type { WebSocket } from "ws";
+import { isDatabaseAway } from "../core/database-away.js";
 import { DomainError, errorMessage } from "../core/errors.js";
 import type { ApiContext } from "./context.js";
 import { idBytes } from "./live/frames.js";
@@ -75,6 +76,10 @@ export class WebSocketConnection {
     clearInterval(this.#pings);
     this.#leaveUser?.();
     this.#forgetAccess();
+    this.#stopOperations();
+  }
+
+  #stopOperations(): void {
     const operations = [...this.#operations.values()];
     this.#operations.clear();
     for (const operation of operations) operation?.stop();
@@ -90,7 +95,8 @@ export class WebSocketConnection {
   }
 
   #close(code: number, reason: string): void {
-    // After the close frame nothing may follow.
+    // After the close frame nothing may follow, however long the client takes to answer it.
+    this.#stopOperations();
     this.#outbox.flush();
     this.client.close(code, reason);
   }
@@ -169,7 +175,8 @@ export class WebSocketConnection {
         this.#close(CloseCode.Forbidden, "Access has ended"),
       );
     } catch (error) {
-      if (error instanceof DomainError) this.#refuseCredential(error);
+      if (isDatabaseAway(error)) this.#close(tryAgainLater, "Try again later");
+      else if (error instanceof DomainError) this.#refuseCredential(error);
       else {
         this.options.log.error({ err: error }, "websocket.internal-error");
         this.#close(CloseCode.InternalServerError, "Internal error");

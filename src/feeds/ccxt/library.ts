@@ -10,7 +10,7 @@ export interface CcxtExchange {
   /** 2: precisions are digits after the point, 4: they are ticks. */
   readonly precisionMode: number;
   /**
-   * By unified symbol, such as "BTC/USDT". Without `reload` it gives what it gave before, also a failure.
+   * By unified symbol, such as "BTC/USDT". Without `reload` it gives what it gave before.
    * @param reload asks the exchange anew
    */
   loadMarkets(reload?: boolean): Promise<Readonly<Record<string, unknown>>>;
