@@ -1,7 +1,9 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { pino } from "pino";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { seedReferenceData } from "../src/catalogue/seed.js";
 import { systemClock } from "../src/core/time.js";
 import { uuidV7 } from "../src/core/uuid.js";
@@ -11,6 +13,7 @@ import { connect, type Database } from "../src/db/connect.js";
 import { type EmbeddedDatabase, openEmbeddedDatabase } from "../src/db/embedded-database.js";
 import { migrate, readMigrations } from "../src/db/migrations.js";
 import { type Restore, restore } from "../src/db/restore.js";
+import { archiveSettings } from "../src/db/wal-archive.js";
 import { validate } from "../src/jobs/validate.js";
 import { createDataFolder, type DataFolder, runToEnd } from "./support/program.js";
 
@@ -22,8 +25,11 @@ let database: Database;
 
 const openOwner = ({ address }: EmbeddedDatabase): Database =>
   connect({ address, role: null, poolSize: 2, applicationName: "test" });
-const backUpNow = (kept = 3, into = join(folder.path, "backups")): Promise<MadeBackup> =>
-  backUp({ database, dataDirectory: data, folder: into, kept, programVersion: "1.2.3", clock: systemClock });
+const backUpNow = (
+  kept = 3,
+  into = join(folder.path, "backups"),
+  of = { database, dataDirectory: data },
+): Promise<MadeBackup> => backUp({ ...of, folder: into, kept, programVersion: "1.2.3", clock: systemClock });
 const restoreTo = async (name: string, options: Partial<Restore> & { readonly backup: string }) => {
   const dataDirectory = join(folder.path, name);
   const knownMigrations = (await readMigrations()).length;
@@ -112,6 +118,24 @@ describe("backups of the embedded Postgres", () => {
     expect(await inspect(alone, notesOf)).toContain("1 before");
   });
 
+  test("the same backup is restored again into the same folder, and the new life's own backup is of that life", async () => {
+    const dataDirectory = join(folder.path, "again");
+    const live = async (text: string) => {
+      await restoreTo("again", { backup: backup.location });
+      const made = await inspect(dataDirectory, async (copy) => {
+        const done = await backUpNow(3, join(folder.path, "of the copies"), { database: copy, dataDirectory });
+        await copy.sql`insert into notes values (${text})`;
+        return done;
+      });
+      renameSync(join(dataDirectory, "postgres"), join(dataDirectory, text));
+      return made;
+    };
+    await live("5 in the first life");
+    const second = await live("5 in the second life");
+    const notes = await inspect(await restoreTo("from the second life", { backup: second.location }), notesOf);
+    expect(notes).toEqual(["1 before", "2 after", "3 later", "5 in the second life"]);
+  });
+
   test("what cannot be restored is refused with the reason, and leaves nothing behind", async () => {
     const { location } = backup;
     const refused = async (name: string, options: Partial<Restore>, reason: RegExp) => {
@@ -166,6 +190,36 @@ describe("backups of the embedded Postgres", () => {
     expect(kept.length).toBeGreaterThan(0);
     expect(kept.filter((name) => name.slice(0, 24) < made.firstSegment)).toEqual([]);
     expect(await inspect(await restoreTo("last", { backup: made.location }), notesOf)).toContain("5 for the last one");
+  });
+});
+
+describe("the command that archives a segment", () => {
+  const segment = "000000010000000000000007";
+  let place: string;
+  /** Throws when the server would be told that the segment is not archived. */
+  const archive = (content: string) => {
+    writeFileSync(join(place, "segment"), content);
+    const command = archiveSettings(join(place, "postgres")).archive_command ?? "";
+    const asked = command.replaceAll("%p", join(place, "segment")).replaceAll("%f", segment);
+    execFileSync("/bin/sh", ["-c", asked], { stdio: "pipe" });
+  };
+  const archived = () => gunzipSync(readFileSync(join(place, "wal-archive", `${segment}.gz`))).toString();
+  beforeEach(() => {
+    place = mkdtempSync(join(folder.path, "archive-"));
+    mkdirSync(join(place, "wal-archive"));
+  });
+
+  test("takes the same segment twice, but no other one of the same name", () => {
+    archive("of this life");
+    archive("of this life");
+    expect(() => archive("of another life")).toThrow(`\nthe WAL archive has another ${segment}`);
+    expect(archived()).toBe("of this life");
+  });
+
+  test("writes a file anew that a crash has torn", () => {
+    writeFileSync(join(place, "wal-archive", `${segment}.gz`), "");
+    archive("whole");
+    expect(archived()).toBe("whole");
   });
 });
 

@@ -57,7 +57,9 @@ export async function restore(options: Restore): Promise<BackupManifest> {
       log,
       startTimeoutMs: recoveryTimeoutMs,
       settings: {
-        restore_command: restoreCommand(walToRestore),
+        restore_command: restoreCommand(walToRestore, manifest.firstSegment),
+        // Another life that began from this backup is none of it.
+        recovery_target_timeline: "current",
         recovery_target_action: "promote",
         // Nobody is let in before everything is there.
         hot_standby: "off",

@@ -5,30 +5,43 @@ import { dirname, join } from "node:path";
 const maxArchiveKilobytes = 8 * 1024 * 1024;
 /** What a quiet database has written is in the archive after this at the latest. */
 const archiveTimeoutSeconds = 60;
-/** What the file of a segment is called. */
+/** What the file of a segment is called: its timeline, and where in it. */
 const segmentName = /^[0-9A-F]{24}$/;
+const archiveName = "wal-archive";
 
 /** The cluster's WAL since its oldest kept backup, compressed, beside the cluster. */
-const walArchiveOf = (cluster: string): string => join(dirname(cluster), "wal-archive");
+const walArchiveOf = (cluster: string): string => join(dirname(cluster), archiveName);
 
 /**
  * Has the server keep its WAL for restores, from the first backup on: before that there is no archive, and nothing is kept.
  * Where the archive is full, WAL is let go rather than kept in the cluster for ever; the next backup is then a new beginning.
+ * A file that is there already is this one, from before a crash, or it is torn, and written anew. Where it is of another life of
+ * the cluster, the server keeps its WAL and says so in its log: neither is given up.
  */
 export function archiveSettings(cluster: string): Record<string, string> {
   const folder = quoted(walArchiveOf(cluster));
   const command = [
     `a=${folder}`,
     '[ -d "$a" ] || exit 0',
-    '[ -e "$a/%f.gz" ] && exit 0',
+    'if gzip -t "$a/%f.gz" 2>/dev/null; then gzip -dc "$a/%f.gz" | cmp -s - "%p" && exit 0; echo "the WAL archive has another %f" >&2; exit 1; fi',
     `[ "$(du -sk "$a" | cut -f1)" -lt ${maxArchiveKilobytes} ] || { echo "the WAL archive is full" >&2; exit 0; }`,
     'gzip -1 -c "%p" > "$a/.%f.part" && mv "$a/.%f.part" "$a/%f.gz"',
   ].join("; ");
   return { archive_mode: "on", archive_timeout: String(archiveTimeoutSeconds), archive_command: command };
 }
 
-/** Where a restore finds WAL, below the cluster, in which the server runs this. */
-export const restoreCommand = (folder: string): string => `gzip -dc "${folder}/%f.gz" > "%p"`;
+/**
+ * Where a restore finds WAL, below the cluster, in which the server runs this. The server also asks for the histories of timelines
+ * that follow, to go on with a new one: each counts as there of which the archive beside the cluster has a file, so that no segment
+ * gets the name of one from an earlier life of the cluster. `backupSegment`: one of the timeline that is restored.
+ */
+export function restoreCommand(folder: string, backupSegment: string): string {
+  const isTaken = `set -- ../${archiveName}/"$(basename "%f" .history)"*; [ -e "$1" ] && : > "%p"; exit`;
+  return [
+    `case "%f" in ${timelineOf(backupSegment)}.history) exit 1;; *.history) ${isTaken};; esac`,
+    `gzip -dc "${folder}/%f.gz" > "%p"`,
+  ].join("; ");
+}
 
 /** For the shell, and for the server, which takes a per cent sign for a placeholder. */
 const quoted = (path: string): string => `'${path.replaceAll("'", "'\\''").replaceAll("%", "%%")}'`;
@@ -41,18 +54,21 @@ export function openWalArchive(cluster: string, owner: { readonly uid: number; r
   return folder;
 }
 
-/** Names of the segments that are kept from `first` to `last`, in order. Numbers go on when the timeline changes. */
-export function archivedSegments(folder: string, first: string, last = "F".repeat(24)): string[] {
+/** Names of the segments that are kept from `first` to `last`, in order, all of the same timeline. */
+export function archivedSegments(
+  folder: string,
+  first: string,
+  last = `${timelineOf(first)}${"F".repeat(16)}`,
+): string[] {
   return readdirSync(folder)
     .filter((file) => file.endsWith(".gz"))
     .map((file) => file.slice(0, -".gz".length))
-    .filter(
-      (name) => segmentName.test(name) && positionOf(name) >= positionOf(first) && positionOf(name) <= positionOf(last),
-    )
+    .filter((name) => segmentName.test(name) && name >= first && name <= last)
     .toSorted();
 }
 
-/** Without the timeline. */
+const timelineOf = (segment: string): string => segment.slice(0, 8);
+/** Numbers go on when the timeline changes. */
 const positionOf = (segment: string): string => segment.slice(8);
 
 /** Drops what no backup needs that begins with `first` or later. */
