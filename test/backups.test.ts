@@ -191,6 +191,18 @@ describe("backups of the embedded Postgres", () => {
     expect(kept.filter((name) => name.slice(0, 24) < made.firstSegment)).toEqual([]);
     expect(await inspect(await restoreTo("last", { backup: made.location }), notesOf)).toContain("5 for the last one");
   });
+
+  test("a night without the disk of the backups takes no WAL from those that are on it", async () => {
+    const disk = join(folder.path, "backups");
+    const known = await backUpNow(1);
+    renameSync(disk, `${disk} elsewhere`);
+    const made = await backUpNow(2);
+    expect(made.firstSegment > known.lastSegment).toBe(true);
+    const kept = readdirSync(made.walArchive).filter((name) => /^[0-9A-F]{24}\.gz$/.test(name));
+    expect(kept).toContain(`${known.firstSegment}.gz`);
+    rmSync(disk, { recursive: true });
+    renameSync(`${disk} elsewhere`, disk);
+  });
 });
 
 describe("the command that archives a segment", () => {

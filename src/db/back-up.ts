@@ -7,14 +7,7 @@ import type postgres from "postgres";
 import { errorMessage, StartError } from "../core/errors.js";
 import type { Clock } from "../core/time.js";
 import { uuidV7 } from "../core/uuid.js";
-import {
-  type BackupManifest,
-  clusterFolder,
-  copyCluster,
-  readManifest,
-  walFolder,
-  writeManifest,
-} from "./backup-files.js";
+import { type BackupManifest, clusterFolder, copyCluster, walFolder, writeManifest } from "./backup-files.js";
 import {
   finishedBackups,
   forgetBackup,
@@ -25,7 +18,13 @@ import {
 } from "./backups.js";
 import type { Database } from "./connect.js";
 import { findServerUser } from "./embedded-binaries.js";
-import { archivedSegments, dropSegmentsBefore, openWalArchive } from "./wal-archive.js";
+import {
+  archivedSegments,
+  backupLabel,
+  dropSegmentsBefore,
+  firstNeededSegment,
+  openWalArchive,
+} from "./wal-archive.js";
 
 export interface BackUp {
   /** The embedded database, as its owner. */
@@ -111,7 +110,7 @@ async function copyRunning(
 ): Promise<BackupManifest> {
   const { id, location, cluster, startedAtMs, programVersion } = backup;
   const walArchive = openWalArchive(cluster, await findServerUser());
-  await session`select pg_backup_start(${`tradegraph ${id}`}, fast => true)`;
+  await session`select pg_backup_start(${backupLabel(id)}, fast => true)`;
   const copied = await copyCluster(cluster, clusterFolder(location));
   // Waits until the WAL of the backup is in the archive.
   const [end] = await session<{ label: string; segment: string }[]>`
@@ -170,7 +169,7 @@ async function writeSynced(path: string, text: string): Promise<void> {
   }
 }
 
-/** Backups elsewhere stay, and so does the WAL that they go on with. */
+/** Backups elsewhere stay, and so does the WAL that they go on with, also while their disk is not there. */
 async function dropOld(
   session: postgres.ReservedSql,
   { folder, kept, archive }: { folder: string; kept: number; archive: string },
@@ -181,10 +180,8 @@ async function dropOld(
     await rm(location, { recursive: true, force: true });
     await forgetBackup(session, id);
   }
-  const remaining = await Promise.all(
-    backups.filter((backup) => !old.includes(backup)).map(({ location }) => readManifest(location).catch(() => null)),
-  );
-  const firstNeeded = remaining.flatMap((manifest) => manifest?.firstSegment ?? []).toSorted()[0];
-  if (firstNeeded !== undefined) dropSegmentsBefore(archive, firstNeeded);
+  const remaining = backups.filter((backup) => !old.includes(backup)).map(({ id }) => id);
+  const firstNeeded = firstNeededSegment(archive, remaining);
+  if (firstNeeded !== null) dropSegmentsBefore(archive, firstNeeded);
   return old.map(({ location }) => location);
 }

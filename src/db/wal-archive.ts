@@ -1,5 +1,6 @@
-import { lchownSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { lchownSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { gunzipSync } from "node:zlib";
 
 /** What the archive may hold; then it takes no more, so that it never fills the disk, until a backup makes older WAL needless. */
 const maxArchiveKilobytes = 8 * 1024 * 1024;
@@ -7,6 +8,8 @@ const maxArchiveKilobytes = 8 * 1024 * 1024;
 const archiveTimeoutSeconds = 60;
 /** What the file of a segment is called: its timeline, and where in it. */
 const segmentName = /^[0-9A-F]{24}$/;
+/** What the server has archived when a backup was finished: the segment that it begins with, and where in that. */
+const backupStartName = /^[0-9A-F]{24}\.[0-9A-F]{8}\.backup\.gz$/;
 const archiveName = "wal-archive";
 
 /** The cluster's WAL since its oldest kept backup, compressed, beside the cluster. */
@@ -70,6 +73,30 @@ export function archivedSegments(
 const timelineOf = (segment: string): string => segment.slice(0, 8);
 /** Numbers go on when the timeline changes. */
 const positionOf = (segment: string): string => segment.slice(8);
+
+/** What a backup is called in the file that the server archives when it is finished. */
+export const backupLabel = (id: string): string => `tradegraph ${id}`;
+
+/**
+ * Where the oldest of these backups begins that goes on with this archive; null when none does. The archive itself knows: the
+ * backups may be on a disk that is not there just now.
+ */
+export function firstNeededSegment(folder: string, backups: readonly string[]): string | null {
+  const labels = backups.map((id) => `\nLABEL: ${backupLabel(id)}\n`);
+  const isNeeded = (file: string): boolean => {
+    try {
+      const told = gunzipSync(readFileSync(join(folder, file))).toString();
+      return labels.some((label) => told.includes(label));
+    } catch {
+      // Whose it is cannot be said.
+      return true;
+    }
+  };
+  const starts = readdirSync(folder).filter((file) => backupStartName.test(file) && isNeeded(file));
+  return starts.map((file) => file.slice(0, 24)).toSorted(byPosition)[0] ?? null;
+}
+
+const byPosition = (one: string, other: string): number => (positionOf(one) < positionOf(other) ? -1 : 1);
 
 /** Drops what no backup needs that begins with `first` or later. */
 export function dropSegmentsBefore(folder: string, first: string): void {
