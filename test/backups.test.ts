@@ -1,5 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { pino } from "pino";
@@ -10,12 +20,14 @@ import { uuidV7 } from "../src/core/uuid.js";
 import { backUp, type MadeBackup } from "../src/db/back-up.js";
 import { newestBackupAgeMs, recordPgBackRest } from "../src/db/backups.js";
 import { connect, type Database } from "../src/db/connect.js";
+import { startEmbeddedPostgres } from "../src/db/embedded.js";
 import { type EmbeddedDatabase, openEmbeddedDatabase } from "../src/db/embedded-database.js";
 import { migrate, readMigrations } from "../src/db/migrations.js";
 import { type Restore, restore } from "../src/db/restore.js";
-import { archiveSettings } from "../src/db/wal-archive.js";
+import { archiveSettings, liftLimit } from "../src/db/wal-archive.js";
 import { validate } from "../src/jobs/validate.js";
 import { createDataFolder, type DataFolder, runToEnd } from "./support/program.js";
+import { until } from "./support/until.js";
 
 const log = pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" });
 let folder: DataFolder;
@@ -118,6 +130,38 @@ describe("backups of the embedded Postgres", () => {
     expect(await inspect(alone, notesOf)).toContain("1 before");
   });
 
+  test("a full archive takes the WAL of each backup, and no more when that is done", async () => {
+    const dataDirectory = join(folder.path, "alone");
+    const settings = archiveSettings(join(dataDirectory, "postgres"), 0);
+    const server = await startEmbeddedPostgres({ dataDirectory, log, settings });
+    const copy = connect({
+      address: { ...server, database: "tradegraph_simulated" },
+      role: null,
+      poolSize: 2,
+      applicationName: "test",
+    });
+    try {
+      const into = join(folder.path, "of the full");
+      await backUpNow(1, into, { database: copy, dataDirectory });
+      const second = await backUpNow(1, into, { database: copy, dataDirectory });
+      expect(second.dropped).toHaveLength(1);
+      const held = () => readdirSync(second.walArchive).toSorted();
+      const wanted = held();
+      expect(wanted.map((file) => file.slice(0, 24))).toContain(second.firstSegment);
+      expect(wanted.filter((file) => file < second.firstSegment)).toEqual([]);
+      const [later] = await copy.sql<{ segment: string }[]>`select pg_walfile_name(pg_switch_wal()) as segment`;
+      const lastArchived = async () => {
+        const [row] = await copy.sql<{ segment: string }[]>`select last_archived_wal as segment from pg_stat_archiver`;
+        return row?.segment;
+      };
+      await until(async () => (await lastArchived()) === later?.segment);
+      expect(held()).toEqual(wanted);
+    } finally {
+      await copy.close();
+      await server.close();
+    }
+  });
+
   test("the same backup is restored again into the same folder, and the new life's own backup is of that life", async () => {
     const dataDirectory = join(folder.path, "again");
     const live = async (text: string) => {
@@ -209,9 +253,9 @@ describe("the command that archives a segment", () => {
   const segment = "000000010000000000000007";
   let place: string;
   /** Throws when the server would be told that the segment is not archived. */
-  const archive = (content: string) => {
+  const archive = (content: string, maxKilobytes = 1_000) => {
     writeFileSync(join(place, "segment"), content);
-    const command = archiveSettings(join(place, "postgres")).archive_command ?? "";
+    const command = archiveSettings(join(place, "postgres"), maxKilobytes).archive_command ?? "";
     const asked = command.replaceAll("%p", join(place, "segment")).replaceAll("%f", segment);
     execFileSync("/bin/sh", ["-c", asked], { stdio: "pipe" });
   };
@@ -226,6 +270,18 @@ describe("the command that archives a segment", () => {
     archive("of this life");
     expect(() => archive("of another life")).toThrow(`\nthe WAL archive has another ${segment}`);
     expect(archived()).toBe("of this life");
+  });
+
+  test("takes no more where the archive is full, also where a backup has died", () => {
+    const restoreLimit = liftLimit(join(place, "wal-archive"));
+    const [underWay = ""] = readdirSync(join(place, "wal-archive"));
+    const hourAgo = new Date(Date.now() - 3_600_000);
+    utimesSync(join(place, "wal-archive", underWay), hourAgo, hourAgo);
+    archive("of no backup", 0);
+    expect(readdirSync(join(place, "wal-archive"))).toEqual([underWay]);
+    restoreLimit();
+    archive("of no backup", 0);
+    expect(readdirSync(join(place, "wal-archive"))).toEqual([]);
   });
 
   test("writes a file anew that a crash has torn", () => {

@@ -23,6 +23,7 @@ import {
   backupLabel,
   dropSegmentsBefore,
   firstNeededSegment,
+  liftLimit,
   openWalArchive,
 } from "./wal-archive.js";
 
@@ -104,12 +105,29 @@ async function requireArchiving(session: postgres.ReservedSql): Promise<void> {
     throw new StartError("the server keeps no WAL: it was started by an older program, so start that anew first");
 }
 
-async function copyRunning(
+interface BackupToMake {
+  readonly id: string;
+  readonly location: string;
+  readonly cluster: string;
+  readonly startedAtMs: number;
+  readonly programVersion: string;
+}
+
+async function copyRunning(session: postgres.ReservedSql, backup: BackupToMake): Promise<BackupManifest> {
+  const walArchive = openWalArchive(backup.cluster, await findServerUser());
+  const restoreLimit = liftLimit(walArchive);
+  try {
+    return await copyWithWal(session, backup, walArchive);
+  } finally {
+    restoreLimit();
+  }
+}
+
+async function copyWithWal(
   session: postgres.ReservedSql,
-  backup: { id: string; location: string; cluster: string; startedAtMs: number; programVersion: string },
+  { id, location, cluster, startedAtMs, programVersion }: BackupToMake,
+  walArchive: string,
 ): Promise<BackupManifest> {
-  const { id, location, cluster, startedAtMs, programVersion } = backup;
-  const walArchive = openWalArchive(cluster, await findServerUser());
   await session`select pg_backup_start(${backupLabel(id)}, fast => true)`;
   const copied = await copyCluster(cluster, clusterFolder(location));
   // Waits until the WAL of the backup is in the archive.
@@ -148,7 +166,7 @@ async function copyRunning(
 async function copySegments(archive: string, to: string, first: string, last: string): Promise<number> {
   const segments = archivedSegments(archive, first, last);
   if (segments[0] !== first || segments.at(-1) !== last)
-    throw new StartError(`the WAL of the backup is not in ${archive}: it is full, or somebody has removed files`);
+    throw new StartError(`the WAL of the backup is not in ${archive}: somebody has removed files`);
   await mkdir(to, { mode: 0o700 });
   let bytes = 0;
   for (const segment of segments) {

@@ -1,11 +1,16 @@
-import { lchownSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { lchownSync, mkdirSync, readdirSync, readFileSync, rmSync, utimes, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { systemClock } from "../core/time.js";
 
 /** What the archive may hold; then it takes no more, so that it never fills the disk, until a backup makes older WAL needless. */
 const maxArchiveKilobytes = 8 * 1024 * 1024;
 /** What a quiet database has written is in the archive after this at the latest. */
 const archiveTimeoutSeconds = 60;
+/** While this file is there and young, a backup is under way. */
+const underWayName = ".backup-under-way";
+const underWayMinutes = 5;
+const markRenewalMs = 60_000;
 /** What the file of a segment is called: its timeline, and where in it. */
 const segmentName = /^[0-9A-F]{24}$/;
 /** What the server has archived when a backup was finished: the segment that it begins with, and where in that. */
@@ -17,17 +22,19 @@ const walArchiveOf = (cluster: string): string => join(dirname(cluster), archive
 
 /**
  * Has the server keep its WAL for restores, from the first backup on: before that there is no archive, and nothing is kept.
- * Where the archive is full, WAL is let go rather than kept in the cluster for ever; the next backup is then a new beginning.
+ * Where the archive is full, WAL is let go rather than kept in the cluster for ever; the next backup, whose own WAL is taken
+ * nevertheless, is then a new beginning.
  * A file that is there already is this one, from before a crash, or it is torn, and written anew. Where it is of another life of
  * the cluster, the server keeps its WAL and says so in its log: neither is given up.
  */
-export function archiveSettings(cluster: string): Record<string, string> {
+export function archiveSettings(cluster: string, maxKilobytes = maxArchiveKilobytes): Record<string, string> {
   const folder = quoted(walArchiveOf(cluster));
   const command = [
     `a=${folder}`,
     '[ -d "$a" ] || exit 0',
     'if gzip -t "$a/%f.gz" 2>/dev/null; then gzip -dc "$a/%f.gz" | cmp -s - "%p" && exit 0; echo "the WAL archive has another %f" >&2; exit 1; fi',
-    `[ "$(du -sk "$a" | cut -f1)" -lt ${maxArchiveKilobytes} ] || { echo "the WAL archive is full" >&2; exit 0; }`,
+    `if [ "$(du -sk "$a" | cut -f1)" -ge ${maxKilobytes} ] && [ -z "$(find "$a/${underWayName}" -mmin -${underWayMinutes} 2>/dev/null)" ]`,
+    'then echo "the WAL archive is full" >&2; exit 0; fi',
     'gzip -1 -c "%p" > "$a/.%f.part" && mv "$a/.%f.part" "$a/%f.gz"',
   ].join("; ");
   return { archive_mode: "on", archive_timeout: String(archiveTimeoutSeconds), archive_command: command };
@@ -55,6 +62,24 @@ export function openWalArchive(cluster: string, owner: { readonly uid: number; r
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   if (owner !== null) lchownSync(folder, owner.uid, owner.gid);
   return folder;
+}
+
+/**
+ * Has the archive take WAL also where it is full: a backup cannot do without its own. Returns what ends that; where the program dies
+ * before, it ends by itself after minutes.
+ */
+export function liftLimit(folder: string): () => void {
+  const mark = join(folder, underWayName);
+  writeFileSync(mark, "", { mode: 0o600 });
+  const renewing = setInterval(() => {
+    const now = systemClock.nowMs() / 1000;
+    // One that is gone is not made anew.
+    utimes(mark, now, now, () => {});
+  }, markRenewalMs);
+  return () => {
+    clearInterval(renewing);
+    rmSync(mark, { force: true });
+  };
 }
 
 /** Names of the segments that are kept from `first` to `last`, in order, all of the same timeline. */
