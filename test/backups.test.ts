@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   cpSync,
   mkdirSync,
@@ -289,6 +289,20 @@ describe("the command that archives a segment", () => {
     archive("whole");
     expect(archived()).toBe("whole");
   });
+});
+
+test("in production WAL goes to pgBackRest once that has an archive, and until then none is kept", () => {
+  const place = mkdtempSync(join(folder.path, "pgbackrest-"));
+  writeFileSync(join(place, "pgbackrest"), '#!/bin/sh\necho "$@"\nexit 9\n', { mode: 0o755 });
+  const compose = readFileSync(new URL("../docker-compose.yml", import.meta.url), "utf8");
+  const command = /^ +- -carchive_command=(.+)$/m.exec(compose)?.[1] ?? "";
+  const asked = command.replaceAll("/var/lib/pgbackrest", place).replaceAll("%p", "pg_wal/segment");
+  const archive = () =>
+    spawnSync("/bin/sh", ["-c", asked], { env: { PATH: `${place}:${process.env.PATH}` }, encoding: "utf8" });
+  expect(archive()).toMatchObject({ status: 0, stdout: "" });
+  mkdirSync(join(place, "archive", "tradegraph"), { recursive: true });
+  writeFileSync(join(place, "archive", "tradegraph", "archive.info"), "");
+  expect(archive()).toMatchObject({ status: 9, stdout: "--stanza=tradegraph archive-push pg_wal/segment\n" });
 });
 
 test("what pgBackRest says is taken over, and what it has expired goes", async () => {
