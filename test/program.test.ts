@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
 import { query } from "./support/app.js";
 import { createTestDatabase } from "./support/database.js";
+import { fewPrices } from "./support/few-prices.js";
 import {
   announcement,
   createDataFolder,
@@ -35,7 +36,7 @@ afterEach(async () => {
 afterAll(() => folder.remove());
 
 async function serve(args: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<{ program: Program; url: string }> {
-  const program = runProgram(["serve", ...args], { ...data, PORT: String(await freePort()), ...env });
+  const program = runProgram(["serve", ...args], { ...fewPrices, ...data, PORT: String(await freePort()), ...env });
   running.push(program);
   return { program, url: await program.printed(announcement) };
 }
