@@ -133,11 +133,15 @@ describe.each(Object.keys(transports))("over %s", (name) => {
   });
 
   test("five thousand times the same field are refused before anything compares them", async () => {
-    const startMs = performance.now();
-    const [refusal] = await refuse(`{ health { ${"status ".repeat(4_990)} } }`);
-    expect(refusal?.extensions.code).toBe("FIELD_LIMIT");
-    // Compared with each other, they take seconds.
-    expect(performance.now() - startMs).toBeLessThan(700);
+    // Compared with each other, they take seconds each time; a busy machine is slow only now and then.
+    const tookMs: number[] = [];
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const startMs = performance.now();
+      const [refusal] = await refuse(`{ health { ${"status ".repeat(4_990 - attempt)} } }`);
+      tookMs.push(performance.now() - startMs);
+      expect(refusal?.extensions.code).toBe("FIELD_LIMIT");
+    }
+    expect(Math.min(...tookMs)).toBeLessThan(700);
   });
 });
 
