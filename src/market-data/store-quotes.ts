@@ -1,3 +1,4 @@
+import { coalesced } from "../core/coalesced.js";
 import { errorMessage } from "../core/errors.js";
 import type { Logger } from "../core/logger.js";
 import type { Database } from "../db/connect.js";
@@ -37,9 +38,8 @@ export class QuoteWriter {
   readonly #waiting = new Set<Quote>();
   readonly #stopListening: () => void;
   #timer: NodeJS.Timeout | undefined;
-  #flushing: Promise<void> = Promise.resolve();
-  /** The flush that begins when the present one has ended. */
-  #next: Promise<void> | null = null;
+  /** Writes what is waiting now. Resolves also when the database refuses; the quotes then wait for the next flush. */
+  readonly flush = coalesced(() => this.#flush());
   #written = 0;
   #failures = 0;
   #refused = 0;
@@ -59,16 +59,6 @@ export class QuoteWriter {
 
   get stats(): QuoteWriterStats {
     return { written: this.#written, failures: this.#failures, refused: this.#refused, waiting: this.#waiting.size };
-  }
-
-  /** Writes what is waiting now. Resolves also when the database refuses; the quotes then wait for the next flush. */
-  flush(): Promise<void> {
-    this.#next ??= this.#flushing.then(() => {
-      this.#next = null;
-      this.#flushing = this.#flush();
-      return this.#flushing;
-    });
-    return this.#next;
   }
 
   /** Stops listening and writes the rest. */

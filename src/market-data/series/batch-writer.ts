@@ -1,3 +1,4 @@
+import { coalesced } from "../../core/coalesced.js";
 import { errorMessage } from "../../core/errors.js";
 import type { Logger } from "../../core/logger.js";
 import { backoffDelayMs } from "../../core/time.js";
@@ -43,9 +44,8 @@ export class BatchWriter<Row> {
   #rowsInBatches = 0;
   #writing = 0;
   #timer: NodeJS.Timeout | undefined;
-  #flushing: Promise<void> = Promise.resolve();
-  /** The flush that begins when the present one has ended. */
-  #next: Promise<void> | null = null;
+  /** Writes what is waiting now. Resolves also when the database refuses; the rows then wait for the next attempt. */
+  readonly flush = coalesced(() => this.#flush());
   #failuresInRow = 0;
   #written = 0;
   #failures = 0;
@@ -77,16 +77,6 @@ export class BatchWriter<Row> {
       if (this.#failuresInRow === 0) void this.flush();
     }
     this.#schedule(this.options.flushMs);
-  }
-
-  /** Writes what is waiting now. Resolves also when the database refuses; the rows then wait for the next attempt. */
-  flush(): Promise<void> {
-    this.#next ??= this.#flushing.then(() => {
-      this.#next = null;
-      this.#flushing = this.#flush();
-      return this.#flushing;
-    });
-    return this.#next;
   }
 
   /** Writes the rest, as far as the database takes it. */
