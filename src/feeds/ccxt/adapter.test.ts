@@ -1,6 +1,7 @@
 import { Exchange, NetworkError } from "ccxt";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
+import { loadMarketsAgain } from "../../core/load-markets.js";
 import { unavailable } from "../rest.js";
 import { ccxtAdapter } from "./adapter.js";
 import { type CcxtExchange, openCcxt } from "./library.js";
@@ -68,7 +69,11 @@ describe("instruments", () => {
         return Promise.resolve((calls === 2 ? [spot] : [spot, added]) as never);
       }
     }
-    const open = () => Promise.resolve(new Listing({ id: "listing" }) as unknown as CcxtExchange);
+    const open = async () => {
+      const opened = new Listing({ id: "listing" });
+      loadMarketsAgain(opened);
+      return opened as unknown as CcxtExchange;
+    };
     const listing = ccxtAdapter("kraken", "KRAKEN_SPOT", open);
     const tickers = async () => (await listing.fetchInstruments(endpoint, log)).instruments.map(({ ticker }) => ticker);
     const request = {

@@ -8,8 +8,7 @@ import { fetchMinutes, listMarkets, maxMinutes, readInstruments } from "./market
 /** Any exchange that ccxt knows, by its name there, such as "kraken". ccxt knows the addresses, too: ours are not used. */
 export function ccxtAdapter(exchangeId: string, marketCode: string, open: OpenExchange = openCcxt): FeedAdapter {
   const type = marketCode.endsWith("_FUTURES") ? "FUTURES" : "SPOT";
-  // For REST alone, which holds no connection open. It keeps the list of markets, so that not every page loads it again; a
-  // list that could not be loaded it would keep, too.
+  // For REST alone, which holds no connection open. It keeps the list of markets, so that not every page loads it again.
   let opened: Promise<CcxtExchange> | null = null;
   const use = async <T>(endpoint: FeedEndpoint, work: (exchange: CcxtExchange) => Promise<T>): Promise<T> => {
     try {
@@ -24,14 +23,6 @@ export function ccxtAdapter(exchangeId: string, marketCode: string, open: OpenEx
       throw unavailable(`${exchangeId} did not answer: ${errorMessage(cause).slice(0, 200)}`, {}, cause);
     }
   };
-  const load = async (exchange: CcxtExchange, reload: boolean) => {
-    try {
-      return await exchange.loadMarkets(reload);
-    } catch (error) {
-      opened = null;
-      throw error;
-    }
-  };
   const minutes: MinuteSource = {
     maxPerRequest: maxMinutes,
     // ccxt itself waits where the exchange wants more.
@@ -39,7 +30,7 @@ export function ccxtAdapter(exchangeId: string, marketCode: string, open: OpenEx
     fetch: (endpoint, log, { symbol, fromMs, toMs, signal }) =>
       use(endpoint, async (exchange) => {
         if ((toMs - fromMs) / 60_000 > maxMinutes) throw new RangeError(`more than ${maxMinutes} minutes`);
-        const listed = listMarkets(await load(exchange, false), type).get(symbol.ticker);
+        const listed = listMarkets(await exchange.loadMarkets(), type).get(symbol.ticker);
         if (listed === undefined) throw unavailable(`${exchangeId} has no ${symbol.ticker}`);
         signal.throwIfAborted();
         const { read, broken } = await fetchMinutes(exchange, listed.symbol, fromMs, toMs);
@@ -51,7 +42,7 @@ export function ccxtAdapter(exchangeId: string, marketCode: string, open: OpenEx
     start: (options) => startCcxtFeed(exchangeId, type, open, options),
     fetchInstruments: (endpoint, log) =>
       use(endpoint, async (exchange) => {
-        const markets = await load(exchange, true);
+        const markets = await exchange.loadMarkets(true);
         return readInstruments(markets, exchange.precisionMode, type, endpoint, log);
       }),
     // The volume of a contract's minute is in contracts on some exchanges and in base currency on others.
