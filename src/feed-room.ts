@@ -288,7 +288,6 @@ export class FeedRoom {
     closers.add("feed spans", () => spans.close());
     let backFill: BackFill | undefined;
     const isHeld = () => this.#leadership?.isHeld === true;
-    const connected = new Set<number>();
     const supervisor = new FeedSupervisor({
       catalogue,
       clock,
@@ -310,10 +309,6 @@ export class FeedRoom {
         // CONNECTING comes before any message; every other state than CONNECTED means that messages stopped.
         if (status !== "CONNECTED" && status !== "CONNECTING" && !this.#isDeposed)
           quotes.markStale((quote) => quote.providerId === provider.id);
-        // As long as it is not connected again nothing more is lost.
-        if (status === "CONNECTED") connected.add(provider.id);
-        else if (connected.delete(provider.id))
-          live.tape.interruptAll((symbolId) => quotes.get(symbolId)?.providerId === provider.id);
         log.info({ provider: provider.code, status, detail }, "feed.status");
         announce(
           `feed ${provider.code}: ${status}${detail === null ? "" : ` (${detail})`}${status === "RECONNECTING" ? "; trying again" : ""}`,

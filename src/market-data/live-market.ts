@@ -77,14 +77,14 @@ export class LiveMarket {
         this.arbitrage.update(event.symbolId, event);
         return;
       case "orderBookLost":
-        if (event.reason === "disconnected") {
-          this.#quotes.loseBook(event.symbolId);
-          this.flows.interrupt(event.symbolId);
-        }
         this.books.delete(event.symbolId);
         this.arbitrage.update(event.symbolId, null);
-        // What the connection carried beside it is lost as well.
-        if (event.reason === "disconnected") this.tape.interrupt(event.symbolId);
+        if (event.reason === "disconnected") {
+          // What the connection carried beside it is lost as well.
+          this.#quotes.loseBook(event.symbolId);
+          this.flows.interrupt(event.symbolId);
+          this.tape.interrupt(event.symbolId);
+        }
         return;
       case "fundingRate":
         for (const listener of this.#fundingListeners) listener(event);

@@ -21,7 +21,7 @@ export class TradeTape {
 
   /** Where the trades come from if another node has the feed. What comes from there does not follow what came before. */
   supplyFrom(supplier: Pick<Supplier<number>, "setWanted"> | null): void {
-    this.interruptAll(() => true);
+    this.interruptAll();
     this.#supplier = supplier;
     for (const symbolId of this.#listeners.keys()) supplier?.setWanted(symbolId, true);
   }
@@ -36,9 +36,9 @@ export class TradeTape {
     for (const listener of this.#listeners.get(symbolId) ?? []) listener.onGap?.();
   }
 
-  /** The same of every symbol of which it is true. */
-  interruptAll(isLost: (symbolId: number) => boolean): void {
-    for (const symbolId of this.#listeners.keys()) if (isLost(symbolId)) this.interrupt(symbolId);
+  /** The same of every symbol. */
+  interruptAll(): void {
+    for (const symbolId of this.#listeners.keys()) this.interrupt(symbolId);
   }
 
   /** Returns the function that ends it. */

@@ -500,7 +500,7 @@ describe("the trades of a symbol", () => {
 });
 
 test.each([
-  ["was lost", (feed: ReturnType<typeof feedNode>) => feed.live.tape.interruptAll(() => true)],
+  ["was lost", (feed: ReturnType<typeof feedNode>) => feed.live.tape.interruptAll()],
   [
     "was lost with its book",
     (feed: ReturnType<typeof feedNode>) =>
